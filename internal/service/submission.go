@@ -1,0 +1,115 @@
+// Package service is the policy between a dialect and the nameserver: who asks,
+// for which names, in which zones, with which addresses. It knows nothing of HTTP.
+package service
+
+import (
+	"net/netip"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+)
+
+// Submission is what one request asks for, whatever dialect it came in. Names
+// and addresses are as the client wrote them where a dialect has to answer for
+// each on its own, parsed where one bad value spoils the request.
+type Submission struct {
+	// Hosts are the names to change, in the order of the request.
+	Hosts []Host
+	// Prefix moves the LAN hosts of the client; invalid if none was given.
+	Prefix netip.Prefix
+	// TTL is the wanted TTL in seconds; nil means the zone's own.
+	TTL *uint32
+	// Detected is the address that the request came from, unmapped and without
+	// zone; invalid if unknown (a unix socket).
+	Detected netip.Addr
+	// Check asks for a self-test of every zone instead of an update.
+	Check bool
+}
+
+// Host is one name of a submission and what it should hold.
+type Host struct {
+	// Name is as the client gave it.
+	Name string
+	// Zone is the zone that the client named for it, empty if none: a shorter
+	// one than the configured zone is an error.
+	Zone         string
+	A, AAAA, TXT Wish
+}
+
+// Wish is what a host should hold in one record type.
+type Wish struct {
+	Action Action
+	// Values are the wanted values with Set.
+	Values []string
+}
+
+// Action is what a Wish asks for.
+type Action uint8
+
+const (
+	// Unmentioned: leave it and do not report it.
+	Unmentioned Action = iota
+	// Keep: leave it and report it.
+	Keep
+	// Delete: remove it.
+	Delete
+	// Set: replace it by the wish's values.
+	Set
+	// Detect: set it to the address that the request came from if that is of
+	// this family; else Keep.
+	Detect
+)
+
+// Outcome is what became of a submission: the one truth that the reply, the log,
+// the metrics, the events and the history are all made from.
+type Outcome struct {
+	// Client is the configured name of the client, empty if none was recognised.
+	Client string
+	// Err is set if the whole request was refused; Hosts is then empty.
+	Err *Error
+	// Hosts are in the order of the submission.
+	Hosts []HostOutcome
+	// LAN are the client's LAN hosts that a prefix moved.
+	LAN []HostOutcome
+	// Checks are the zones' self-tests, if one was asked for.
+	Checks []ZoneCheck
+}
+
+// HostOutcome is what became of one name.
+type HostOutcome struct {
+	// Name is the normalised absolute name, or the client's own text if that is no name.
+	Name string
+	// Zone is the absolute name of its zone, empty if there is none.
+	Zone string
+	// Records are what the nameserver confirmed, A before AAAA before TXT.
+	Records []Record
+	// Err is set if this name was refused or failed; Records is then empty.
+	Err *Error
+}
+
+// Record is one RRset before and after.
+type Record struct {
+	Type     dnsupdate.Type
+	Old, New []string
+	TTL      uint32
+	Changed  bool
+}
+
+// Changed tells whether anything was written.
+func (o Outcome) Changed() bool {
+	for _, hosts := range [][]HostOutcome{o.Hosts, o.LAN} {
+		for _, h := range hosts {
+			for _, r := range h.Records {
+				if r.Changed {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// ZoneCheck is the self-test of one zone.
+type ZoneCheck struct {
+	Zone  string
+	Steps []dnsupdate.CheckStep
+}
