@@ -21,6 +21,9 @@ type Submission struct {
 	// Detected is the address that the request came from, unmapped and without
 	// zone; invalid if unknown (a unix socket).
 	Detected netip.Addr
+	// ShortNames lets a name without a dot stand for the one exact host of the
+	// client that has it as its first label.
+	ShortNames bool
 	// Check asks for a self-test of every zone instead of an update.
 	Check bool
 }
@@ -31,14 +34,24 @@ type Host struct {
 	Name string
 	// Zone is the zone that the client named for it, empty if none: a shorter
 	// one than the configured zone is an error.
-	Zone         string
-	A, AAAA, TXT Wish
+	Zone string
+	// Short allows Name to be a label without a dot: it then stands for the
+	// one host among the client's exact ones that begins with that label.
+	Short bool
+	// A and AAAA are the host's addresses.
+	A, AAAA Wish
+	// TXT is the ACME challenge of the host, at _acme-challenge below Name (RFC 8555 8.4).
+	TXT Wish
 }
 
 // Wish is what a host should hold in one record type.
 type Wish struct {
 	Action Action
-	// Values are the wanted values with Set.
+	// Else is what to do with Detect if the address is of the other family:
+	// Unmentioned, Keep or Delete.
+	Else Action
+	// Values are the wanted values with Set: addresses as netip.Addr prints
+	// them, unmapped and publishable as far as that does not depend on policy.
 	Values []string
 }
 
@@ -55,7 +68,7 @@ const (
 	// Set: replace it by the wish's values.
 	Set
 	// Detect: set it to the address that the request came from if that is of
-	// this family; else Keep.
+	// this family; otherwise do what Else says.
 	Detect
 )
 
