@@ -1,0 +1,96 @@
+//go:build linux
+
+package nameserver
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const bindOptions = `options {
+	directory "%[1]s";
+	key-directory "%[1]s";
+	managed-keys-directory "%[1]s";
+	session-keyfile "%[1]s/session.key";
+	pid-file none;
+	lock-file none;
+	listen-on port %[2]d { 127.0.0.1; };
+	listen-on-v6 { none; };
+	recursion no;
+	dnssec-validation no;
+	notify no;
+};
+controls { };
+`
+
+func configureBIND(_ context.Context, dir string, port int, config Config) (func() *exec.Cmd, error) {
+	var conf strings.Builder
+	fmt.Fprintf(&conf, bindOptions, dir, port)
+	for _, k := range config.keys() {
+		fmt.Fprintf(&conf, "key %q { algorithm %s; secret %q; };\n", k.Name, k.Algorithm, k.Secret)
+	}
+	var private, public string
+	for i, z := range config.Zones {
+		file := fmt.Sprintf("%d.zone", i)
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(z.zoneFile()), 0o600); err != nil {
+			return nil, err
+		}
+		if z.Private {
+			private += fmt.Sprintf("view private%d {\nmatch-clients { key %q; };\n%s};\n", i, z.Key.Name, z.bind(file))
+		} else {
+			public += z.bind(file)
+		}
+	}
+	if private != "" {
+		// With views every zone must be in one, and the first that matches counts.
+		public = "view public {\nmatch-clients { any; };\n" + public + "};\n"
+	}
+	return namedCommand(dir, conf.String()+private+public)
+}
+
+func (z Zone) bind(file string) string {
+	policy := z.UpdatePolicy
+	if policy == "" && z.Key.Name != "" {
+		for _, name := range z.Deny {
+			policy += fmt.Sprintf("deny %q name %s; ", z.Key.Name, name)
+		}
+		policy += fmt.Sprintf("grant %q zonesub A AAAA TXT;", z.Key.Name)
+	}
+	text := fmt.Sprintf("zone %q {\n\ttype primary;\n\tfile %q;\n", z.Name, file)
+	if policy != "" {
+		text += "\tupdate-policy { " + policy + " };\n"
+	}
+	if z.Signed {
+		text += "\tdnssec-policy default;\n\tinline-signing yes;\n"
+	}
+	if z.MaxTTL > 0 {
+		text += fmt.Sprintf("\tmax-zone-ttl %d;\n", z.MaxTTL)
+	}
+	return text + "};\n"
+}
+
+// namedCommand writes named.conf and returns the command that runs it.
+func namedCommand(dir, conf string) (func() *exec.Cmd, error) {
+	confFile := filepath.Join(dir, "named.conf")
+	if err := os.WriteFile(confFile, []byte(conf), 0o600); err != nil {
+		return nil, err
+	}
+	// AppArmor keeps Debian's named, by its path, out of our directory.
+	program, err := exec.LookPath("/usr/sbin/named")
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(program)
+	if err != nil {
+		return nil, err
+	}
+	named := filepath.Join(dir, "named")
+	if err := os.WriteFile(named, data, 0o700); err != nil {
+		return nil, err
+	}
+	return func() *exec.Cmd { return exec.Command(named, "-g", "-c", confFile) }, nil
+}

@@ -1,0 +1,63 @@
+//go:build linux
+
+package nameserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+func configureKnot(_ context.Context, dir string, port int, config Config) (func() *exec.Cmd, error) {
+	var keys, acls, zones strings.Builder
+	for _, k := range config.keys() {
+		fmt.Fprintf(&keys, "  - id: %s\n    algorithm: %s\n    secret: %s\n", k.Name, k.Algorithm, k.Secret)
+	}
+	for i, z := range config.Zones {
+		if z.bindOnly() {
+			return nil, errors.New("the zone asks for what only BIND has")
+		}
+		file := filepath.Join(dir, fmt.Sprintf("%d.zone", i))
+		if err := os.WriteFile(file, []byte(z.zoneFile()), 0o600); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&zones, "  - domain: %s\n    file: %s\n    zonefile-sync: -1\n    zonefile-load: whole\n    journal-content: changes\n", z.Name, file)
+		if z.Key.Name == "" {
+			continue
+		}
+		var ids []string
+		if len(z.Deny) > 0 {
+			ids = append(ids, fmt.Sprintf("deny%d", i))
+			fmt.Fprintf(&acls, "  - id: deny%d\n    key: %s\n    action: update\n    update-owner: name\n    update-owner-match: equal\n    update-owner-name: [%s]\n    deny: on\n",
+				i, z.Key.Name, strings.Join(z.Deny, ", "))
+		}
+		ids = append(ids, fmt.Sprintf("update%d", i))
+		fmt.Fprintf(&acls, "  - id: update%d\n    key: %s\n    action: update\n    update-type: [A, AAAA, TXT]\n", i, z.Key.Name)
+		fmt.Fprintf(&zones, "    acl: [%s]\n", strings.Join(ids, ", "))
+	}
+	conf := fmt.Sprintf("server:\n    listen: 127.0.0.1@%d\n    rundir: %[2]s\ndatabase:\n    storage: %[2]s\nlog:\n  - target: stderr\n    any: info\n", port, dir)
+	for _, section := range []struct{ name, text string }{{"key", keys.String()}, {"acl", acls.String()}, {"zone", zones.String()}} {
+		if section.text != "" {
+			conf += section.name + ":\n" + section.text
+		}
+	}
+	return knotCommand(dir, conf)
+}
+
+// bindOnly tells whether the zone uses an option of BIND.
+func (z Zone) bindOnly() bool {
+	return z.UpdatePolicy != "" || z.Signed || z.MaxTTL > 0 || z.Private
+}
+
+// knotCommand writes knot.conf and returns the command that runs it.
+func knotCommand(dir, conf string) (func() *exec.Cmd, error) {
+	confFile := filepath.Join(dir, "knot.conf")
+	if err := os.WriteFile(confFile, []byte(conf), 0o600); err != nil {
+		return nil, err
+	}
+	return func() *exec.Cmd { return exec.Command("/usr/sbin/knotd", "-c", confFile) }, nil
+}

@@ -1,0 +1,282 @@
+//go:build linux
+
+// Package nameserver runs the real nameservers that the project is tested and
+// measured with: BIND, Knot DNS and PowerDNS, as Debian packages them. Each
+// server gets a directory and a loopback port of its own, so that any number of
+// them run at once, as root or as an ordinary user.
+package nameserver
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Kind is one of the nameservers.
+type Kind string
+
+// The nameservers that can be run.
+const (
+	BIND     Kind = "BIND"
+	Knot     Kind = "Knot"
+	PowerDNS Kind = "PowerDNS"
+)
+
+// Kinds are all of them, for tests that hold on each.
+var Kinds = []Kind{BIND, Knot, PowerDNS}
+
+// Config is what a server serves.
+type Config struct {
+	Zones []Zone
+	// Keys are known to the server beside those of the zones, but have no rights.
+	Keys []Key
+}
+
+// Zone is a zone that dynamic updates may change.
+type Zone struct {
+	Name string
+	// Records are lines of a zone file, added to a SOA with serial 1, one NS
+	// (ns1) and its address.
+	Records []string
+	// Key may update A, AAAA and TXT records anywhere in the zone (with
+	// PowerDNS: everything, it knows no such rule). The zero Key: no updates.
+	Key Key
+	// Deny are names that Key may not change all the same. Not with PowerDNS.
+	Deny []string
+
+	// UpdatePolicy replaces the statements that Key and Deny make. BIND only.
+	UpdatePolicy string
+	// Signed turns on dnssec-policy and inline-signing. BIND only.
+	Signed bool
+	// MaxTTL is max-zone-ttl in seconds. BIND only.
+	MaxTTL int
+	// Private puts the zone into a view of its own that only requests signed by
+	// Key see; another zone may have its name for everybody else. BIND only.
+	Private bool
+}
+
+// Key is a TSIG key; the secret is in base64.
+type Key struct{ Name, Algorithm, Secret string }
+
+// NewKey returns a key with a random secret for hmac-sha512.
+func NewKey(name string) Key {
+	secret := make([]byte, 64)
+	rand.Read(secret)
+	return Key{Name: name, Algorithm: "hmac-sha512", Secret: base64.StdEncoding.EncodeToString(secret)}
+}
+
+// Server is a running nameserver.
+type Server struct {
+	kind Kind
+	dir  string
+	addr string
+	// zones are asked for their SOA to learn whether the server is up.
+	zones   []Zone
+	command func() *exec.Cmd
+
+	mu      sync.Mutex
+	process *os.Process
+	exited  chan struct{} // closed when process has ended
+}
+
+// Start runs a nameserver in dir, which must exist, and returns when it answers
+// for all its zones. The context bounds the start alone.
+func Start(ctx context.Context, kind Kind, dir string, config Config) (*Server, error) {
+	configure, ok := map[Kind]configureFunc{BIND: configureBIND, Knot: configureKnot, PowerDNS: configurePowerDNS}[kind]
+	if !ok {
+		return nil, fmt.Errorf("unknown nameserver %q", kind)
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	command, err := configure(ctx, dir, port, config)
+	if err != nil {
+		return nil, fmt.Errorf("configuring %s: %w", kind, err)
+	}
+	return run(ctx, kind, dir, port, config.Zones, command)
+}
+
+// configureFunc writes a nameserver's configuration into dir and returns the
+// command that runs it in the foreground.
+type configureFunc func(ctx context.Context, dir string, port int, config Config) (func() *exec.Cmd, error)
+
+func run(ctx context.Context, kind Kind, dir string, port int, zones []Zone, command func() *exec.Cmd) (*Server, error) {
+	s := &Server{
+		kind:    kind,
+		dir:     dir,
+		addr:    net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+		zones:   zones,
+		command: command,
+	}
+	if err := s.Restart(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// freePort finds a port that is free for TCP and UDP. It lies below the range
+// that the kernel takes local ports from, so that it is still free after Kill.
+func freePort() (int, error) {
+	for range 100 {
+		n := make([]byte, 2)
+		rand.Read(n)
+		port := 10000 + (int(n[0])<<8|int(n[1]))%22000
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		tcp, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		udp, err := net.ListenPacket("udp", addr)
+		tcp.Close()
+		if err != nil {
+			continue
+		}
+		udp.Close()
+		return port, nil
+	}
+	return 0, errors.New("found no free port")
+}
+
+// Kind tells which nameserver it is.
+func (s *Server) Kind() Kind { return s.kind }
+
+// Addr is the host:port that the server listens on, over TCP and UDP.
+func (s *Server) Addr() string { return s.addr }
+
+// Dir is the directory that holds the server's zones and journals.
+func (s *Server) Dir() string { return s.dir }
+
+// Restart starts the server again on its port, after Close or Kill, and returns
+// when it answers for all its zones.
+func (s *Server) Restart(ctx context.Context) error {
+	// Knot takes the file that a killed one leaves behind for a running one.
+	if err := os.Remove(filepath.Join(s.dir, "knot.pid")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := s.command()
+	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
+	// A test that ends in a panic or a timeout runs no clean-up.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w", s.kind, err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		// How it ended is in its log.
+		_ = cmd.Wait()
+		close(exited)
+	}()
+	s.mu.Lock()
+	s.process, s.exited = cmd.Process, exited
+	s.mu.Unlock()
+	return s.ready(ctx, exited)
+}
+
+// ready waits until the server answers for its zones.
+func (s *Server) ready(ctx context.Context, exited <-chan struct{}) error {
+	var last error
+	for _, z := range s.zones {
+		for {
+			if _, last = s.serial(z); last == nil {
+				break
+			}
+			select {
+			case <-exited:
+				return fmt.Errorf("%s ended at once:\n%s", s.kind, s.Log())
+			case <-ctx.Done():
+				return fmt.Errorf("waiting for %s to serve %s: %w (%w)", s.kind, z.Name, ctx.Err(), last)
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
+	return nil
+}
+
+// Kill ends the server as a crash would, with SIGKILL.
+func (s *Server) Kill() {
+	s.signal(syscall.SIGKILL)
+	<-s.exited
+}
+
+// Stop freezes the server with SIGSTOP: its port stays open, nothing answers.
+func (s *Server) Stop() { s.signal(syscall.SIGSTOP) }
+
+// Continue thaws the server after Stop.
+func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
+
+// Close ends the server in the regular way, or by force if that takes long.
+func (s *Server) Close() {
+	s.mu.Lock()
+	process, exited := s.process, s.exited
+	s.mu.Unlock()
+	if process == nil {
+		return
+	}
+	s.signal(syscall.SIGTERM)
+	s.signal(syscall.SIGCONT)
+	select {
+	case <-exited:
+	case <-time.After(5 * time.Second):
+		s.Kill()
+	}
+}
+
+func (s *Server) signal(sig syscall.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// It may have ended by itself: then there is nobody to tell.
+	_ = s.process.Signal(sig)
+}
+
+func (s *Server) logFile() string { return filepath.Join(s.dir, "server.log") }
+
+// Log is everything that the server logged.
+func (s *Server) Log() string {
+	log, err := os.ReadFile(s.logFile())
+	if err != nil {
+		return err.Error()
+	}
+	return string(log)
+}
+
+// zoneFile is the text of a zone's file as it is before the first update.
+func (z Zone) zoneFile() string {
+	text := "$ORIGIN " + dns.Fqdn(z.Name) + "\n$TTL 300\n" +
+		"@ SOA ns1 hostmaster 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.53\n"
+	for _, r := range z.Records {
+		text += r + "\n"
+	}
+	return text
+}
+
+// keys are all keys of the configuration, each once.
+func (c Config) keys() []Key {
+	var keys []Key
+	seen := map[string]bool{"": true}
+	for _, z := range c.Zones {
+		if !seen[z.Key.Name] {
+			keys = append(keys, z.Key)
+		}
+		seen[z.Key.Name] = true
+	}
+	return append(keys, c.Keys...)
+}
