@@ -1,0 +1,283 @@
+package dnstest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Server is an authoritative primary nameserver on a loopback port, the same
+// one for UDP and TCP.
+type Server struct {
+	zones map[string]*ZoneState
+	keys  map[string]key
+
+	clockMu sync.Mutex
+	clock   func() time.Time
+
+	udp   net.PacketConn
+	tcp   net.Listener
+	conns connSet
+}
+
+// NewServer starts a Server for the zones. The caller closes it when done. It
+// panics if a zone is malformed or no port can be had, for it is used in tests,
+// where there is nobody to handle the error.
+func NewServer(zones ...Zone) *Server {
+	s := &Server{zones: make(map[string]*ZoneState), keys: make(map[string]key), clock: time.Now}
+	for _, zone := range zones {
+		state, err := newZoneState(zone)
+		if err != nil {
+			panic(fmt.Sprintf("dnstest: loading zone %s: %v", zone.Name, err))
+		}
+		s.zones[state.name] = state
+		for _, k := range zone.Keys {
+			k, err := newKey(k)
+			if err != nil {
+				panic(fmt.Sprintf("dnstest: loading the keys of zone %s: %v", zone.Name, err))
+			}
+			s.keys[k.name] = k
+		}
+	}
+	var err error
+	if s.tcp, s.udp, err = listen("127.0.0.1:0"); err != nil {
+		panic(fmt.Sprintf("dnstest: %v", err))
+	}
+	s.conns.goWait(s.serveUDP)
+	s.conns.goWait(s.serveTCP)
+	return s
+}
+
+// Addr returns the address of the server, such as "127.0.0.1:5353".
+func (s *Server) Addr() string { return s.tcp.Addr().String() }
+
+// Close ends the server, closes its connections and waits for what is running.
+func (s *Server) Close() {
+	s.tcp.Close()
+	s.udp.Close()
+	s.conns.close()
+}
+
+// SetClock replaces the clock that signatures are checked and made with, for
+// tests of clocks that are off.
+func (s *Server) SetClock(now func() time.Time) {
+	s.clockMu.Lock()
+	defer s.clockMu.Unlock()
+	s.clock = now
+}
+
+func (s *Server) now() time.Time {
+	s.clockMu.Lock()
+	defer s.clockMu.Unlock()
+	return s.clock()
+}
+
+// Zone returns the zone of that name, which must be one of the server's.
+func (s *Server) Zone(name string) *ZoneState {
+	z := s.zones[dns.CanonicalName(name)]
+	if z == nil {
+		panic("dnstest: the server has no zone " + name)
+	}
+	return z
+}
+
+func (s *Server) serveUDP() {
+	buf := make([]byte, dns.MaxMsgSize)
+	for {
+		n, from, err := s.udp.ReadFrom(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue // an ICMP error of an earlier reply
+		}
+		if reply := s.answer(buf[:n], true); reply != nil {
+			s.udp.WriteTo(reply, from)
+		}
+	}
+}
+
+func (s *Server) serveTCP() {
+	for {
+		conn, err := s.tcp.Accept()
+		if err != nil {
+			return
+		}
+		s.conns.serve(conn, func() {
+			for {
+				query, err := readFrame(conn)
+				if err != nil {
+					return
+				}
+				if reply := s.answer(query, false); reply != nil {
+					if err := writeFrame(conn, reply); err != nil {
+						return
+					}
+				}
+			}
+		})
+	}
+}
+
+// answer returns the reply to one message, nil for none.
+func (s *Server) answer(wire []byte, udp bool) []byte {
+	// A reply to a reply would make a loop.
+	if len(wire) < headerSize || wire[2]&0x80 != 0 {
+		return nil
+	}
+	req := new(dns.Msg)
+	if err := req.Unpack(wire); err != nil {
+		return failure(wire, dns.RcodeFormatError)
+	}
+	sig, err := findSignature(wire)
+	if err != nil {
+		return failure(wire, dns.RcodeFormatError)
+	}
+	reply := new(dns.Msg).SetReply(req)
+	reply.Compress = true
+	var signer key
+	if sig != nil {
+		var tsigError uint16
+		signer, tsigError = s.authenticate(wire, sig)
+		if tsigError != 0 {
+			return s.rejectSignature(reply, signer, sig, tsigError)
+		}
+	}
+	switch req.Opcode {
+	case dns.OpcodeQuery:
+		s.query(req, reply)
+	case dns.OpcodeUpdate:
+		reply.Rcode = s.update(req, signer.name)
+	default:
+		reply.Rcode = dns.RcodeNotImplemented
+	}
+	return s.pack(req, reply, signer, sig, udp)
+}
+
+// pack encodes the reply, cut to what the client takes over UDP, and signs it
+// if the request was.
+func (s *Server) pack(req, reply *dns.Msg, signer key, sig *signature, udp bool) []byte {
+	size := dns.MaxMsgSize
+	opt := req.IsEdns0()
+	if udp {
+		size = dns.MinMsgSize
+		if opt != nil {
+			size = max(size, int(opt.UDPSize()))
+		}
+	}
+	if opt != nil {
+		reply.SetEdns0(dns.DefaultMsgSize, false)
+	}
+	if sig != nil {
+		size -= signer.signatureSize()
+	}
+	reply.Truncate(size)
+	wire, err := reply.Pack()
+	if err != nil {
+		panic(fmt.Sprintf("dnstest: packing a reply: %v", err))
+	}
+	if sig != nil {
+		wire = signer.sign(wire, stamp{time: s.now(), fudge: fudge}, sig.mac)
+	}
+	return wire
+}
+
+// failure is the bare header that answers a message which cannot be read.
+func failure(wire []byte, rcode int) []byte {
+	reply := make([]byte, headerSize)
+	copy(reply, wire[:2])
+	reply[2] = 0x80 | wire[2]&0x79 // QR, the opcode and RD as they came
+	reply[3] = byte(rcode & 0xf)
+	return reply
+}
+
+// headerSize is the length of a message's header, RFC 1035 section 4.1.1.
+const headerSize = 12
+
+func readFrame(r io.Reader) ([]byte, error) {
+	var length [2]byte
+	if _, err := io.ReadFull(r, length[:]); err != nil {
+		return nil, err
+	}
+	msg := make([]byte, binary.BigEndian.Uint16(length[:]))
+	_, err := io.ReadFull(r, msg)
+	return msg, err
+}
+
+func writeFrame(w io.Writer, msg []byte) error {
+	frame := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(msg)), uint16(len(msg)))
+	_, err := w.Write(append(frame, msg...))
+	return err
+}
+
+// listen takes one port for TCP and UDP. A port that TCP got may be taken for
+// UDP by somebody else, hence the attempts.
+func listen(addr string) (net.Listener, net.PacketConn, error) {
+	var errs []error
+	for range 20 {
+		tcp, err := net.Listen("tcp", addr)
+		if err == nil {
+			var udp net.PacketConn
+			if udp, err = net.ListenPacket("udp", tcp.Addr().String()); err == nil {
+				return tcp, udp, nil
+			}
+			tcp.Close()
+		}
+		errs = append(errs, err)
+	}
+	return nil, nil, fmt.Errorf("finding a loopback port: %w", errs[len(errs)-1])
+}
+
+// connSet keeps the connections that Close has to end and wait for.
+type connSet struct {
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	closed bool
+	open   []net.Conn
+}
+
+func (c *connSet) goWait(f func()) { c.wg.Go(f) }
+
+// serve runs f for the connection, which it closes afterwards.
+func (c *connSet) serve(conn net.Conn, f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		conn.Close()
+		return
+	}
+	c.open = append(c.open, conn)
+	c.wg.Go(func() {
+		defer func() {
+			conn.Close()
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.open = slices.DeleteFunc(c.open, func(o net.Conn) bool { return o == conn })
+		}()
+		f()
+	})
+}
+
+// each calls f for every open connection.
+func (c *connSet) each(f func(net.Conn)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, conn := range c.open {
+		f(conn)
+	}
+}
+
+func (c *connSet) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.each(func(conn net.Conn) { conn.Close() })
+	c.wg.Wait()
+}
