@@ -7,6 +7,7 @@
 package nameserver
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -218,7 +219,28 @@ func (s *Server) Kill() {
 }
 
 // Stop freezes the server with SIGSTOP: its port stays open, nothing answers.
-func (s *Server) Stop() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Stop() {
+	s.signal(syscall.SIGSTOP)
+	for !s.stopped() {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// stopped tells whether the kernel has halted all threads, or the process ended.
+func (s *Server) stopped() bool {
+	stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.process.Pid))
+	for _, file := range stats {
+		stat, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		// The state follows the name, which is in parentheses.
+		if _, state, _ := bytes.Cut(stat, []byte(") ")); len(state) > 0 && bytes.IndexByte([]byte("TZX"), state[0]) < 0 {
+			return false
+		}
+	}
+	return true
+}
 
 // Continue thaws the server after Stop.
 func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
