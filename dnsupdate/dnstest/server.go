@@ -245,13 +245,13 @@ type connSet struct {
 
 func (c *connSet) goWait(f func()) { c.wg.Go(f) }
 
-// serve runs f for the connection, which it closes afterwards.
+// serve runs f for the connection, which it closes afterwards, at once if the
+// set is closed already. Only what goWait or serve runs may call it.
 func (c *connSet) serve(conn net.Conn, f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		conn.Close()
-		return
 	}
 	c.open = append(c.open, conn)
 	c.wg.Go(func() {
