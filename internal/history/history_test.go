@@ -1,0 +1,344 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+)
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func entry(at time.Time, hosts ...service.HostOutcome) Entry {
+	return Entry{
+		At: at, Source: netip.MustParseAddr("192.0.2.1"), UserAgent: "curl/8.5.0",
+		Outcome: service.Outcome{Client: "home", Hosts: hosts},
+	}
+}
+
+func set(name, old, value string) service.HostOutcome {
+	t := dnsupdate.TypeA
+	if strings.Contains(value, ":") {
+		t = dnsupdate.TypeAAAA
+	}
+	r := service.Record{Type: t, New: []string{value}, TTL: 300, Changed: old != value}
+	if old != "" {
+		r.Old = []string{old}
+	}
+	return service.HostOutcome{Name: name, Zone: "example.com.", Records: []service.Record{r}}
+}
+
+func failed(name string, reason service.Reason) service.HostOutcome {
+	return service.HostOutcome{Name: name, Err: &service.Error{Reason: reason, Message: "it \x1b[31mfailed"}}
+}
+
+func mustHost(t *testing.T, s *Store, name string) Host {
+	t.Helper()
+	h, ok := s.Host(context.Background(), name)
+	if !ok {
+		t.Fatalf("%s is not in the history", name)
+	}
+	return h
+}
+
+func TestRecord(t *testing.T) {
+	s := New(Config{})
+	s.Record(entry(start, set("a.example.com.", "", "192.0.2.1")))
+	s.Record(entry(start.Add(time.Minute), set("a.example.com.", "192.0.2.1", "192.0.2.1")))
+	s.Record(entry(start.Add(2*time.Minute), set("a.example.com.", "192.0.2.1", "192.0.2.2")))
+	s.Record(entry(start.Add(3*time.Minute), set("a.example.com.", "", "2001:db8::1")))
+	s.Record(entry(start.Add(4*time.Minute), failed("a.example.com.", service.DNSTimeout)))
+
+	h := mustHost(t, s, "a.example.com.")
+	if h.Submissions != 5 || h.Changes != 3 || h.Failures != 1 || h.LastResult != "failed" {
+		t.Errorf("counts: %+v", h)
+	}
+	if !h.First.Equal(start) || !h.Last.Equal(start.Add(4*time.Minute)) || !h.Changed.Equal(start.Add(3*time.Minute)) {
+		t.Errorf("times: first %v, last %v, changed %v", h.First, h.Last, h.Changed)
+	}
+	if got := fmt.Sprint(h.Current); got != "[{A [192.0.2.2]} {AAAA [2001:db8::1]}]" {
+		t.Errorf("current: %s", got)
+	}
+	if len(h.Log) != 3 || h.Log[0].Type != "AAAA" || h.Log[1].Old[0] != "192.0.2.1" || h.Log[1].New[0] != "192.0.2.2" || len(h.Log[2].Old) != 0 {
+		t.Errorf("log: %v", h.Log)
+	}
+	if h.Client != "home" || h.Source != "192.0.2.1" || h.UserAgent != "curl/8.5.0" {
+		t.Errorf("origin: %+v", h)
+	}
+}
+
+func TestRecordDeletion(t *testing.T) {
+	s := New(Config{})
+	s.Record(entry(start, set("a.example.com.", "", "192.0.2.1")))
+	s.Record(entry(start, service.HostOutcome{Name: "a.example.com.", Records: []service.Record{
+		{Type: dnsupdate.TypeA, Old: []string{"192.0.2.1"}, Changed: true},
+	}}))
+	h := mustHost(t, s, "a.example.com.")
+	if got := fmt.Sprint(h.Current); got != "[{A []}]" {
+		t.Errorf("current: %s", got)
+	}
+	if len(h.Log) != 2 || len(h.Log[0].New) != 0 {
+		t.Errorf("log: %v", h.Log)
+	}
+}
+
+func TestRecordIgnoresRefusals(t *testing.T) {
+	for reason := service.NoCredential; reason < service.DNSConflict; reason++ {
+		s := New(Config{})
+		s.Record(entry(start, failed("a.example.com.", reason)))
+		if _, total := s.Hosts(context.Background(), nil, 0, 10); total != 0 {
+			t.Errorf("reason %d was recorded", reason)
+		}
+	}
+}
+
+func TestRecordLAN(t *testing.T) {
+	s := New(Config{})
+	s.Record(Entry{At: start, Outcome: service.Outcome{LAN: []service.HostOutcome{set("nas.example.com.", "", "2001:db8::5")}}})
+	if h := mustHost(t, s, "nas.example.com."); h.Source != "" || h.Changes != 1 {
+		t.Errorf("got %+v", h)
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	for _, tt := range []struct{ name, source, agent, wantSource, wantAgent string }{
+		{"IPv4", "192.0.2.1", "a", "192.0.2.1", "a"},
+		{"IPv4-mapped", "::ffff:192.0.2.1", "a", "192.0.2.1", "a"},
+		{"IPv6 keeps its network", "2001:db8:1:2:aaaa:bbbb:cccc:dddd", "a", "2001:db8:1:2::/64", "a"},
+		{"link-local with a zone", "fe80::1%eth0", "a", "fe80::/64", "a"},
+		{"long agent", "192.0.2.1", strings.Repeat("x", 200), "192.0.2.1", strings.Repeat("x", 80)},
+		{"control characters", "192.0.2.1", "a\x1b[31m\nb\u202e", "192.0.2.1", `a\x1b[31m\nb\u202e`},
+		{"escapes are cut too", "192.0.2.1", strings.Repeat("\n", 80), "192.0.2.1", strings.Repeat(`\n`, 40)},
+		{"broken UTF-8", "192.0.2.1", "a\xff", "192.0.2.1", `a\xff`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := New(Config{})
+			e := entry(start, set("a.example.com.", "", "192.0.2.1"))
+			e.Source, e.UserAgent = netip.MustParseAddr(tt.source), tt.agent
+			s.Record(e)
+			h := mustHost(t, s, "a.example.com.")
+			if h.Source != tt.wantSource || h.UserAgent != tt.wantAgent {
+				t.Errorf("got %q %q, want %q %q", h.Source, h.UserAgent, tt.wantSource, tt.wantAgent)
+			}
+		})
+	}
+}
+
+func TestLogIsBounded(t *testing.T) {
+	s := New(Config{})
+	for i := range 50 {
+		s.Record(entry(start.Add(time.Duration(i)*time.Second), set("a.example.com.", "192.0.2.200", fmt.Sprintf("192.0.2.%d", i))))
+	}
+	h := mustHost(t, s, "a.example.com.")
+	if len(h.Log) != maxChanges || h.Log[0].New[0] != "192.0.2.49" || h.Log[19].New[0] != "192.0.2.30" {
+		t.Errorf("log of %d: first %v", len(h.Log), h.Log[0])
+	}
+	if h.Changes != 50 {
+		t.Errorf("%d changes counted", h.Changes)
+	}
+}
+
+func TestValuesAreBounded(t *testing.T) {
+	var many []string
+	for range 100 {
+		many = append(many, strings.Repeat("x", 500))
+	}
+	s := New(Config{})
+	s.Record(entry(start, service.HostOutcome{Name: "a.example.com.", Records: []service.Record{
+		{Type: dnsupdate.TypeTXT, Old: many, New: many, Changed: true},
+		{Type: dnsupdate.Type(99), New: []string{"x"}, Changed: true},
+	}}))
+	h := mustHost(t, s, "a.example.com.")
+	if len(h.Current[0].Values) != maxValues || len(h.Current[0].Values[7]) != maxText {
+		t.Errorf("current: %v", h.Current)
+	}
+	if len(h.Log) != 1 || len(h.Log[0].New) != maxValues || len(h.Log[0].New[7]) != maxText {
+		t.Errorf("log: %v", h.Log)
+	}
+}
+
+func TestOldestHostIsEvicted(t *testing.T) {
+	s := New(Config{MaxHosts: 3})
+	for i, name := range []string{"a.", "b.", "c.", "a.", "d.", "e."} {
+		s.Record(entry(start.Add(time.Duration(i)*time.Second), set(name, "", "192.0.2.1")))
+	}
+	hosts, total := s.Hosts(context.Background(), nil, 0, 10)
+	var names []string
+	for _, h := range hosts {
+		names = append(names, h.Name)
+	}
+	if got := strings.Join(names, " "); got != "a. d. e." || total != 3 {
+		t.Errorf("got %s of %d", got, total)
+	}
+}
+
+func TestPaging(t *testing.T) {
+	s := New(Config{})
+	for i := range 25 {
+		s.Record(entry(start.Add(time.Duration(i)*time.Second), set(fmt.Sprintf("h%02d.example.com.", i), "", "192.0.2.1")))
+	}
+	even := func(name string) bool { return (name[2]-'0')%2 == 0 }
+	for _, tt := range []struct {
+		name          string
+		filter        func(string) bool
+		offset, limit int
+		first, latest string // names at the start of the page
+		length, total int
+	}{
+		{"first page", nil, 0, 10, "h00", "h24", 10, 25},
+		{"last page", nil, 20, 10, "h20", "h04", 5, 25},
+		{"beyond the end", nil, 100, 10, "", "", 0, 25},
+		{"negative", nil, -5, 10, "h00", "h24", 10, 25},
+		{"nothing wanted", nil, 0, 0, "", "", 0, 25},
+		{"filtered", even, 0, 5, "h00", "h24", 5, 13},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			hosts, total := s.Hosts(context.Background(), tt.filter, tt.offset, tt.limit)
+			if len(hosts) != tt.length || total != tt.total || len(hosts) > 0 && !strings.HasPrefix(hosts[0].Name, tt.first) {
+				t.Errorf("hosts: %d of %d: %v", len(hosts), total, hosts)
+			}
+			subs, total := s.Latest(context.Background(), tt.filter, tt.offset, tt.limit)
+			if len(subs) != tt.length || total != tt.total || len(subs) > 0 && !strings.HasPrefix(subs[0].Name, tt.latest) {
+				t.Errorf("latest: %d of %d: %v", len(subs), total, subs)
+			}
+		})
+	}
+}
+
+func TestLatestCountsRepeats(t *testing.T) {
+	s := New(Config{})
+	s.Record(entry(start, set("quiet.", "", "192.0.2.9")))
+	for i := range 2 * maxLatest {
+		s.Record(entry(start.Add(time.Duration(i+1)*time.Second), set("chatty.", "192.0.2.1", "192.0.2.1")))
+	}
+	subs, total := s.Latest(context.Background(), nil, 0, 10)
+	if total != 2 || subs[0].Name != "chatty." || subs[0].Repeats != 2*maxLatest-1 || subs[1].Name != "quiet." {
+		t.Fatalf("got %d: %+v", total, subs)
+	}
+	s.Record(entry(start.Add(time.Hour*24), failed("chatty.", service.DNSBusy)))
+	s.Record(entry(start.Add(time.Hour*25), failed("chatty.", service.DNSBusy)))
+	s.Record(entry(start.Add(time.Hour*26), failed("chatty.", service.DNSTimeout)))
+	subs, total = s.Latest(context.Background(), nil, 0, 10)
+	if total != 3 || subs[0].Result != "failed" || subs[0].Repeats != 2 || subs[0].Message != `it \x1b[31mfailed` {
+		t.Fatalf("got %d: %+v", total, subs[0])
+	}
+	other := entry(start.Add(time.Hour*27), set("chatty.", "192.0.2.1", "192.0.2.1"))
+	other.Source = netip.MustParseAddr("198.51.100.1")
+	s.Record(other)
+	if _, total = s.Latest(context.Background(), nil, 0, 10); total != 4 {
+		t.Errorf("another source did not get its own line: %d", total)
+	}
+}
+
+func TestLatestIsBounded(t *testing.T) {
+	s := New(Config{})
+	for i := range maxLatest + 10 {
+		s.Record(entry(start.Add(time.Duration(i)*time.Second), set(fmt.Sprintf("h%d.", i), "", "192.0.2.1")))
+	}
+	subs, total := s.Latest(context.Background(), nil, maxLatest-1, 10)
+	if total != maxLatest || subs[0].Name != "h10." {
+		t.Errorf("%d, the last %v", total, subs)
+	}
+}
+
+func TestClockThatJumps(t *testing.T) {
+	s := New(Config{Days: 1})
+	s.Record(entry(start, set("a.", "", "192.0.2.1")))
+	s.Record(entry(start.AddDate(-1, 0, 0), set("a.", "192.0.2.1", "192.0.2.2")))
+	if h := mustHost(t, s, "a."); h.First.After(h.Last) || h.Submissions != 2 || len(h.Log) != 2 {
+		t.Errorf("after a jump back: %+v", h)
+	}
+	s.Record(entry(start.AddDate(50, 0, 0), set("b.", "", "192.0.2.1")))
+	s.Record(entry(time.Unix(-5, 0), set("c.", "", "192.0.2.1")))
+	s.expire(start) // takes the future for now
+	s.expire(start.AddDate(0, 0, 2))
+	if _, total := s.Hosts(context.Background(), nil, 0, 10); total != 0 {
+		t.Errorf("%d hosts never expire", total)
+	}
+	if _, err := s.encode(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestExpire(t *testing.T) {
+	s := New(Config{Days: 30})
+	for i := range 2000 {
+		s.Record(entry(start.AddDate(0, 0, i%60), set(fmt.Sprintf("h%d.", i), "", "192.0.2.1")))
+	}
+	s.expire(start.AddDate(0, 0, 60))
+	hosts, total := s.Hosts(context.Background(), nil, 0, 2000)
+	if total != 990 || len(hosts) != total || len(s.slots) != total || len(s.byName) != total {
+		t.Errorf("%d hosts are left", total)
+	}
+	if _, n := s.Latest(context.Background(), nil, 0, 1); n != 990 {
+		t.Errorf("%d submissions are left", n)
+	}
+	n := 0
+	for h := s.oldest; h != nil; h = h.newer {
+		if h.slot >= len(s.slots) || s.slots[h.slot] != h {
+			t.Fatal("slots and list disagree")
+		}
+		n++
+	}
+	if n != total {
+		t.Errorf("the list holds %d", n)
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	s := New(Config{MaxHosts: 1000, Storage: newMemory(), Instance: "one"})
+	s.Start()
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 2000 {
+				s.Record(entry(start.Add(time.Duration(i)*time.Second), set(fmt.Sprintf("h%d.", (i*7+g)%1500), "192.0.2.1", fmt.Sprintf("192.0.2.%d", i%250))))
+			}
+		})
+	}
+	wg.Go(func() {
+		for i := range 20 {
+			s.Hosts(context.Background(), nil, 0, 50)
+			s.Latest(context.Background(), nil, 0, 50)
+			s.Host(context.Background(), "h1.")
+			s.expire(start.Add(time.Duration(i) * time.Hour))
+			if _, err := s.encode(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wg.Wait()
+	s.Stop(context.Background())
+}
+
+func TestRecordAllocatesNothingForARepeat(t *testing.T) {
+	s := New(Config{})
+	e := entry(start, set("a.example.com.", "192.0.2.1", "192.0.2.1"))
+	s.Record(e)
+	if n := testing.AllocsPerRun(100, func() { s.Record(e) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestMergeLogs(t *testing.T) {
+	var a, b []byte
+	for i := range 15 {
+		r := service.Record{Type: dnsupdate.TypeA, New: []string{"192.0.2.1"}}
+		a = appendChange(a, int64(2*i), &r)
+		b = appendChange(b, int64(2*i+1), &r)
+	}
+	merged, ok := unpack(mergeLogs(a, b))
+	if !ok || len(merged) != maxChanges {
+		t.Fatalf("%d changes", len(merged))
+	}
+	if !slices.IsSortedFunc(merged, func(x, y Change) int { return x.At.Compare(y.At) }) || merged[19].At.Unix() != 29 {
+		t.Errorf("got %v", merged)
+	}
+}
