@@ -35,9 +35,6 @@ type Host struct {
 	// Zone is the zone that the client named for it, empty if none: a shorter
 	// one than the configured zone is an error.
 	Zone string
-	// Short allows Name to be a label without a dot: it then stands for the
-	// one host among the client's exact ones that begins with that label.
-	Short bool
 	// A and AAAA are the host's addresses.
 	A, AAAA Wish
 	// TXT is the ACME challenge of the host, at _acme-challenge below Name (RFC 8555 8.4).

@@ -1,0 +1,59 @@
+package dialect
+
+import (
+	"encoding/base64"
+	"slices"
+	"strings"
+)
+
+// present notes a secret. An empty one is none: routers send empty Basic
+// passwords and placeholders beside the token that counts.
+func (q *request) present(secret string, inURL bool) {
+	if secret == "" {
+		return
+	}
+	q.credential.InURL = q.credential.InURL || inURL
+	if !slices.Contains(q.credential.Secrets, secret) {
+		q.credential.Secrets = append(q.credential.Secrets, secret)
+	}
+}
+
+// presentHeader notes what stands in Authorization: the password of Basic
+// (RFC 7617), a Bearer token (RFC 6750), or deSEC's Token. The user name of Basic
+// says nothing: some routers put the token there.
+func (q *request) presentHeader() {
+	for _, header := range q.http.Header["Authorization"] {
+		scheme, value, _ := strings.Cut(strings.TrimSpace(header), " ")
+		value = strings.TrimSpace(value)
+		switch {
+		case scheme == "":
+		case strings.EqualFold(scheme, "Basic"):
+			_, password, ok := decodeBasic(value)
+			q.credential.Malformed = q.credential.Malformed || !ok
+			q.present(password, false)
+		case value != "" && (strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "Token")):
+			q.present(value, true)
+		default:
+			q.credential.Malformed = true
+		}
+	}
+}
+
+// basicUser returns the first user name given by Basic, empty if there is none.
+func (q *request) basicUser() string {
+	for _, header := range q.http.Header["Authorization"] {
+		scheme, value, _ := strings.Cut(strings.TrimSpace(header), " ")
+		if user, _, ok := decodeBasic(strings.TrimSpace(value)); ok && strings.EqualFold(scheme, "Basic") {
+			return user
+		}
+	}
+	return ""
+}
+
+func decodeBasic(value string) (user, password string, ok bool) {
+	decoded, err := base64.StdEncoding.DecodeString(value)
+	if err != nil {
+		return "", "", false
+	}
+	return strings.Cut(string(decoded), ":")
+}

@@ -1,0 +1,202 @@
+package dialect
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+)
+
+// duckdns is the API of duckdns.org.
+type duckdns struct {
+	request
+}
+
+// matchDuckDNS takes the common path /update only if the query looks like DuckDNS.
+func matchDuckDNS(r *http.Request) (Call, bool) {
+	d := &duckdns{}
+	d.init(r)
+	for _, p := range d.params {
+		if p.name == "domains" || p.name == "token" {
+			return d, true
+		}
+	}
+	return nil, false
+}
+
+func (d *duckdns) Dialect() string { return "duckdns" }
+
+func (d *duckdns) Credential() service.Credential {
+	d.presentHeader()
+	for _, p := range d.params {
+		if p.name == "token" {
+			d.present(p.value, true)
+		}
+	}
+	return d.credential
+}
+
+func (d *duckdns) Submission() (service.Submission, *service.Error) {
+	sub := service.Submission{ShortNames: true}
+	if err := d.checkCount(); err != nil {
+		return sub, err
+	}
+	host, err := d.wanted()
+	if err != nil {
+		return sub, err
+	}
+	domains, _ := d.lookup("domains")
+	for name := range strings.SplitSeq(domains, ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		if len(sub.Hosts) == maxHosts {
+			return sub, tooManyHosts()
+		}
+		host.Name = name
+		sub.Hosts = append(sub.Hosts, host)
+	}
+	if len(sub.Hosts) == 0 {
+		return sub, badParameter("domains is missing")
+	}
+	return sub, nil
+}
+
+// wanted returns what all hosts of the request should hold. An ACME client
+// clears the challenge with an empty txt (lego, acme.sh), so there the name of
+// the argument counts, not its value.
+func (d *duckdns) wanted() (service.Host, *service.Error) {
+	var host service.Host
+	txt, isTXT := d.lookup("txt")
+	clearAll := d.flag("clear")
+	switch {
+	case isTXT && clearAll:
+		host.TXT.Action = service.Delete
+		return host, nil
+	case clearAll:
+		host.A.Action, host.AAAA.Action = service.Delete, service.Delete
+		return host, nil
+	case isTXT:
+		if !isText(txt) {
+			return host, badParameter("txt is not 1 to 255 printable ASCII characters")
+		}
+		host.TXT = service.Wish{Action: service.Set, Values: []string{txt}}
+	}
+	given := false
+	for _, argument := range []string{"ip", "ipv6"} {
+		value, _ := d.lookup(argument)
+		if value == "" {
+			continue
+		}
+		given = true
+		addr, prefix, err := parseAddress(value)
+		switch {
+		case err != nil:
+			return host, err
+		case prefix.IsValid():
+			return host, badAddress(value, "is a prefix, not an address")
+		case argument == "ipv6" && addr.Is4():
+			return host, badAddress(value, "is not an IPv6 address")
+		}
+		wish := &host.A
+		if addr.Is6() {
+			wish = &host.AAAA
+		}
+		if wish.Action == service.Set && wish.Values[0] != addr.String() {
+			return host, badAddress(value, "is a second IPv6 address")
+		}
+		*wish = service.Wish{Action: service.Set, Values: []string{addr.String()}}
+	}
+	if !given && !isTXT {
+		host.A.Action, host.AAAA.Action = service.Detect, service.Detect
+	}
+	return host, nil
+}
+
+func (d *duckdns) flag(name string) bool {
+	value, _ := d.lookup(name)
+	return strings.EqualFold(value, "true")
+}
+
+// isText tells whether a value fits into one character-string of a TXT record
+// (RFC 1035 section 3.3.14) and is what an ACME challenge can be.
+func isText(s string) bool {
+	if s == "" || len(s) > 255 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// Reply says OK only if all hosts succeeded. ddclient 4 compares the body whole.
+func (d *duckdns) Reply(out service.Outcome) Reply {
+	reply := Reply{Status: http.StatusOK, ContentType: textPlain, Body: []byte("KO")}
+	if out.Err != nil {
+		reply.Status = duckdnsStatus(out.Err)
+		reply.setHeader(out.Err, reply.Status)
+		return reply
+	}
+	failed := false
+	for i := range out.Hosts {
+		if err := out.Hosts[i].Err; err != nil {
+			failed = true
+			reply.Status = max(reply.Status, duckdnsStatus(err))
+			reply.setHeader(err, reply.Status)
+		}
+	}
+	if failed {
+		return reply
+	}
+	reply.Body = append(reply.Body[:0], "OK"...)
+	if d.flag("verbose") {
+		reply.Body = appendVerbose(reply.Body, out)
+	}
+	return reply
+}
+
+// appendVerbose adds both addresses of the first host, and whether anything changed.
+func appendVerbose(b []byte, out service.Outcome) []byte {
+	for _, t := range []dnsupdate.Type{dnsupdate.TypeA, dnsupdate.TypeAAAA} {
+		b = append(b, '\n')
+		if len(out.Hosts) == 0 {
+			continue
+		}
+		for _, r := range out.Hosts[0].Records {
+			if r.Type == t && len(r.New) > 0 {
+				b = append(b, r.New[0]...)
+			}
+		}
+	}
+	if out.Changed() {
+		return append(b, "\nUPDATED"...)
+	}
+	return append(b, "\nNOCHANGE"...)
+}
+
+// duckdnsStatus is 200 with every KO that a client can do nothing about.
+func duckdnsStatus(e *service.Error) int {
+	switch e.Reason {
+	case service.NoCredential:
+		return http.StatusUnauthorized
+	case service.BadCredential:
+		if e.InURL {
+			return http.StatusOK
+		}
+		return http.StatusUnauthorized
+	case service.CrossSite:
+		return http.StatusForbidden
+	case service.BadMethod:
+		return http.StatusMethodNotAllowed
+	case service.BadMediaType:
+		return http.StatusUnsupportedMediaType
+	case service.Throttled, service.DNSConflict, service.DNSRefused, service.DNSFailed, service.DNSTimeout, service.DNSBusy:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusOK
+	}
+}

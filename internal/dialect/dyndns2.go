@@ -1,0 +1,351 @@
+package dialect
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+)
+
+// maxHosts is how many names one request may carry, as dyn.com had it.
+const maxHosts = 20
+
+// dyndns2 is the protocol of dyn.com and No-IP, with what other providers and
+// their routers have added to it.
+type dyndns2 struct {
+	request
+	// hosts is how many names the request carries, once they are read.
+	hosts int
+}
+
+func newDyndns2(r *http.Request) *dyndns2 {
+	d := &dyndns2{}
+	d.init(r)
+	return d
+}
+
+func (d *dyndns2) Dialect() string { return "dyndns2" }
+
+// Credential takes the secret under every name that providers have for it; what
+// says who the user is does not matter.
+func (d *dyndns2) Credential() service.Credential {
+	d.presentHeader()
+	for _, p := range d.params {
+		switch strings.ToLower(p.name) {
+		case "password", "pass", "passwd", "pwd", "token", "key", "apikey", "secret", "k", "authkey":
+			d.present(p.value, true)
+		}
+	}
+	return d.credential
+}
+
+func (d *dyndns2) Submission() (service.Submission, *service.Error) {
+	var sub service.Submission
+	if err := d.checkCount(); err != nil {
+		return sub, err
+	}
+	for _, p := range d.params {
+		if strings.EqualFold(p.name, "offline") && strings.EqualFold(p.value, "yes") {
+			return sub, &service.Error{Reason: service.Unsupported, Message: "setting a host offline is not offered"}
+		}
+	}
+	names, err := d.hostnames()
+	if err != nil {
+		return sub, err
+	}
+	single, err := d.singleHosts()
+	if err != nil {
+		return sub, err
+	}
+	// The reply to a bad address has a line for each host, so the hosts come first.
+	sub.Hosts = make([]service.Host, len(names), len(names)+len(single))
+	for i := range names {
+		sub.Hosts[i].Name = names[i]
+	}
+	d.hosts = len(names)
+
+	var general wishes
+	for _, p := range d.params {
+		if err := general.add(p, &sub.Prefix); err != nil {
+			return sub, err
+		}
+	}
+	for i := range single {
+		s := &single[i]
+		if err := s.add(s.param, &sub.Prefix); err != nil {
+			return sub, err
+		}
+	}
+	a, aaaa := general.host(sub.Prefix.IsValid() || len(single) > 0)
+	for i := range sub.Hosts {
+		sub.Hosts[i].A, sub.Hosts[i].AAAA = a, aaaa
+	}
+	for i := range single {
+		single[i].apply(&sub, len(names))
+	}
+	d.hosts = len(sub.Hosts)
+	switch {
+	case d.hosts == 0:
+		return sub, &service.Error{Reason: service.BadName, Message: "no host name is given"}
+	case d.hosts > maxHosts:
+		return sub, tooManyHosts()
+	}
+	return sub, nil
+}
+
+// hostArguments are the names under which clients send the hosts, the first
+// given counts.
+var hostArguments = []string{"hostname", "host_id", "host", "domain", "domains", "fqdn", "dn", "h", "zone", "id"}
+
+// hostnames returns the names that the request is about.
+func (d *dyndns2) hostnames() ([]string, *service.Error) {
+	var names []string
+	for _, argument := range hostArguments {
+		for _, p := range d.params {
+			if !strings.EqualFold(p.name, argument) || strings.EqualFold(p.value, "yes") {
+				continue
+			}
+			for item := range strings.SplitSeq(p.value, ",") {
+				item = strings.TrimSpace(item)
+				if item == "" {
+					continue
+				}
+				if len(names) == maxHosts {
+					return nil, tooManyHosts()
+				}
+				names = append(names, item)
+			}
+		}
+		if len(names) > 0 {
+			return names, nil
+		}
+	}
+	// Without a dot the user name is an account's, or a token in the wrong field.
+	if user := d.basicUser(); strings.Contains(user, ".") {
+		if _, err := name.Normalize(user); err == nil {
+			return []string{user}, nil
+		}
+	}
+	return nil, nil
+}
+
+// singleHost is an argument with a value for certain hosts.
+type singleHost struct {
+	wishes
+	param param
+	names []string
+}
+
+// singleHosts returns the arguments <address argument>:<host>[,<host>]=, of
+// which deSEC's clients send myipv4: and myipv6:.
+func (d *dyndns2) singleHosts() ([]singleHost, *service.Error) {
+	var single []singleHost
+	total := 0
+	for _, p := range d.params {
+		argument, hosts, ok := strings.Cut(p.name, ":")
+		if _, known := addressArgument(argument); !ok || !known || p.value == "" {
+			continue
+		}
+		s := singleHost{param: param{argument, p.value}}
+		for host := range strings.SplitSeq(hosts, ",") {
+			if host = strings.TrimSpace(host); host == "" {
+				continue
+			}
+			if total++; total > maxHosts {
+				return nil, tooManyHosts()
+			}
+			s.names = append(s.names, host)
+		}
+		single = append(single, s)
+	}
+	return single, nil
+}
+
+// apply overrides what the first listed hosts of the submission get. A host
+// that the request names nowhere else joins it with this value alone.
+func (s *singleHost) apply(sub *service.Submission, listed int) {
+	a, aaaa := s.wish(v4), s.wish(v6)
+	if a.Action == service.Unmentioned && aaaa.Action == service.Unmentioned {
+		return
+	}
+	for _, host := range s.names {
+		found := false
+		for i := range sub.Hosts {
+			if !sameName(sub.Hosts[i].Name, host) {
+				continue
+			}
+			found = true
+			if a.Action != service.Unmentioned {
+				sub.Hosts[i].A = a
+			}
+			if aaaa.Action != service.Unmentioned {
+				sub.Hosts[i].AAAA = aaaa
+			}
+			if i >= listed {
+				break
+			}
+		}
+		if !found {
+			sub.Hosts = append(sub.Hosts, service.Host{Name: host, A: a, AAAA: aaaa})
+		}
+	}
+}
+
+func tooManyHosts() *service.Error {
+	return &service.Error{Reason: service.TooManyHosts, Message: "a request may name 20 hosts"}
+}
+
+// family says which addresses an argument is about.
+type family uint8
+
+const (
+	v4 family = iota
+	v6
+	either
+)
+
+// addressArgument returns what words in an address argument refer to. Addresses
+// speak for themselves: clients send IPv6 in myip, and both in any.
+func addressArgument(name string) (family, bool) {
+	switch strings.ToLower(name) {
+	case "myip", "ip", "ipaddr", "address", "dnsto":
+		return either, true
+	case "myipv4", "ipv4", "ip4", "a":
+		return v4, true
+	case "myipv6", "ipv6", "ip6", "ip6addr", "aaaa", "myip6", "myip2":
+		return v6, true
+	}
+	return 0, false
+}
+
+// wishes collects what address arguments say.
+type wishes struct {
+	// given tells that there was a value, even one that changes nothing.
+	given bool
+	// words are what a word in an argument of that family asks for, and for
+	// either what one in a general argument asks for.
+	words  [3]service.Action
+	values [2][]string
+}
+
+// add reads one argument; those that are not about addresses are ignored.
+func (w *wishes) add(p param, prefix *netip.Prefix) *service.Error {
+	switch strings.ToLower(p.name) {
+	case "keepipv4", "keepipv6":
+		if p.value == "1" || strings.EqualFold(p.value, "yes") || strings.EqualFold(p.value, "true") {
+			w.words[strings.IndexByte("46", p.name[7])] = service.Keep
+		}
+		return nil
+	case "ip6lanprefix", "ipv6prefix":
+		if p.value == "" || isUnspecified(p.value) {
+			return nil
+		}
+		return readPrefix(prefix, p.value)
+	}
+	of, ok := addressArgument(p.name)
+	if !ok {
+		return nil
+	}
+	for item := range strings.SplitSeq(p.value, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			continue
+		}
+		w.given = true
+		switch {
+		case item == "-":
+			w.say(of, service.Delete)
+		case strings.EqualFold(item, "auto"):
+			w.say(of, service.Detect)
+		case strings.EqualFold(item, "preserve"), strings.EqualFold(item, "no"):
+			w.say(of, service.Keep)
+		default:
+			if err := w.addAddress(item, prefix); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// say notes a word; to keep wins over all others.
+func (w *wishes) say(of family, action service.Action) {
+	if w.words[of] != service.Keep {
+		w.words[of] = action
+	}
+}
+
+func (w *wishes) addAddress(item string, prefix *netip.Prefix) *service.Error {
+	addr, given, err := parseAddress(item)
+	if err != nil {
+		// Scripts for the FRITZ!Box send 0.0.0.0 and :: for a family that is down.
+		if isUnspecified(item) {
+			return nil
+		}
+		return err
+	}
+	if err := addPrefix(prefix, given); err != nil || !addr.IsValid() {
+		return err
+	}
+	of := v6
+	if addr.Is4() {
+		of = v4
+	}
+	text := addr.String()
+	for _, earlier := range w.values[of] {
+		if earlier == text {
+			return nil
+		}
+	}
+	if len(w.values[of]) == maxAddresses {
+		return badAddress(item, "is one address too many")
+	}
+	w.values[of] = append(w.values[of], text)
+	return nil
+}
+
+// maxAddresses keeps an RRset, and so the UPDATE message, small.
+const maxAddresses = 16
+
+func isUnspecified(text string) bool {
+	text, _, _ = strings.Cut(text, "/")
+	addr, err := netip.ParseAddr(text)
+	return err == nil && addr.Unmap().IsUnspecified()
+}
+
+// wish returns what is asked for one family.
+func (w *wishes) wish(of family) service.Wish {
+	action := w.words[of]
+	switch {
+	case action == service.Keep:
+	case len(w.values[of]) > 0:
+		return service.Wish{Action: service.Set, Values: w.values[of]}
+	case action == service.Unmentioned:
+		action = w.words[either]
+	}
+	if action == service.Detect {
+		return service.Wish{Action: action, Else: service.Keep}
+	}
+	return service.Wish{Action: action}
+}
+
+// host returns what is asked for the hosts of the request; elsewhere tells that
+// it has a prefix, or values for single hosts. Only a request without any value
+// is about the address that it comes from.
+func (w *wishes) host(elsewhere bool) (a, aaaa service.Wish) {
+	a, aaaa = w.wish(v4), w.wish(v6)
+	if !w.given && !elsewhere {
+		for _, wish := range []*service.Wish{&a, &aaaa} {
+			if wish.Action != service.Keep {
+				wish.Action = service.Detect
+			}
+		}
+		return a, aaaa
+	}
+	if a.Action == service.Unmentioned && aaaa.Action == service.Unmentioned {
+		a.Action, aaaa.Action = service.Keep, service.Keep
+	}
+	return a, aaaa
+}

@@ -1,0 +1,111 @@
+package dialect
+
+import (
+	"net/http"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+)
+
+// Reply writes a line for each host: a word, and after a good one the addresses.
+// Nothing else, and no newline at the end: IPFire and pfSense compare the body whole.
+func (d *dyndns2) Reply(out service.Outcome) Reply {
+	reply := Reply{Status: http.StatusOK, ContentType: textPlain}
+	if out.Err != nil {
+		reply.refuseDyndns2(out.Err, d.hosts)
+		return reply
+	}
+	lanChanged := service.Outcome{LAN: out.LAN}.Changed()
+	succeeded, failed := false, false
+	b := make([]byte, 0, 128)
+	for i := range out.Hosts {
+		if i > 0 {
+			b = append(b, '\n')
+		}
+		h := &out.Hosts[i]
+		if h.Err != nil {
+			word, _ := dyndns2Word(h.Err)
+			b = append(b, word...)
+			failed = failed || word == "dnserr" || word == "911"
+			reply.setHeader(h.Err, 0)
+			continue
+		}
+		succeeded = true
+		b = appendHost(b, h, lanChanged)
+	}
+	// To a client with several hosts a failed request says nothing of those that
+	// succeeded, and ddclient 3 does not read the body of one.
+	if failed && !succeeded {
+		reply.Status = http.StatusServiceUnavailable
+	}
+	reply.Body = b
+	return reply
+}
+
+// refuseDyndns2 answers a request that was refused whole. What concerns an
+// account is said once, what concerns the hosts for each of them.
+func (r *Reply) refuseDyndns2(e *service.Error, hosts int) {
+	var word string
+	word, r.Status = dyndns2Word(e)
+	r.setHeader(e, r.Status)
+	r.Body = append(r.Body, word...)
+	if word == "dnserr" || word == "911" {
+		for range hosts - 1 {
+			r.Body = append(append(r.Body, '\n'), word...)
+		}
+	}
+}
+
+func appendHost(b []byte, h *service.HostOutcome, changed bool) []byte {
+	for i := range h.Records {
+		changed = changed || h.Records[i].Changed
+	}
+	if changed {
+		b = append(b, "good"...)
+	} else {
+		b = append(b, "nochg"...)
+	}
+	separator := byte(' ')
+	for i := range h.Records {
+		r := &h.Records[i]
+		if r.Type != dnsupdate.TypeA && r.Type != dnsupdate.TypeAAAA {
+			continue
+		}
+		for _, v := range r.New {
+			b = append(append(b, separator), v...)
+			separator = ','
+		}
+	}
+	return b
+}
+
+// dyndns2Word returns the word for a refusal, and the status where it is all
+// that there is to say.
+func dyndns2Word(e *service.Error) (word string, status int) {
+	switch e.Reason {
+	case service.NoCredential, service.BadCredential:
+		return "badauth", http.StatusUnauthorized
+	case service.Throttled:
+		return "abuse", http.StatusServiceUnavailable
+	case service.CrossSite:
+		return "badagent", http.StatusForbidden
+	case service.BadMethod:
+		return "badagent", http.StatusMethodNotAllowed
+	case service.BadMediaType:
+		return "badagent", http.StatusUnsupportedMediaType
+	case service.BadParameter:
+		return "badagent", http.StatusBadRequest
+	case service.TooManyHosts:
+		return "numhost", http.StatusOK
+	case service.Unsupported:
+		return "!donator", http.StatusOK
+	case service.BadName:
+		return "notfqdn", http.StatusOK
+	case service.NoZone, service.NotGranted:
+		return "nohost", http.StatusOK
+	case service.BadAddress, service.DNSConflict, service.DNSRefused:
+		return "dnserr", http.StatusServiceUnavailable
+	default: // DNSFailed, DNSTimeout, DNSBusy
+		return "911", http.StatusServiceUnavailable
+	}
+}

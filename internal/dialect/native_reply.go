@@ -1,0 +1,324 @@
+package dialect
+
+import (
+	"bytes"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/internal/redact"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+)
+
+const textPlain = "text/plain; charset=utf-8"
+
+func (n *native) Reply(out service.Outcome) Reply {
+	if acceptsJSON(n.http) {
+		return nativeJSON(out)
+	}
+	reply := Reply{Status: http.StatusOK, ContentType: textPlain}
+	if out.Err != nil {
+		reply.fail(out.Err)
+		reply.Body = appendError(nil, "", out.Err)
+		return reply
+	}
+	b := make([]byte, 0, 256)
+	several := len(out.Hosts)+len(out.LAN) > 1
+	for _, hosts := range [][]service.HostOutcome{out.Hosts, out.LAN} {
+		for i := range hosts {
+			h := &hosts[i]
+			if h.Err != nil {
+				reply.fail(h.Err)
+				name := ""
+				if several {
+					name = h.Name
+				}
+				b = appendError(b, name, h.Err)
+				continue
+			}
+			for j := range h.Records {
+				b = appendRecord(b, h.Name, &h.Records[j])
+			}
+		}
+	}
+	for i := range out.Checks {
+		var failed bool
+		if b, failed = appendCheck(b, &out.Checks[i]); failed {
+			reply.Status = http.StatusBadGateway
+		}
+	}
+	reply.Body = b
+	return reply
+}
+
+// nativeWord returns the word of the Python dyndns for a refusal, and our status.
+func nativeWord(e *service.Error) (word string, status int) {
+	switch e.Reason {
+	case service.NoCredential:
+		return "PARAMETER_ERROR", http.StatusUnauthorized
+	case service.BadCredential:
+		if e.InURL {
+			return "PARAMETER_ERROR", http.StatusForbidden
+		}
+		return "PARAMETER_ERROR", http.StatusUnauthorized
+	case service.Throttled:
+		return "PARAMETER_ERROR", http.StatusTooManyRequests
+	case service.CrossSite, service.NotGranted:
+		return "PARAMETER_ERROR", http.StatusForbidden
+	case service.BadMethod:
+		return "PARAMETER_ERROR", http.StatusMethodNotAllowed
+	case service.BadMediaType:
+		return "PARAMETER_ERROR", http.StatusUnsupportedMediaType
+	case service.BadParameter, service.TooManyHosts, service.Unsupported:
+		return "PARAMETER_ERROR", http.StatusBadRequest
+	case service.BadName:
+		return "DNS_NAME_ERROR", http.StatusBadRequest
+	case service.NoZone:
+		return "DNS_NAME_ERROR", http.StatusNotFound
+	case service.BadAddress:
+		return "IP_ADDRESS_ERROR", http.StatusBadRequest
+	case service.DNSConflict:
+		return "DNS_SERVER_ERROR", http.StatusConflict
+	case service.DNSTimeout:
+		return "DNS_SERVER_ERROR", http.StatusGatewayTimeout
+	case service.DNSBusy:
+		return "DNS_SERVER_ERROR", http.StatusServiceUnavailable
+	default: // DNSRefused, DNSFailed
+		return "DNS_SERVER_ERROR", http.StatusBadGateway
+	}
+}
+
+// fail raises the status to that of the error, if it is the worst so far.
+func (r *Reply) fail(e *service.Error) {
+	_, status := nativeWord(e)
+	if status > r.Status {
+		r.Status = status
+	}
+	r.setHeader(e, status)
+}
+
+// setHeader adds what the status needs: RFC 9110 sections 11.6.1, 10.2.1 and 10.2.3.
+func (r *Reply) setHeader(e *service.Error, status int) {
+	var key, value string
+	switch {
+	case status == http.StatusUnauthorized:
+		key, value = "Www-Authenticate", `Basic realm="dyndns"`
+	case status == http.StatusMethodNotAllowed:
+		key, value = "Allow", strings.Join(methods, ", ")
+	case e.RetryAfter > 0:
+		seconds := (e.RetryAfter + time.Second - 1) / time.Second
+		key, value = "Retry-After", strconv.FormatInt(int64(seconds), 10)
+	default:
+		return
+	}
+	if r.Header == nil {
+		r.Header = make(http.Header, 1)
+	}
+	r.Header.Set(key, value)
+}
+
+// appendRecord writes a line of version 2.0.0.
+func appendRecord(b []byte, name string, r *service.Record) []byte {
+	if r.Changed {
+		b = append(b, "UPDATED: "...)
+	} else {
+		b = append(b, "UNCHANGED: "...)
+	}
+	b = append(b, name...)
+	b = append(b, ' ')
+	b = append(b, r.Type.String()...)
+	b = append(b, ' ')
+	if r.Changed {
+		b = appendValues(b, r.Old)
+		b = append(b, " -> "...)
+	}
+	b = appendValues(b, r.New)
+	return append(b, '\n')
+}
+
+func appendValues(b []byte, values []string) []byte {
+	if len(values) == 0 {
+		return append(b, "None"...)
+	}
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, v...)
+	}
+	return b
+}
+
+func appendError(b []byte, name string, e *service.Error) []byte {
+	word, _ := nativeWord(e)
+	b = append(b, word...)
+	b = append(b, ": "...)
+	if name != "" {
+		b = append(b, redact.Echo(name)...)
+		b = append(b, ": "...)
+	}
+	return append(appendLine(b, e.Message), '\n')
+}
+
+// appendLine keeps a text to one line: a nameserver's explanation (RFC 8914) is
+// part of some messages and may hold anything.
+func appendLine(b []byte, text string) []byte {
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c < ' ' || c == 0x7f {
+			c = ' '
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// appendCheck writes one line for every step of a zone's self-test.
+func appendCheck(b []byte, check *service.ZoneCheck) (_ []byte, failed bool) {
+	for _, step := range check.Steps {
+		word := "INFO: "
+		if step.Err != nil {
+			word, failed = "CHECK_ERROR: ", true
+		}
+		b = append(b, word...)
+		b = append(b, check.Zone...)
+		b = append(b, ' ')
+		b = append(b, step.Name...)
+		if step.Server != "" {
+			b = append(b, ' ')
+			b = append(b, step.Server...)
+		}
+		b = append(b, ' ')
+		b = strconv.AppendFloat(b, milliseconds(step.Took), 'f', 1, 64)
+		b = append(b, " ms"...)
+		if step.Detail != "" {
+			b = append(b, ' ')
+			b = appendLine(b, step.Detail)
+		}
+		if step.Err != nil {
+			b = append(b, ": "...)
+			b = appendLine(b, step.Err.Error())
+		}
+		b = append(b, '\n')
+	}
+	return b, failed
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// acceptsJSON tells whether the client names JSON among what it takes; a
+// wildcard such as curl's does not.
+func acceptsJSON(r *http.Request) bool {
+	for _, accept := range r.Header["Accept"] {
+		for part := range strings.SplitSeq(accept, ",") {
+			mediaType, params, _ := mime.ParseMediaType(part)
+			if q, err := strconv.ParseFloat(params["q"], 64); mediaType == "application/json" && (err != nil || q > 0) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+type jsonReply struct {
+	Records []jsonRecord `json:"records,omitempty"`
+	Checks  []jsonCheck  `json:"checks,omitempty"`
+	Error   *jsonError   `json:"error,omitempty"`
+}
+
+type jsonRecord struct {
+	Name    string   `json:"name"`
+	Type    string   `json:"type"`
+	Old     []string `json:"old"`
+	New     []string `json:"new"`
+	TTL     uint32   `json:"ttl"`
+	Changed bool     `json:"changed"`
+}
+
+type jsonCheck struct {
+	Zone  string     `json:"zone"`
+	Steps []jsonStep `json:"steps"`
+}
+
+type jsonStep struct {
+	Name         string  `json:"name"`
+	Server       string  `json:"server,omitempty"`
+	Milliseconds float64 `json:"milliseconds"`
+	Detail       string  `json:"detail,omitempty"`
+	Error        string  `json:"error,omitempty"`
+}
+
+// jsonError has the word of the worst error, and what all of them say.
+type jsonError struct {
+	Word    string `json:"word"`
+	Message string `json:"message"`
+}
+
+func nativeJSON(out service.Outcome) Reply {
+	reply := Reply{Status: http.StatusOK, ContentType: "application/json"}
+	var body jsonReply
+	fail := func(word string, status int, message string) {
+		switch {
+		case body.Error == nil:
+			body.Error = &jsonError{word, message}
+		default:
+			body.Error.Message += "; " + message
+			if status > reply.Status {
+				body.Error.Word = word
+			}
+		}
+		reply.Status = max(reply.Status, status)
+	}
+	if out.Err != nil {
+		word, status := nativeWord(out.Err)
+		fail(word, status, out.Err.Message)
+		reply.setHeader(out.Err, status)
+	}
+	several := len(out.Hosts)+len(out.LAN) > 1
+	for _, hosts := range [][]service.HostOutcome{out.Hosts, out.LAN} {
+		for _, h := range hosts {
+			if h.Err != nil {
+				word, status := nativeWord(h.Err)
+				message := h.Err.Message
+				if several {
+					message = redact.Echo(h.Name) + ": " + message
+				}
+				fail(word, status, message)
+				reply.setHeader(h.Err, status)
+			}
+			for _, r := range h.Records {
+				body.Records = append(body.Records, jsonRecord{h.Name, r.Type.String(), orEmpty(r.Old), orEmpty(r.New), r.TTL, r.Changed})
+			}
+		}
+	}
+	for _, c := range out.Checks {
+		check := jsonCheck{Zone: c.Zone, Steps: []jsonStep{}}
+		for _, s := range c.Steps {
+			step := jsonStep{s.Name, s.Server, milliseconds(s.Took), s.Detail, ""}
+			if s.Err != nil {
+				step.Error = s.Err.Error()
+				fail("CHECK_ERROR", http.StatusBadGateway, c.Zone+" "+s.Name+": "+step.Error)
+			}
+			check.Steps = append(check.Steps, step)
+		}
+		body.Checks = append(body.Checks, check)
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	// Strings and numbers always encode.
+	_ = encoder.Encode(body)
+	reply.Body = b.Bytes()
+	return reply
+}
+
+// orEmpty makes no values [] in JSON, not null.
+func orEmpty(values []string) []string {
+	if values == nil {
+		return []string{}
+	}
+	return values
+}
