@@ -56,7 +56,7 @@ func SecretParam(name string) bool {
 // word gathers the letters and digits of a parameter name or path segment in
 // lower case, without allocation.
 type word struct {
-	text [48]byte
+	text [32]byte // as much as a conversion to string keeps on the stack
 	n    int
 	long bool
 }
@@ -78,7 +78,7 @@ func (w *word) add(c byte) {
 func (w *word) reset() { w.n, w.long = 0, false }
 
 func (w *word) secretParam() bool {
-	s := string(w.text[:w.n]) // stays on the stack
+	s := string(w.text[:w.n])
 	if s == "k" || s == "u" || s == "pw" {
 		return true
 	}

@@ -30,7 +30,7 @@ func URI(uri string) string {
 			s.pathWord() // a path parameter, RFC 3986 section 3.3
 		case '=':
 			if s.word.secretParam() {
-				s.hide(next, s.valueEnd(next))
+				s.value(next)
 			}
 		case '?':
 			if width == 1 {
@@ -60,8 +60,8 @@ type scanner struct {
 	// dot or colon.
 	strict bool
 
-	pathEnd      int // cached end of the raw path segment
-	authorityEnd int // end of the raw authority last looked at
+	// The ends last searched for, so that nesting does not search again.
+	pathEnd, valueEnd, authorityEnd int
 
 	out    []byte
 	copied int // uri up to here is in out, or hidden
@@ -126,19 +126,22 @@ func (s *scanner) userinfo(from int) {
 	s.hide(from, at)
 }
 
-// valueEnd returns where the value that starts at from ends: at an ampersand or
-// semicolon that a further parameter follows. A FRITZ!Box escapes nothing, so a
-// delimiter may belong to the password.
-func (s *scanner) valueEnd(from int) int {
-	for end := from; ; end++ {
-		end = indexAny(s.uri, end, "&;")
-		if end == len(s.uri) {
-			return end
+// value hides the parameter value that starts at from. It ends at an ampersand or
+// semicolon that a further parameter follows: a FRITZ!Box escapes nothing, so a
+// delimiter alone may belong to the password.
+func (s *scanner) value(from int) {
+	if s.valueEnd < from {
+		end := indexAny(s.uri, from, "&;")
+		for end < len(s.uri) {
+			next := indexAny(s.uri, end+1, "&;=")
+			if next < len(s.uri) && s.uri[next] == '=' {
+				break
+			}
+			end = next
 		}
-		if piece := indexAny(s.uri, end+1, "&;="); piece < len(s.uri) && s.uri[piece] == '=' {
-			return end
-		}
+		s.valueEnd = end
 	}
+	s.hide(from, s.valueEnd)
 }
 
 // hide replaces uri[from:to]; spans come in the order of their starts.
