@@ -16,7 +16,8 @@ func (d *dyndns2) Reply(out service.Outcome) Reply {
 		return reply
 	}
 	lanChanged := service.Outcome{LAN: out.LAN}.Changed()
-	succeeded, failed := false, false
+	succeeded := false
+	var failure *service.Error
 	b := make([]byte, 0, 128)
 	for i := range out.Hosts {
 		if i > 0 {
@@ -24,10 +25,11 @@ func (d *dyndns2) Reply(out service.Outcome) Reply {
 		}
 		h := &out.Hosts[i]
 		if h.Err != nil {
-			word, _ := dyndns2Word(h.Err)
+			word, status := dyndns2Word(h.Err)
 			b = append(b, word...)
-			failed = failed || word == "dnserr" || word == "911"
-			reply.setHeader(h.Err, 0)
+			if status == http.StatusServiceUnavailable {
+				failure = h.Err
+			}
 			continue
 		}
 		succeeded = true
@@ -35,8 +37,9 @@ func (d *dyndns2) Reply(out service.Outcome) Reply {
 	}
 	// To a client with several hosts a failed request says nothing of those that
 	// succeeded, and ddclient 3 does not read the body of one.
-	if failed && !succeeded {
+	if failure != nil && !succeeded {
 		reply.Status = http.StatusServiceUnavailable
+		reply.setHeader(failure, reply.Status)
 	}
 	reply.Body = b
 	return reply

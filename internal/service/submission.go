@@ -49,6 +49,7 @@ type Wish struct {
 	Else Action
 	// Values are the wanted values with Set: addresses as netip.Addr prints
 	// them, unmapped and publishable as far as that does not depend on policy.
+	// Several hosts may share them: they are not to be changed.
 	Values []string
 }
 

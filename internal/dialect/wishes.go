@@ -1,0 +1,168 @@
+package dialect
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/caddy-dyndns/dyndns/internal/service"
+)
+
+// family says which addresses an argument is about.
+type family uint8
+
+const (
+	v4 family = iota
+	v6
+	either
+)
+
+// addressArgument returns what words in an address argument refer to. Addresses
+// speak for themselves: clients send IPv6 in myip, and both in any.
+func addressArgument(name string) (family, bool) {
+	switch strings.ToLower(name) {
+	case "myip", "ip", "ipaddr", "address", "dnsto":
+		return either, true
+	case "myipv4", "ipv4", "ip4", "a":
+		return v4, true
+	case "myipv6", "ipv6", "ip6", "ip6addr", "aaaa", "myip6", "myip2":
+		return v6, true
+	}
+	return 0, false
+}
+
+// wishes collects what address arguments say.
+type wishes struct {
+	// given tells that there was a value, even one that changes nothing.
+	given bool
+	// words are what a word in an argument of that family asks for, and for
+	// either what one in a general argument asks for.
+	words  [3]service.Action
+	values [2][]string
+}
+
+// add reads one argument; those that are not about addresses are ignored.
+func (w *wishes) add(p param, prefix *netip.Prefix) *service.Error {
+	switch strings.ToLower(p.name) {
+	case "keepipv4":
+		w.keep(v4, p.value)
+		return nil
+	case "keepipv6":
+		w.keep(v6, p.value)
+		return nil
+	case "ip6lanprefix", "ipv6prefix":
+		if p.value == "" || isUnspecified(p.value) {
+			return nil
+		}
+		return readPrefix(prefix, p.value)
+	}
+	of, ok := addressArgument(p.name)
+	if !ok {
+		return nil
+	}
+	for item := range strings.SplitSeq(p.value, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			continue
+		}
+		w.given = true
+		switch {
+		case item == "-":
+			w.say(of, service.Delete)
+		case strings.EqualFold(item, "auto"):
+			w.say(of, service.Detect)
+		case strings.EqualFold(item, "preserve"), strings.EqualFold(item, "no"):
+			w.say(of, service.Keep)
+		default:
+			if err := w.addAddress(item, prefix); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keep reads the flag of core-networks.de.
+func (w *wishes) keep(of family, value string) {
+	if value == "1" || strings.EqualFold(value, "yes") || strings.EqualFold(value, "true") {
+		w.words[of] = service.Keep
+	}
+}
+
+// say notes a word; to keep wins over all others.
+func (w *wishes) say(of family, action service.Action) {
+	if w.words[of] != service.Keep {
+		w.words[of] = action
+	}
+}
+
+func (w *wishes) addAddress(item string, prefix *netip.Prefix) *service.Error {
+	addr, given, err := parseAddress(item)
+	if err != nil {
+		// Scripts for the FRITZ!Box send 0.0.0.0 and :: for a family that is down.
+		if isUnspecified(item) {
+			return nil
+		}
+		return err
+	}
+	if err := addPrefix(prefix, given); err != nil || !addr.IsValid() {
+		return err
+	}
+	of := v6
+	if addr.Is4() {
+		of = v4
+	}
+	text := addr.String()
+	if slices.Contains(w.values[of], text) {
+		return nil
+	}
+	if len(w.values[of]) == maxAddresses {
+		return badAddress(item, "is one address too many")
+	}
+	w.values[of] = append(w.values[of], text)
+	return nil
+}
+
+// maxAddresses keeps an RRset, and so the UPDATE message, small.
+const maxAddresses = 16
+
+func isUnspecified(text string) bool {
+	text, _, _ = strings.Cut(text, "/")
+	addr, err := netip.ParseAddr(text)
+	return err == nil && addr.Unmap().IsUnspecified()
+}
+
+// wish returns what is asked for one family.
+func (w *wishes) wish(of family) service.Wish {
+	action := w.words[of]
+	switch {
+	case action == service.Keep:
+	case len(w.values[of]) > 0:
+		return service.Wish{Action: service.Set, Values: w.values[of]}
+	case action == service.Unmentioned:
+		action = w.words[either]
+	}
+	if action == service.Detect {
+		return service.Wish{Action: action, Else: service.Keep}
+	}
+	return service.Wish{Action: action}
+}
+
+// host returns what is asked for the hosts of the request; elsewhere tells that
+// it has a prefix, or values for single hosts. Only a request without any value
+// is about the address that it comes from.
+func (w *wishes) host(elsewhere bool) (a, aaaa service.Wish) {
+	a, aaaa = w.wish(v4), w.wish(v6)
+	if !w.given && !elsewhere {
+		for _, wish := range []*service.Wish{&a, &aaaa} {
+			if wish.Action != service.Keep {
+				wish.Action = service.Detect
+			}
+		}
+		return a, aaaa
+	}
+	if a.Action == service.Unmentioned && aaaa.Action == service.Unmentioned {
+		a.Action, aaaa.Action = service.Keep, service.Keep
+	}
+	return a, aaaa
+}
