@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 
@@ -22,9 +23,8 @@ const (
 )
 
 // hosts and zones are UTS 46's lookup processing. Hyphens in the third and
-// fourth place stay allowed: names such as r1---sn.example.com exist. Length,
-// empty labels and hyphens at the edges, which the package leaves alone, are
-// checked on the result. Only zones may have labels that are no host names.
+// fourth place stay allowed: names such as r1---sn.example.com exist. Length and
+// empty labels, which the profile leaves alone, are checked on the result. Only zones may have labels that are no host names.
 var (
 	hosts = newProfile(true)
 	zones = newProfile(false)
@@ -72,29 +72,46 @@ func quote(s string) string {
 var errTooLong = fmt.Errorf("is longer than %d characters", maxName)
 
 func normalize(s string, profile *idna.Profile, underscores bool) (string, error) {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return "", errors.New("is an IP address, not a name")
-	}
 	if len(s) > maxInput {
 		return "", errTooLong
 	}
+	absolute := strings.ToLower(s)
 	if needsIDNA(s) {
-		mapped, err := profile.ToASCII(s)
-		if err != nil {
+		var err error
+		if absolute, err = toASCII(s, profile); err != nil {
 			return "", errors.New("is not a valid internationalized name")
 		}
-		s = mapped
-	} else {
-		s = strings.ToLower(s)
 	}
-	absolute := s
-	if !strings.HasSuffix(s, ".") {
+	if !strings.HasSuffix(absolute, ".") {
 		absolute += "."
 	}
 	if err := check(absolute, underscores); err != nil {
+		if _, notIP := netip.ParseAddr(s); notIP == nil {
+			return "", errors.New("is an IP address, not a name")
+		}
 		return "", err
 	}
 	return absolute, nil
+}
+
+// toASCII makes up for two things that the profile lets pass: broken UTF-8, and
+// hyphens at the edges of a U-label, which its A-label hides (RFC 5891 section 4.2.3.1).
+func toASCII(s string, profile *idna.Profile) (string, error) {
+	if !utf8.ValidString(s) {
+		return "", errors.New("invalid UTF-8")
+	}
+	ascii, err := profile.ToASCII(s)
+	if err != nil {
+		return "", err
+	}
+	unicode, err := profile.ToUnicode(ascii)
+	if err != nil {
+		return "", err
+	}
+	if edges := "." + unicode + "."; strings.Contains(edges, ".-") || strings.Contains(edges, "-.") {
+		return "", errors.New("hyphen at the edge of a label")
+	}
+	return ascii, nil
 }
 
 // needsIDNA tells whether s is more than letters to be lowered: not ASCII, or
