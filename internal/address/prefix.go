@@ -73,13 +73,13 @@ func split(s string) (a netip.Addr, bits int, err error) {
 	if a.Zone() != "" {
 		return a, 0, Publishable(a)
 	}
-	n, err := strconv.ParseUint(length, 10, 8)
-	if err != nil || strconv.FormatUint(n, 10) != length || int(n) > a.BitLen() {
-		return a, 0, fmt.Errorf("%s has no valid prefix length", redact.Echo(s))
-	}
-	bits = int(n)
-	if a.Is4In6() && bits >= 96 {
+	bits, err = strconv.Atoi(length)
+	canonical := err == nil && strconv.Itoa(bits) == length
+	if a.Is4In6() {
 		a, bits = a.Unmap(), bits-96
+	}
+	if !canonical || bits < 0 || bits > a.BitLen() {
+		return a, 0, fmt.Errorf("%s has no valid prefix length", redact.Echo(s))
 	}
 	return a, bits, nil
 }
