@@ -1,5 +1,10 @@
 package dnsupdate
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Kind is the class of an Error: what a caller does about it.
 type Kind uint8
 
@@ -39,4 +44,70 @@ type Error struct {
 	Hint string
 	// Cause is the underlying error, if any.
 	Cause error
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Error gives one sentence without a final stop.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.subject())
+	if e.Name != "" {
+		fmt.Fprintf(&b, " for %s", e.Name)
+	}
+	fmt.Fprintf(&b, " in zone %s", e.Zone)
+	if e.RCode != "" {
+		b.WriteString(": " + e.RCode)
+		if e.TSIG != "" {
+			b.WriteString(", TSIG error " + e.TSIG)
+		}
+		if !e.Verified {
+			b.WriteString(", not signed")
+		}
+	}
+	for _, text := range e.EDE {
+		b.WriteString(", " + text)
+	}
+	if e.Cause != nil {
+		b.WriteString(": " + e.Cause.Error())
+	}
+	if e.Hint != "" {
+		b.WriteString(": " + e.Hint)
+	}
+	if e.Unknown {
+		b.WriteString("; the change may have been applied")
+	}
+	return b.String()
+}
+
+// subject says in a few words who did what.
+func (e *Error) subject() string {
+	who := "nameserver " + e.Server
+	if e.Server == "" {
+		who = "the nameserver"
+	}
+	switch e.Kind {
+	case Unreachable:
+		if e.RCode != "" {
+			return who + " failed"
+		}
+		return who + " could not be reached"
+	case Timeout:
+		if e.Server == "" {
+			return "no answer in time"
+		}
+		return who + " did not answer in time"
+	case Busy:
+		return "too many changes are waiting"
+	case Conflict:
+		return "no record can stand"
+	case Invalid:
+		return "the change is not valid"
+	}
+	return who + " refused the update"
+}
+
+func busyError(zone string, waiting int) *Error {
+	return &Error{Kind: Busy, Zone: zone, Hint: fmt.Sprintf("%d changes are in the queue; try again in a few seconds", waiting)}
 }

@@ -1,0 +1,47 @@
+package dnsupdate
+
+import (
+	"iter"
+
+	"github.com/miekg/dns"
+)
+
+const (
+	typeNS    = Type(dns.TypeNS)
+	typeCNAME = Type(dns.TypeCNAME)
+	typeDNAME = Type(dns.TypeDNAME)
+)
+
+// blocker is an RRset that keeps address records at a name from being seen, or
+// from being there at all.
+type blocker struct {
+	owner  string
+	rrtype Type
+}
+
+// blockers gives what could block a name: a CNAME there, a delegation there or
+// above, a DNAME above. The apex of the zone has NS records by right.
+func blockers(name, zone string) iter.Seq[blocker] {
+	return func(yield func(blocker) bool) {
+		if !yield(blocker{name, typeCNAME}) || name == zone || !yield(blocker{name, typeNS}) {
+			return
+		}
+		for above := parent(name); above != zone; above = parent(above) {
+			if !yield(blocker{above, typeNS}) || !yield(blocker{above, typeDNAME}) {
+				return
+			}
+		}
+		yield(blocker{zone, typeDNAME})
+	}
+}
+
+// String gives the blocker in words.
+func (b blocker) String() string {
+	switch b.rrtype {
+	case typeCNAME:
+		return "a CNAME stands at " + b.owner
+	case typeDNAME:
+		return "a DNAME stands at " + b.owner
+	}
+	return "the zone is delegated at " + b.owner
+}

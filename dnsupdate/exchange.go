@@ -1,0 +1,135 @@
+package dnsupdate
+
+import (
+	"errors"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// with runs an exchange on a connection to the nameserver whose turn it is, in
+// at most half of the time that is left, so that another may follow.
+func (u *Updater) with(deadline time.Time, exchange func(c *conn, s *server, limit time.Time) outcome) outcome {
+	now := time.Now()
+	s := u.servers.pick(now)
+	limit := now.Add(deadline.Sub(now) / 2)
+	c, err := s.pool.get(limit)
+	if err != nil {
+		o := outcome{verdict: unsent, err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Cause: err}}
+		// A slot that nobody gave back, or a dial cut short by our own deadline, tells nothing against the nameserver.
+		if errors.Is(err, errNoSlot) || isTimeout(err) && limit.Sub(now) < dialTime {
+			o.err.Kind, o.blameless = Timeout, true
+		}
+		u.exchanged(s, "update", time.Since(now), o)
+		return o
+	}
+	o := exchange(c, s, limit)
+	if o.verdict == lost || o.verdict == unread {
+		s.pool.discard(c)
+	} else {
+		s.pool.put(c)
+	}
+	return o
+}
+
+// send sends the UPDATE that stands in c.out.
+func (u *Updater) send(c *conn, s *server, limit time.Time) outcome {
+	started := time.Now()
+	r, unverified, err := c.update(u.signer, u.apex, limit)
+	var o outcome
+	if err != nil {
+		o = u.transport(s.pool.address, lost, c, err)
+	} else {
+		o = u.judge(s.pool.address, r, unverified)
+	}
+	u.exchanged(s, "update", time.Since(started), o)
+	return o
+}
+
+// prove asks whether an RRset exists, in the one way that neither a wildcard nor
+// a signing nameserver's lag can fake: a prerequisite without updates.
+func (u *Updater) prove(c *conn, s *server, b blocker, limit time.Time) (exists bool, o outcome) {
+	c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
+	c.out.requireExists(b.owner, b.rrtype)
+	o = u.send(c, s, limit)
+	switch o.verdict {
+	case accepted:
+		return true, o
+	case unmet:
+		return false, outcome{}
+	case lost:
+		// Nothing was to be written.
+		o.verdict = unread
+	}
+	return false, o
+}
+
+// askAll sends queries and judges every reply. Each has an answer if the
+// outcome is accepted.
+func (u *Updater) askAll(c *conn, s *server, queries []query, limit time.Time) (o outcome) {
+	started := time.Now()
+	defer func() { u.exchanged(s, "query", time.Since(started), o) }()
+	if err := c.ask(u.signer, queries, limit); err != nil {
+		return u.transport(s.pool.address, unread, c, err)
+	}
+	for i := range queries {
+		q := &queries[i]
+		if q.unverified == nil && q.reply.rcode == dns.RcodeNameError {
+			// That a name does not exist is an answer like any other.
+			q.reply.rcode = dns.RcodeSuccess
+		}
+		if o = u.judge(s.pool.address, q.reply, q.unverified); o.verdict == lost {
+			o.verdict = unread
+		}
+		if o.verdict != accepted {
+			return o
+		}
+		if !q.answer.Authoritative && u.referral(q.answer) == "" {
+			return outcome{verdict: elsewhere, err: &Error{
+				Kind: Refused, Server: s.pool.address, Zone: u.zone, Verified: true,
+				Hint: "the nameserver is not authoritative for the zone",
+			}}
+		}
+	}
+	return o
+}
+
+// referral gives the name below our apex where an answer says that another
+// zone begins, empty if it says no such thing.
+func (u *Updater) referral(answer *dns.Msg) string {
+	if answer.Authoritative {
+		return ""
+	}
+	for _, rr := range answer.Ns {
+		owner := dns.CanonicalName(rr.Header().Name)
+		if rr.Header().Rrtype == dns.TypeNS && owner != u.zone && under(owner, u.zone) {
+			return owner
+		}
+	}
+	return ""
+}
+
+// exchanged tells servers and hooks how an exchange went.
+func (u *Updater) exchanged(s *server, op string, took time.Duration, o outcome) {
+	switch o.verdict {
+	case accepted, unmet, denied:
+		// A forged reply must not wake a server up.
+		u.servers.replied(s, took, o.err, o.err == nil || o.err.Verified)
+	case failing:
+		u.servers.replied(s, took, o.err, false)
+	default:
+		if !o.stale && !o.blameless {
+			u.servers.rest(s, o.err, time.Now())
+		}
+	}
+	u.mu.Lock()
+	u.counts.add(op, o.verdict)
+	u.mu.Unlock()
+	if hook := u.client.options.Hooks.Exchange; hook != nil {
+		err := o.err
+		if o.verdict == unmet {
+			err = nil
+		}
+		hook(s.pool.address, op, took, err)
+	}
+}

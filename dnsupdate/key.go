@@ -1,0 +1,86 @@
+package dnsupdate
+
+import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+)
+
+// Key is a TSIG key (RFC 8945): a name and a secret that the nameserver has too.
+type Key struct {
+	// Name is the absolute lower-case name of the key.
+	Name string
+	// Algorithm is one of "hmac-sha1", "hmac-sha224", "hmac-sha256",
+	// "hmac-sha384" and "hmac-sha512".
+	Algorithm string
+	// Secret is the shared secret.
+	Secret []byte
+}
+
+// String leaves the secret out.
+func (k Key) String() string { return k.Name + " (" + k.Algorithm + ")" }
+
+// GoString leaves the secret out.
+func (k Key) GoString() string { return "dnsupdate.Key{" + k.String() + "}" }
+
+var algorithms = map[string]func() hash.Hash{
+	"hmac-sha1":   sha1.New,
+	"hmac-sha224": sha256.New224,
+	"hmac-sha256": sha256.New,
+	"hmac-sha384": sha512.New384,
+	"hmac-sha512": sha512.New,
+}
+
+// NewKey makes a key from its name, its algorithm and its secret in base64. The
+// errors never hold the secret.
+func NewKey(name, algorithm, secret string) (Key, error) {
+	canonical, err := canonicalName(name)
+	if err != nil {
+		return Key{}, fmt.Errorf("key name: %w", err)
+	}
+	algorithm = strings.TrimSuffix(strings.ToLower(algorithm), ".")
+	if algorithms[algorithm] == nil {
+		if strings.HasPrefix(algorithm, "hmac-md5") {
+			return Key{}, fmt.Errorf("key %s: hmac-md5 is broken and not supported: make a new key with tsig-keygen -a hmac-sha512", canonical)
+		}
+		return Key{}, fmt.Errorf("key %s: unknown algorithm %q: use one of %s", canonical, algorithm, algorithmNames())
+	}
+	// tsig-keygen wraps nothing, but people do when they copy.
+	raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(secret), ""))
+	if err != nil {
+		return Key{}, fmt.Errorf("key %s: the secret is not base64", canonical)
+	}
+	if len(raw) == 0 {
+		return Key{}, fmt.Errorf("key %s: the secret is empty", canonical)
+	}
+	return Key{Name: canonical, Algorithm: algorithm, Secret: raw}, nil
+}
+
+func algorithmNames() string {
+	names := make([]string, 0, len(algorithms))
+	for name := range algorithms {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// check tells whether a key that was not made by NewKey is usable.
+func (k Key) check() error {
+	if algorithms[k.Algorithm] == nil {
+		return fmt.Errorf("key %s: unknown algorithm %q: use one of %s", k.Name, k.Algorithm, algorithmNames())
+	}
+	if len(k.Secret) == 0 {
+		return fmt.Errorf("key %s: the secret is empty", k.Name)
+	}
+	if name, err := canonicalName(k.Name); err != nil || name != k.Name {
+		return errors.New("the key's name is not an absolute lower-case name")
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package dnsupdate
+
+import (
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// wildcard names the records that a wildcard was seen to give to names below parent.
+type wildcard struct {
+	parent string
+	slot   slot
+}
+
+// maxWildcards bounds what is remembered of wildcards; a zone has few.
+const maxWildcards = 256
+
+// reading is one RRset to read.
+type reading struct {
+	name  string
+	entry *entry
+	slot  slot
+}
+
+// learn reads what the items need to know and nobody has told yet. A name that
+// seems to be blocked is in blocked: a read alone proves nothing.
+func (u *Updater) learn(c *conn, s *server, r *round, deadline time.Time) (blocked []blockedName, o outcome) {
+	now := time.Now()
+	var readings []reading
+	var queries []query
+	seen := map[reading]bool(nil)
+	for _, it := range r.items {
+		e := u.known.entry(it.name)
+		b := &e.sets[it.slot]
+		if b.known && !u.ttlInDoubt(it, b, r, now) {
+			continue
+		}
+		rd := reading{it.name, e, it.slot}
+		if seen == nil {
+			seen = map[reading]bool{}
+		}
+		if seen[rd] {
+			continue
+		}
+		seen[rd] = true
+		readings = append(readings, rd)
+		queries = append(queries, query{name: it.name, rrtype: uint16(slotTypes[it.slot])})
+	}
+	if len(queries) == 0 {
+		return nil, outcome{}
+	}
+	if o = u.askAll(c, s, queries, deadline); o.verdict != accepted {
+		return nil, o
+	}
+	for i := range queries {
+		if b := u.believe(readings[i], queries[i].answer, r, now); b.owner != "" {
+			blocked = append(blocked, blockedName{readings[i].name, b})
+		}
+	}
+	return blocked, o
+}
+
+// ttlInDoubt tells whether an RRset must be read for its TTL, which no
+// prerequisite proves: another one is wanted, or ours was never seen to hold.
+func (u *Updater) ttlInDoubt(it *item, b *belief, r *round, now time.Time) bool {
+	if !b.exists() {
+		return false
+	}
+	if !b.wroteTTL.IsZero() && now.Sub(b.wroteTTL) > u.settleTTL {
+		return true
+	}
+	return it.action == Set && b.wroteTTL.IsZero() && b.readAt.Before(r.started) &&
+		b.sameValues(it.set) && b.ttl != u.clampTTL(it.set.ttl)
+}
+
+// blockedName is a name and what a read showed to block it.
+type blockedName struct {
+	name string
+	blocker
+}
+
+// believe takes an answer into the memory. It gives the blocker that the answer
+// shows, if any.
+func (u *Updater) believe(rd reading, answer *dns.Msg, r *round, now time.Time) (b blocker) {
+	var set rrset
+	for _, rr := range answer.Answer {
+		owner := dns.CanonicalName(rr.Header().Name)
+		switch rr.Header().Rrtype {
+		case dns.TypeDNAME:
+			// The CNAME that comes with it is made up (RFC 6672 section 3.1).
+			return blocker{owner, typeDNAME}
+		case dns.TypeCNAME:
+			if owner == rd.name {
+				b = blocker{owner, typeCNAME}
+			}
+		case uint16(slotTypes[rd.slot]):
+			if owner == rd.name {
+				set.add(rr)
+			}
+		}
+	}
+	if b.owner != "" {
+		return b
+	}
+	if owner := u.referral(answer); owner != "" {
+		return blocker{owner, typeNS}
+	}
+	set.sort()
+	u.compare(&rd.entry.sets[rd.slot], rd, set, r, now)
+	return blocker{}
+}
+
+// compare puts what was read beside what is believed.
+func (u *Updater) compare(b *belief, rd reading, set rrset, r *round, now time.Time) {
+	if b.known {
+		// The read was for the TTL. Values that a message of ours proved are newer
+		// than what a signing nameserver shows; if not, a prerequisite will tell.
+		if b.sameValues(set) {
+			u.noticeClamp(b, set.ttl)
+			b.ttl, b.wroteTTL = set.ttl, time.Time{}
+		} else if !b.wroteTTL.IsZero() {
+			b.wroteTTL = now
+		}
+		b.readAt = now
+		return
+	}
+	if r.unmet == 0 && set.exists() {
+		if w, ok := u.wildcards[wildcard{parent(rd.name), rd.slot}]; ok && w.sameValues(set) {
+			set = rrset{}
+		}
+	}
+	if u.clamp != nil && set.ttl > *u.clamp {
+		// The zone takes greater TTLs again.
+		u.clamp = nil
+	}
+	*b = belief{rrset: set, known: true, readAt: now}
+}
+
+// noticeClamp remembers that the zone holds TTLs down if a TTL that we wrote
+// some time ago reads smaller.
+func (u *Updater) noticeClamp(b *belief, got uint32) {
+	if b.wroteTTL.IsZero() || got >= b.ttl || u.clamp != nil && *u.clamp <= got {
+		return
+	}
+	u.clamp = &got
+	if hook := u.client.options.Hooks.Clamped; hook != nil {
+		hook(u.zone, b.ttl, got)
+	}
+}
+
+// clampTTL gives the TTL that the zone will make of a wanted one.
+func (u *Updater) clampTTL(ttl uint32) uint32 {
+	if u.clamp != nil {
+		return min(ttl, *u.clamp)
+	}
+	return ttl
+}

@@ -1,0 +1,151 @@
+package dnsupdate
+
+import (
+	"context"
+	"time"
+)
+
+// call is one Apply on its way through the engine.
+type call struct {
+	items    []item
+	results  []Result
+	names    int
+	deadline time.Time
+	// done is closed when every item has its result.
+	done    chan struct{}
+	pending int // items without a result; only the running goroutine uses it
+
+	// The updater's mutex guards the rest.
+	prev, next *call
+	state      callState
+}
+
+type callState uint8
+
+const (
+	waiting   callState = iota // in the queue
+	taken                      // in a group that has not been sent
+	sent                       // in a message that may have reached a nameserver
+	abandoned                  // its caller has gone
+)
+
+// item is one valid change of a call.
+type item struct {
+	call   *call
+	index  int // of the change and its result
+	name   string
+	slot   slot
+	action Action
+	set    rrset // with Set
+	// lost remembers a message whose outcome is unknown.
+	lost *lostStep
+}
+
+// defaultTime is what an Apply may take whose context has no deadline.
+const defaultTime = 10 * time.Second
+
+// newCall checks the changes of an Apply. What is not valid gets its error at
+// once, and so does everything else at the same name: a name's changes are one.
+func (u *Updater) newCall(ctx context.Context, changes []Change) *call {
+	c := &call{
+		items:   make([]item, 0, len(changes)),
+		results: make([]Result, len(changes)),
+		done:    make(chan struct{}),
+	}
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(defaultTime)
+	}
+	c.deadline = deadline
+	var spoiled map[string]bool
+	for i, change := range changes {
+		it, err := u.newItem(change)
+		if err != nil {
+			c.results[i].Err = &Error{Kind: Invalid, Zone: u.zone, Name: it.name, Cause: err}
+			if it.name != "" {
+				if spoiled == nil {
+					spoiled = map[string]bool{}
+				}
+				spoiled[it.name] = true
+			}
+			continue
+		}
+		it.call, it.index = c, i
+		c.items = append(c.items, it)
+	}
+	if spoiled != nil {
+		kept := c.items[:0]
+		for _, it := range c.items {
+			if spoiled[it.name] {
+				c.results[it.index].Err = &Error{Kind: Invalid, Zone: u.zone, Name: it.name, Hint: "another change of the same name is invalid"}
+				continue
+			}
+			kept = append(kept, it)
+		}
+		c.items = kept
+	}
+	c.pending = len(c.items)
+	// Changes of one name mostly stand side by side; an estimate is enough to size groups.
+	for i := range c.items {
+		if i == 0 || c.items[i].name != c.items[i-1].name {
+			c.names++
+		}
+	}
+	return c
+}
+
+// newItem checks one change. With an error the item has a name if that is valid.
+func (u *Updater) newItem(change Change) (item, error) {
+	name, err := canonicalName(change.Name)
+	if err != nil {
+		return item{}, err
+	}
+	if !under(name, u.zone) {
+		return item{name: name}, errOutside
+	}
+	it := item{name: name, action: change.Action}
+	var ok bool
+	if it.slot, ok = slotOf(change.Type); !ok {
+		return it, errType
+	}
+	switch change.Action {
+	case Keep, Delete:
+	case Set:
+		it.set, err = newRRset(change.Type, change.Values, change.TTL)
+	default:
+		err = errAction
+	}
+	return it, err
+}
+
+// queue is the list of waiting calls. It is a list because a caller that gives
+// up must be able to leave from anywhere in it at once.
+type queue struct {
+	front, back *call
+	length      int // changes
+}
+
+func (q *queue) push(c *call) {
+	if q.back == nil {
+		q.front = c
+	} else {
+		q.back.next, c.prev = c, q.back
+	}
+	q.back = c
+	q.length += len(c.items)
+}
+
+func (q *queue) remove(c *call) {
+	if c.prev == nil {
+		q.front = c.next
+	} else {
+		c.prev.next = c.next
+	}
+	if c.next == nil {
+		q.back = c.prev
+	} else {
+		c.next.prev = c.prev
+	}
+	c.prev, c.next = nil, nil
+	q.length -= len(c.items)
+}

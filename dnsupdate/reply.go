@@ -1,0 +1,212 @@
+package dnsupdate
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/miekg/dns"
+)
+
+// reply is what the engine needs of a nameserver's message; the records of an
+// answer are left to miekg/dns.
+type reply struct {
+	// msg is the whole message, valid until the connection's next read.
+	msg      []byte
+	id       uint16
+	response bool
+	opcode   int
+	rcode    int
+	// authoritative and truncated are the AA and TC bits.
+	authoritative, truncated bool
+	// question is the lower-case wire name of the only question, or the zone.
+	question     []byte
+	questionType uint16
+	tsig         *tsigRecord
+	ede          []string
+}
+
+// tsigRecord is the TSIG record at the end of a message.
+type tsigRecord struct {
+	start           int
+	name, algorithm []byte
+	time            uint64
+	fudge           uint16
+	mac             []byte
+	originalID      uint16
+	error           uint16
+	other           []byte
+}
+
+var errMalformed = errors.New("the reply is malformed")
+
+// parseReply reads a message to its end. A TSIG record anywhere but at the end
+// makes it malformed (RFC 8945 section 5.1), as does anything behind the end.
+func parseReply(msg []byte) (*reply, error) {
+	if len(msg) < 12 {
+		return nil, errMalformed
+	}
+	flags := binary.BigEndian.Uint16(msg[2:])
+	r := &reply{
+		msg:           msg,
+		id:            binary.BigEndian.Uint16(msg),
+		response:      flags&0x8000 != 0,
+		opcode:        int(flags >> 11 & 0xF),
+		authoritative: flags&0x0400 != 0,
+		truncated:     flags&0x0200 != 0,
+		rcode:         int(flags & 0xF),
+	}
+	p := wireParser{msg: msg, off: 12}
+	// An error reply may leave the question out; more than one is nobody's.
+	switch questions := p.uint16At(4); questions {
+	case 0:
+	case 1:
+		r.question = p.name()
+		r.questionType = p.uint16()
+		p.uint16()
+	default:
+		return nil, errMalformed
+	}
+	records := int(p.uint16At(6)) + int(p.uint16At(8)) + int(p.uint16At(10))
+	for i := range records {
+		if r.tsig != nil || p.bad {
+			return nil, errMalformed
+		}
+		last := i == records-1 && p.uint16At(10) > 0
+		p.record(r, last)
+	}
+	if p.bad || p.off != len(msg) {
+		return nil, errMalformed
+	}
+	return r, nil
+}
+
+// wireParser walks over a message; after an error it stays bad and gives zeros.
+type wireParser struct {
+	msg []byte
+	off int
+	bad bool
+}
+
+// record walks over one resource record and keeps what r needs of it.
+func (p *wireParser) record(r *reply, last bool) {
+	start := p.off
+	name := p.name()
+	rrtype := p.uint16()
+	class := p.uint16()
+	ttl := p.take(4)
+	size := int(p.uint16())
+	end := p.off + size
+	switch {
+	case p.bad || end > len(p.msg):
+		p.bad = true
+	case rrtype == dns.TypeTSIG:
+		t := &tsigRecord{start: start, name: name, algorithm: p.name(), time: p.uint48(), fudge: p.uint16()}
+		t.mac = p.take(int(p.uint16()))
+		t.originalID, t.error = p.uint16(), p.uint16()
+		// Kept beyond the connection's next read, unlike the rest.
+		t.other = bytes.Clone(p.take(int(p.uint16())))
+		if !last || class != dns.ClassANY || p.off != end {
+			p.bad = true
+			return
+		}
+		r.tsig = t
+	case rrtype == dns.TypeOPT:
+		// RFC 6891 section 6.1.3: the upper bits of the rcode.
+		r.rcode |= int(ttl[0]) << 4
+		for p.off < end && !p.bad {
+			code := p.uint16()
+			data := p.take(int(p.uint16()))
+			if code == dns.EDNS0EDE && len(data) >= 2 {
+				r.ede = append(r.ede, edeText(binary.BigEndian.Uint16(data), data[2:]))
+			}
+		}
+		p.bad = p.bad || p.off != end
+	default:
+		p.off = end
+	}
+}
+
+// edeText gives an extended error (RFC 8914) as one line of printable ASCII: it
+// is the one text of a nameserver that we pass on.
+func edeText(code uint16, extra []byte) string {
+	name, ok := dns.ExtendedErrorCodeToString[code]
+	if !ok {
+		name = fmt.Sprintf("extended error %d", code)
+	}
+	if len(extra) == 0 {
+		return name
+	}
+	text := []byte(string(extra[:min(len(extra), 120)]))
+	for i, c := range text {
+		if c < ' ' || c > '~' {
+			text[i] = '?'
+		}
+	}
+	return name + " (" + string(text) + ")"
+}
+
+// uint16At reads a header field, whose presence parseReply has checked.
+func (p *wireParser) uint16At(off int) uint16 { return binary.BigEndian.Uint16(p.msg[off:]) }
+
+func (p *wireParser) take(n int) []byte {
+	if p.bad || n > len(p.msg)-p.off {
+		p.bad = true
+		// Enough for every fixed-size reader below.
+		return make([]byte, 6)
+	}
+	b := p.msg[p.off : p.off+n]
+	p.off += n
+	return b
+}
+
+func (p *wireParser) uint16() uint16 { return binary.BigEndian.Uint16(p.take(2)) }
+func (p *wireParser) uint48() uint64 { return uint48(p.take(6)) }
+
+// name reads a name, compressed or not, as lower-case wire form.
+func (p *wireParser) name() []byte {
+	var name []byte
+	off, jumped := p.off, false
+	// Every pointer must lead backwards, so that no message can make a loop.
+	for limit := p.off; ; {
+		if p.bad || off >= len(p.msg) || len(name) > 254 {
+			p.bad = true
+			return nil
+		}
+		n := int(p.msg[off])
+		switch {
+		case n == 0:
+			if !jumped {
+				p.off = off + 1
+			}
+			return append(name, 0)
+		case n < 64:
+			if off+1+n > len(p.msg) {
+				p.bad = true
+				return nil
+			}
+			name = append(name, byte(n))
+			for _, c := range p.msg[off+1 : off+1+n] {
+				if 'A' <= c && c <= 'Z' {
+					c += 'a' - 'A'
+				}
+				name = append(name, c)
+			}
+			off += 1 + n
+		case n >= 0xC0 && off+1 < len(p.msg):
+			target := n&0x3F<<8 | int(p.msg[off+1])
+			if target >= limit {
+				p.bad = true
+				return nil
+			}
+			if !jumped {
+				p.off = off + 2
+			}
+			off, limit, jumped = target, target, true
+		default:
+			p.bad = true
+			return nil
+		}
+	}
+}

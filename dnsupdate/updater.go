@@ -1,0 +1,244 @@
+package dnsupdate
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Updater changes one zone. One message at a time is under way: what arrives
+// meanwhile gathers and leaves together with the next, so that a nameserver's
+// disk is waited for once per group and not once per change.
+type Updater struct {
+	client             *Client
+	zone               string
+	apex               []byte // the zone's wire name
+	signer             *signer
+	maxGroup, maxQueue int
+	servers            servers
+	nameServers        nameServerCache
+	// settleTTL is how long after a write a read is taken for what the
+	// nameserver made of our TTL: with inline signing reads lag behind.
+	settleTTL time.Duration
+
+	mu      sync.Mutex
+	queue   queue
+	running bool
+	idle    *sync.Cond // signalled when running becomes false
+	counts  Counts
+
+	// Only the running goroutine uses the rest; mu hands it over.
+	group     int // the adaptive limit of names in a group
+	known     *memory
+	suspects  map[string]time.Time // names that go alone, until when
+	wildcards map[wildcard]rrset
+	clamp     *uint32
+	batch     []*item
+	plan      plan
+}
+
+var (
+	errOutside = errors.New("the name is not in the zone")
+	errType    = errors.New("the package does not change records of this type")
+	errAction  = errors.New("unknown action")
+)
+
+// Apply makes the changes and gives one result for each, in the same order. All
+// of them travel in one message, so that the zone never shows a part; only if
+// the nameserver refuses that message are they tried name by name. Changes
+// of one name are never parted.
+//
+// Apply returns when every change has its result or ctx ends. A change that was
+// already sent by then is reported as an [Error] with Unknown set. Without a
+// deadline in ctx it takes about ten seconds at most. The slices in a result
+// are shared and must not be changed.
+func (u *Updater) Apply(ctx context.Context, changes []Change) []Result {
+	c := u.newCall(ctx, changes)
+	if len(c.items) == 0 {
+		return c.results
+	}
+	if err := ctx.Err(); err != nil {
+		return u.giveUp(c, &Error{Kind: Timeout, Zone: u.zone, Cause: err})
+	}
+	if err := u.enqueue(c); err != nil {
+		return u.giveUp(c, err)
+	}
+	select {
+	case <-c.done:
+		return c.results
+	case <-ctx.Done():
+	}
+	u.mu.Lock()
+	state := c.state
+	if state == waiting {
+		u.queue.remove(c)
+	}
+	c.state = abandoned
+	u.mu.Unlock()
+	select {
+	case <-c.done:
+		return c.results
+	default:
+		return u.giveUp(c, &Error{Kind: Timeout, Zone: u.zone, Unknown: state == sent, Cause: ctx.Err()})
+	}
+}
+
+// giveUp gives a fresh set of results: the running goroutine may still be
+// writing to those of the call.
+func (u *Updater) giveUp(c *call, err *Error) []Result {
+	results := make([]Result, len(c.results))
+	for i := range results {
+		results[i].Err = err
+	}
+	return results
+}
+
+// enqueue puts a call into the queue and sees to it that somebody works on it.
+func (u *Updater) enqueue(c *call) *Error {
+	u.mu.Lock()
+	if u.queue.length > 0 && u.queue.length+len(c.items) > u.maxQueue {
+		length := u.queue.length
+		u.mu.Unlock()
+		return busyError(u.zone, length)
+	}
+	u.queue.push(c)
+	length := u.queue.length
+	if !u.running {
+		u.running = true
+		go u.run()
+	}
+	u.mu.Unlock()
+	u.queueHook(length)
+	return nil
+}
+
+func (u *Updater) queueHook(length int) {
+	if hook := u.client.options.Hooks.Queue; hook != nil {
+		hook(u.zone, length)
+	}
+}
+
+// run settles group after group until the queue is empty, then ends: an updater
+// at rest holds no goroutine.
+func (u *Updater) run() {
+	for {
+		items := u.take()
+		if items == nil {
+			return
+		}
+		u.settle(round{items: items})
+		// Let go of what the callers have by now.
+		clear(items)
+	}
+}
+
+// take removes the next group from the queue. It gives nil, and the right to run
+// away, if there is none.
+func (u *Updater) take() []*item {
+	u.mu.Lock()
+	items, names := u.batch[:0], 0
+	now := time.Now()
+	for c := u.queue.front; c != nil; c = u.queue.front {
+		alone := u.suspect(c, now)
+		if names > 0 && (alone || names+c.names > u.group) {
+			break
+		}
+		u.queue.remove(c)
+		c.state = taken
+		for i := range c.items {
+			items = append(items, &c.items[i])
+		}
+		names += c.names
+		if alone {
+			break
+		}
+	}
+	length := u.queue.length
+	if names == 0 {
+		u.running = false
+		if u.idle != nil {
+			u.idle.Broadcast()
+		}
+		u.mu.Unlock()
+		return nil
+	}
+	u.batch = items
+	u.mu.Unlock()
+	u.queueHook(length)
+	return items
+}
+
+// suspect tells whether a call has a name whose change was refused lately.
+func (u *Updater) suspect(c *call, now time.Time) bool {
+	if len(u.suspects) == 0 {
+		return false
+	}
+	for i := range c.items {
+		if until, ok := u.suspects[c.items[i].name]; ok {
+			if now.Before(until) {
+				return true
+			}
+			delete(u.suspects, c.items[i].name)
+		}
+	}
+	return false
+}
+
+// Close waits until everything in the queue has been settled. It cuts nothing:
+// Apply works on, for requests that hold the updater a little longer.
+func (u *Updater) Close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.idle == nil {
+		u.idle = sync.NewCond(&u.mu)
+	}
+	for u.running {
+		u.idle.Wait()
+	}
+}
+
+// present drops the items whose callers have gone.
+func (u *Updater) present(items []*item) []*item {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.DeleteFunc(items, func(it *item) bool { return it.call.state == abandoned })
+}
+
+// admit drops the items whose callers have gone and marks the others as sent,
+// right before a message leaves.
+func (u *Updater) admit(items []*item) []*item {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	kept := items[:0]
+	for _, it := range items {
+		if it.call.state != abandoned {
+			it.call.state = sent
+			kept = append(kept, it)
+		}
+	}
+	return kept
+}
+
+// deliver gives an item its result.
+func (it *item) deliver(r Result) {
+	c := it.call
+	c.results[it.index] = r
+	if c.pending--; c.pending == 0 {
+		close(c.done)
+	}
+}
+
+// fail gives every item an error. A change whose message was lost may have been
+// made all the same.
+func (u *Updater) fail(items []*item, err *Error) {
+	for _, it := range items {
+		e := *err
+		e.Unknown = e.Unknown || it.lost != nil
+		if e.Name == "" {
+			e.Name = it.name
+		}
+		it.deliver(Result{Err: &e})
+	}
+}
