@@ -1,0 +1,186 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/access"
+)
+
+// Do carries out a submission for a client that Authenticate found.
+func (s *Service) Do(ctx context.Context, client *access.Client, sub Submission) Outcome {
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
+	out := Outcome{Client: client.Name}
+	if sub.Check {
+		out.Checks, out.Err = s.check(ctx, client)
+		return out
+	}
+	p, err := s.plan(ctx, client, sub)
+	if err != nil {
+		out.Err = err
+		return out
+	}
+	p.apply(ctx)
+	out.Hosts, out.LAN = p.outcomes(len(sub.Hosts))
+	return out
+}
+
+// plan is a submission turned into changes, zone by zone.
+type plan struct {
+	// targets are the hosts of the submission in their order, then the LAN hosts.
+	targets []target
+	zones   []zoneWork
+}
+
+// target is one name of a plan and where its results will stand.
+type target struct {
+	outcome HostOutcome
+	// work indexes plan.zones; from and to bound the target's changes there.
+	work, from, to int
+	// sameAs is the index of an earlier target of the same name, or -1.
+	sameAs int
+}
+
+// zoneWork is everything that a submission changes in one zone: one UPDATE message.
+type zoneWork struct {
+	zone    *Zone
+	changes []dnsupdate.Change
+	results []dnsupdate.Result
+}
+
+// add appends the changes of one name, to be made in its zone.
+func (p *plan) add(fqdn string, zone *Zone, changes ...dnsupdate.Change) {
+	t := target{outcome: HostOutcome{Name: fqdn, Zone: zone.Name}, sameAs: -1}
+	for t.work = 0; t.work < len(p.zones); t.work++ {
+		if p.zones[t.work].zone == zone {
+			break
+		}
+	}
+	if t.work == len(p.zones) {
+		p.zones = append(p.zones, zoneWork{zone: zone})
+	}
+	w := &p.zones[t.work]
+	t.from = len(w.changes)
+	w.changes = append(w.changes, changes...)
+	t.to = len(w.changes)
+	p.targets = append(p.targets, t)
+}
+
+// refuse adds a name that will not be changed.
+func (p *plan) refuse(text string, err *Error) {
+	p.targets = append(p.targets, target{outcome: HostOutcome{Name: text, Err: err}, sameAs: -1})
+}
+
+// find returns the index of the target with that name and true, if there is one.
+func (p *plan) find(fqdn string) (int, bool) {
+	for i := range p.targets {
+		if p.targets[i].outcome.Name == fqdn {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// apply asks the nameservers of all zones at once.
+func (p *plan) apply(ctx context.Context) {
+	if len(p.zones) == 1 {
+		w := &p.zones[0]
+		w.results = w.zone.Updater.Apply(ctx, w.changes)
+		return
+	}
+	var wg sync.WaitGroup
+	for i := range p.zones {
+		w := &p.zones[i]
+		wg.Go(func() { w.results = w.zone.Updater.Apply(ctx, w.changes) })
+	}
+	wg.Wait()
+}
+
+// outcomes returns those of the n submitted hosts, and of the LAN hosts.
+func (p *plan) outcomes(n int) (hosts, lan []HostOutcome) {
+	all := make([]HostOutcome, len(p.targets))
+	for i := range p.targets {
+		t := &p.targets[i]
+		if t.sameAs >= 0 {
+			all[i] = all[t.sameAs]
+			continue
+		}
+		all[i] = t.outcome
+		if t.outcome.Err == nil {
+			all[i].Records, all[i].Err = p.zones[t.work].records(t.from, t.to)
+		}
+	}
+	return all[:n], all[n:]
+}
+
+// records turns the results of one name into records, or into its first error.
+func (w *zoneWork) records(from, to int) ([]Record, *Error) {
+	records := make([]Record, 0, to-from)
+	for i := from; i < to; i++ {
+		r := &w.results[i]
+		if r.Err != nil {
+			return nil, dnsError(r.Err)
+		}
+		records = append(records, Record{
+			Type: w.changes[i].Type, Old: r.Old, New: r.New, TTL: r.TTL, Changed: r.Changed,
+		})
+	}
+	return records, nil
+}
+
+// busyRetry is what a client is told to wait when a queue is full: about the
+// time in which the slowest of the measured nameservers works one off.
+const busyRetry = 10 * time.Second
+
+// dnsError turns what the engine says into a refusal.
+func dnsError(err error) *Error {
+	e := &Error{Reason: DNSFailed, Message: err.Error(), Cause: err}
+	var dns *dnsupdate.Error
+	if !errors.As(err, &dns) {
+		return e
+	}
+	switch dns.Kind {
+	case dnsupdate.Conflict:
+		e.Reason = DNSConflict
+	case dnsupdate.Refused, dnsupdate.Invalid:
+		e.Reason = DNSRefused
+	case dnsupdate.Timeout:
+		e.Reason = DNSTimeout
+	case dnsupdate.Busy:
+		e.Reason, e.RetryAfter = DNSBusy, busyRetry
+	}
+	return e
+}
+
+// checking lets one self-test run at a time in the process: each writes to every zone.
+var checking = make(chan struct{}, 1)
+
+// check runs the self-test of every zone, each with the whole timeout of its own.
+func (s *Service) check(ctx context.Context, client *access.Client) ([]ZoneCheck, *Error) {
+	if !client.All() {
+		return nil, &Error{Reason: NotGranted, Message: "a check needs the secret or a client with hosts *"}
+	}
+	select {
+	case checking <- struct{}{}:
+		defer func() { <-checking }()
+	case <-ctx.Done():
+		return nil, &Error{Reason: DNSBusy, Message: "another check is running", RetryAfter: busyRetry}
+	}
+	checks := make([]ZoneCheck, len(s.Zones))
+	var wg sync.WaitGroup
+	for i, z := range s.Zones {
+		wg.Go(func() { checks[i] = ZoneCheck{Zone: z.Name, Steps: z.Updater.Check(ctx)} })
+	}
+	wg.Wait()
+	return checks, nil
+}
+
+// privateHint tells what an operator can set where a private address was detected.
+func privateHint(addr fmt.Stringer) string {
+	return fmt.Sprintf("your address %s is a private address; give one, or set private_clients", addr)
+}

@@ -1,0 +1,233 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/internal/address"
+	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/internal/redact"
+)
+
+// challengeLabel is where RFC 8555 section 8.4 looks for the TXT record that
+// proves control of a host; a TXT wish is written there, never at the host.
+const challengeLabel = "_acme-challenge."
+
+// plan resolves every name of the submission and turns its wishes into changes.
+// An error spoils the whole request; what is wrong with one name stands in its outcome.
+func (s *Service) plan(ctx context.Context, client *access.Client, sub Submission) (*plan, *Error) {
+	if sub.TTL != nil && (*sub.TTL < s.MinTTL || *sub.TTL > s.MaxTTL) {
+		return nil, &Error{
+			Reason:  BadParameter,
+			Message: fmt.Sprintf("ttl %d is not between %d and %d", *sub.TTL, s.MinTTL, s.MaxTTL),
+		}
+	}
+	if err := s.publishable(sub); err != nil {
+		return nil, err
+	}
+	p := &plan{targets: make([]target, 0, len(sub.Hosts)+len(client.LAN))}
+	for _, host := range sub.Hosts {
+		fqdn, zone, err := s.resolve(ctx, client, host, sub.ShortNames)
+		if err != nil {
+			p.refuse(orEcho(fqdn, host.Name), err)
+			continue
+		}
+		if i, ok := p.find(fqdn); ok {
+			p.targets = append(p.targets, target{sameAs: i})
+			continue
+		}
+		p.add(fqdn, zone, s.changes(fqdn, zone, host, sub)...)
+	}
+	if sub.Prefix.IsValid() {
+		s.planLAN(p, client, sub)
+	}
+	return p, nil
+}
+
+// orEcho is the normalised name, or the safe part of what the client wrote.
+func orEcho(fqdn, text string) string {
+	if fqdn != "" {
+		return fqdn
+	}
+	return redact.Echo(text)
+}
+
+// publishable checks the addresses of all hosts, the detected one included.
+func (s *Service) publishable(sub Submission) *Error {
+	for _, host := range sub.Hosts {
+		for _, wish := range []Wish{host.A, host.AAAA} {
+			switch wish.Action {
+			case Detect:
+				if err := s.detectable(sub.Detected); err != nil {
+					return err
+				}
+			case Set:
+				if !s.PublicOnly {
+					continue
+				}
+				for _, v := range wish.Values {
+					if a, err := netip.ParseAddr(v); err == nil && address.Private(a) {
+						return &Error{Reason: BadAddress, Message: v + " is a private address, which this server does not publish"}
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// detectable says why the address that a request came from is not published
+// unasked: the address of a container bridge or of a proxy is the field's
+// commonest accident.
+func (s *Service) detectable(a netip.Addr) *Error {
+	var message string
+	switch err := address.Publishable(a); {
+	case !a.IsValid():
+		message = "your address is not known here; give one"
+	case err != nil:
+		message = "your address " + err.Error() + "; give one"
+	case address.Private(a) && (s.PublicOnly || !s.PrivateClients):
+		message = privateHint(a)
+	default:
+		return nil
+	}
+	return &Error{Reason: BadAddress, Message: message}
+}
+
+// resolve normalises a name, asks whether the client may change it and finds its
+// zone, in this order: a client learns nothing of zones that hold none of its names.
+func (s *Service) resolve(ctx context.Context, client *access.Client, host Host, short bool) (string, *Zone, *Error) {
+	if short && !strings.Contains(host.Name, ".") {
+		return s.resolveShort(client, host.Name)
+	}
+	fqdn, err := name.Normalize(host.Name)
+	if err != nil {
+		return "", nil, &Error{Reason: BadName, Message: err.Error()}
+	}
+	grant := client.Grant(fqdn)
+	if grant == access.Denied {
+		return fqdn, nil, notGranted(fqdn)
+	}
+	apex, ok := s.names.Of(fqdn)
+	if !ok {
+		return fqdn, nil, &Error{Reason: NoZone, Message: fqdn + " is in no zone that this server changes"}
+	}
+	zone := s.zones[apex]
+	if host.Zone != "" {
+		given, err := name.Zone(host.Zone)
+		if err != nil {
+			return fqdn, nil, &Error{Reason: BadName, Message: err.Error()}
+		}
+		if given != apex {
+			return fqdn, nil, &Error{Reason: BadName, Message: fqdn + " is in the zone " + apex + ", not in " + given}
+		}
+	}
+	if grant == access.ByPattern {
+		if err := s.protected(ctx, zone, fqdn); err != nil {
+			return fqdn, nil, err
+		}
+	}
+	return fqdn, zone, nil
+}
+
+func notGranted(fqdn string) *Error {
+	return &Error{Reason: NotGranted, Message: "you may not change " + fqdn}
+}
+
+// resolveShort finds the one exact host of the client with that first label, as
+// DuckDNS clients send it.
+func (s *Service) resolveShort(client *access.Client, label string) (string, *Zone, *Error) {
+	label = strings.ToLower(label)
+	var found string
+	for _, fqdn := range client.ExactHosts() {
+		if first, _, _ := strings.Cut(fqdn, "."); first == label {
+			if found != "" {
+				return "", nil, &Error{Reason: BadName, Message: redact.Echo(label) + " stands for more than one of your hosts"}
+			}
+			found = fqdn
+		}
+	}
+	apex, ok := s.names.Of(found)
+	if !ok {
+		return "", nil, &Error{Reason: NotGranted, Message: redact.Echo(label) + " is none of your hosts"}
+	}
+	return found, s.zones[apex], nil
+}
+
+// protected keeps a pattern from covering names that carry a whole zone: whoever
+// holds a router's token could otherwise answer for every name in it.
+func (s *Service) protected(ctx context.Context, zone *Zone, fqdn string) *Error {
+	if fqdn == zone.Name || strings.HasPrefix(fqdn, "*.") {
+		return notGranted(fqdn)
+	}
+	servers, err := zone.Updater.NameServers(ctx)
+	if err != nil {
+		return dnsError(err)
+	}
+	if slices.Contains(servers, fqdn) {
+		return notGranted(fqdn)
+	}
+	return nil
+}
+
+// changes turns the wishes for one host into changes of its zone.
+func (s *Service) changes(fqdn string, zone *Zone, host Host, sub Submission) []dnsupdate.Change {
+	ttl := zone.TTL
+	if sub.TTL != nil {
+		ttl = *sub.TTL
+	}
+	changes := make([]dnsupdate.Change, 0, 3)
+	add := func(owner string, t dnsupdate.Type, wish Wish) {
+		c := dnsupdate.Change{Name: owner, Type: t, TTL: ttl, Values: wish.Values}
+		action := wish.Action
+		if action == Detect {
+			action = wish.Else
+			if sub.Detected.Is4() == (t == dnsupdate.TypeA) {
+				action, c.Values = Set, []string{sub.Detected.String()}
+			}
+		}
+		switch action {
+		case Unmentioned:
+			return
+		case Keep:
+			c.Action = dnsupdate.Keep
+		case Delete:
+			c.Action = dnsupdate.Delete
+		case Set:
+			c.Action = dnsupdate.Set
+		}
+		changes = append(changes, c)
+	}
+	add(fqdn, dnsupdate.TypeA, host.A)
+	add(fqdn, dnsupdate.TypeAAAA, host.AAAA)
+	add(challengeLabel+strings.TrimPrefix(fqdn, "*."), dnsupdate.TypeTXT, host.TXT)
+	return changes
+}
+
+// planLAN moves the client's LAN hosts to the prefix. A host that the request
+// also names with an IPv6 address of its own keeps that.
+func (s *Service) planLAN(p *plan, client *access.Client, sub Submission) {
+	for _, lan := range client.LAN {
+		if i, ok := p.find(lan.Name); ok && i < len(sub.Hosts) && sub.Hosts[i].AAAA.Action != Unmentioned && sub.Hosts[i].AAAA.Action != Keep {
+			continue
+		}
+		addr, err := address.Compose(sub.Prefix, lan.InterfaceID)
+		if err != nil {
+			p.refuse(lan.Name, &Error{Reason: BadAddress, Message: lan.Name + ": " + err.Error()})
+			continue
+		}
+		apex, ok := s.names.Of(lan.Name)
+		if !ok {
+			p.refuse(lan.Name, &Error{Reason: NoZone, Message: lan.Name + " is in no zone that this server changes"})
+			continue
+		}
+		zone := s.zones[apex]
+		host := Host{AAAA: Wish{Action: Set, Values: []string{addr.String()}}}
+		p.add(lan.Name, zone, s.changes(lan.Name, zone, host, sub)...)
+	}
+}

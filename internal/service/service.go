@@ -1,0 +1,108 @@
+package service
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/internal/name"
+)
+
+// Updater changes one zone. [dnsupdate.Updater] is the one in use.
+type Updater interface {
+	Apply(ctx context.Context, changes []dnsupdate.Change) []dnsupdate.Result
+	NameServers(ctx context.Context) ([]string, error)
+	Check(ctx context.Context) []dnsupdate.CheckStep
+}
+
+// Zone is a zone that the service may change.
+type Zone struct {
+	// Name is the normalised absolute name.
+	Name string
+	// TTL is what a record gets in seconds where the request asks for none.
+	TTL     uint32
+	Updater Updater
+}
+
+// Config is the policy of one handler.
+type Config struct {
+	Zones    []Zone
+	Clients  *access.Registry
+	Throttle *access.Throttle
+	Limit    access.Limit
+	// MinTTL and MaxTTL bound what a request may ask for, in seconds.
+	MinTTL, MaxTTL uint32
+	// PublicOnly refuses private addresses even when they are given explicitly.
+	PublicOnly bool
+	// PrivateClients publishes a private address that was only detected.
+	PrivateClients bool
+	// Timeout bounds the DNS work of one request.
+	Timeout time.Duration
+}
+
+// Service answers submissions by one policy.
+type Service struct {
+	Config
+	zones map[string]*Zone
+	names name.Zones
+}
+
+// New returns a service with the given policy.
+func New(c Config) *Service {
+	s := &Service{Config: c, zones: make(map[string]*Zone, len(c.Zones))}
+	names := make([]string, 0, len(c.Zones))
+	for i := range c.Zones {
+		s.zones[c.Zones[i].Name] = &c.Zones[i]
+		names = append(names, c.Zones[i].Name)
+	}
+	s.names = name.NewZones(names)
+	return s
+}
+
+// Credential is everything that a request presented to say who it is.
+type Credential struct {
+	// Secrets are the presented ones, each once.
+	Secrets []string
+	// InURL tells that the request did not use Basic alone: a challenge would
+	// not make it present another.
+	InURL bool
+	// Malformed tells that a credential could not be read at all.
+	Malformed bool
+}
+
+// Authenticate finds the client that presented the credential. from is the
+// address that wrong ones are counted against.
+//
+// A network that has spent its failures is refused before its credential is
+// looked at: else the throttle would only change the word that a guesser reads.
+func (s *Service) Authenticate(c Credential, from netip.Addr, now time.Time) (*access.Client, *Error) {
+	if len(c.Secrets) == 0 && !c.Malformed {
+		return nil, &Error{Reason: NoCredential, Message: "a secret or token is needed"}
+	}
+	if retry, blocked := s.Throttle.Blocked(from, s.Limit, now); blocked {
+		return nil, &Error{
+			Reason:     Throttled,
+			Message:    "too many wrong secrets from your network, try again later",
+			RetryAfter: retry,
+		}
+	}
+	var client *access.Client
+	wrong, disagree := c.Malformed, false
+	for i, secret := range c.Secrets {
+		found := s.Clients.Lookup(secret)
+		wrong = wrong || found == nil
+		disagree = disagree || i > 0 && found != client
+		client = found
+	}
+	switch {
+	case wrong && len(c.Secrets) > 1, disagree:
+		s.Throttle.Fail(from, s.Limit, now)
+		return nil, &Error{Reason: BadCredential, Message: "the secrets of this request disagree", InURL: c.InURL}
+	case wrong:
+		s.Throttle.Fail(from, s.Limit, now)
+		return nil, &Error{Reason: BadCredential, Message: "wrong secret or token", InURL: c.InURL}
+	}
+	return client, nil
+}
