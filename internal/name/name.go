@@ -130,6 +130,9 @@ func needsIDNA(s string) bool {
 
 // check is the rule for host names of RFC 1123 section 2.1.
 func check(absolute string, underscores bool) error {
+	if absolute == "." {
+		return errors.New("is not a name")
+	}
 	if len(absolute) > maxName+1 {
 		return errTooLong
 	}

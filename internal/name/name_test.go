@@ -48,8 +48,8 @@ func TestNormalize(t *testing.T) {
 
 func TestNormalizeErrors(t *testing.T) {
 	tests := []struct{ name, in, want string }{
-		{"empty", "", "an empty text has an empty label"},
-		{"root", ".", ". has an empty label"},
+		{"empty", "", "an empty text is not a name"},
+		{"root", ".", ". is not a name"},
 		{"leading dot", ".example.com", "empty label"},
 		{"two dots", "home..example.com", "empty label"},
 		{"two dots at the end", "example.com..", "empty label"},
@@ -65,7 +65,7 @@ func TestNormalizeErrors(t *testing.T) {
 		{"underscore", "_dmarc.example.com", "_dmarc.example.com has an underscore, which no host name may have"},
 		{"underscore beside a U-label", "_dmarc.bücher.example", "internationalized"},
 		{"asterisk alone", "*", "asterisk"},
-		{"asterisk and dot", "*.", "empty label"},
+		{"asterisk and dot", "*.", "*. is not a name"},
 		{"two asterisks", "*.*.example.com", "asterisk"},
 		{"asterisk in the middle", "home.*.example.com", "asterisk"},
 		{"asterisk in a label", "*home.example.com", "asterisk"},
