@@ -99,8 +99,8 @@ func (r *Registry) add(spec Spec, zones name.Zones) error {
 	return nil
 }
 
-// What a secret and a token may be. The former is the rule of the program that
-// configurations are taken over from.
+// What a secret and a token may be. The former is the rule of Josef Friedrich's
+// dyndns, whose configurations are taken over.
 var (
 	secretRule = regexp.MustCompile(`^[A-Za-z0-9]{8,}$`)
 	tokenRule  = regexp.MustCompile(`^[A-Za-z0-9_-]{16,}$`)
