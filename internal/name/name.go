@@ -24,7 +24,8 @@ const (
 
 // hosts and zones are UTS 46's lookup processing. Hyphens in the third and
 // fourth place stay allowed: names such as r1---sn.example.com exist. Length and
-// empty labels, which the profile leaves alone, are checked on the result. Only zones may have labels that are no host names.
+// empty labels, which the profile leaves alone, are checked on the result. Only
+// zones may have labels that are no host names.
 var (
 	hosts = newProfile(true)
 	zones = newProfile(false)
@@ -86,7 +87,7 @@ func normalize(s string, profile *idna.Profile, underscores bool) (string, error
 		absolute += "."
 	}
 	if err := check(absolute, underscores); err != nil {
-		if _, notIP := netip.ParseAddr(s); notIP == nil {
+		if a, _ := netip.ParseAddr(s); a.IsValid() {
 			return "", errors.New("is an IP address, not a name")
 		}
 		return "", err
