@@ -2,7 +2,6 @@ package dnsupdate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
