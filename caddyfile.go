@@ -1,0 +1,317 @@
+package dyndns
+
+import (
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+func init() {
+	httpcaddyfile.RegisterHandlerDirective("dyndns", parseCaddyfile)
+	// Ahead of everything that would swallow, shadow or interpret our paths:
+	// try_files, basic_auth, templates, a catch-all handle.
+	httpcaddyfile.RegisterDirectiveOrder("dyndns", httpcaddyfile.Before, "rewrite")
+}
+
+func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h := new(Handler)
+	return h, h.UnmarshalCaddyfile(helper.Dispenser)
+}
+
+// UnmarshalCaddyfile sets up the handler from Caddyfile tokens. Syntax:
+//
+//	dyndns [<matcher>] {
+//		config       <path>|search
+//		secret       <secret>
+//		nameserver   <host[:port]>...
+//		zone         <name> [<base64>] {
+//			tsig_key     [<key-name> <algorithm>] <base64>
+//			tsig_keyfile <path> [<key-name>]
+//			nameserver   <host[:port]>...
+//			ttl          <seconds>
+//		}
+//		client       <name> {
+//			token        <token>...
+//			hosts        <pattern>...
+//			lan          <fqdn> <iid>
+//		}
+//		ttl          <default> [<min> <max>]
+//		domain       <name>
+//		missing_family keep|delete
+//		public_only
+//		private_clients
+//		throttle     <burst> <interval>|off
+//		timeout      <duration>
+//		history      <days>|off
+//	}
+//
+// Without a block, the configuration file is searched for.
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() {
+		return argErr(d, "dyndns")
+	}
+	seen := make(map[string]bool)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		word := d.Val()
+		if word != "zone" && word != "client" {
+			if seen[word] {
+				return d.Errf("%s: stands here twice", word)
+			}
+			seen[word] = true
+		}
+		if err := h.unmarshalWord(d, word); err != nil {
+			return err
+		}
+	}
+	if len(seen) == 0 && len(h.Zones) == 0 && len(h.Clients) == 0 {
+		h.Config = "search"
+	}
+	return nil
+}
+
+// unmarshalWord reads one subdirective of the block.
+func (h *Handler) unmarshalWord(d *caddyfile.Dispenser, word string) error {
+	switch word {
+	case "config":
+		return oneArg(d, word, &h.Config)
+	case "secret":
+		return oneArg(d, word, &h.Secret)
+	case "domain":
+		return oneArg(d, word, &h.Domain)
+	case "missing_family":
+		if err := oneArg(d, word, &h.MissingFamily); err != nil {
+			return err
+		}
+		if h.MissingFamily != "keep" && h.MissingFamily != "delete" {
+			return d.Errf("missing_family: %q is neither keep nor delete", h.MissingFamily)
+		}
+	case "nameserver":
+		return someArgs(d, word, &h.Nameservers)
+	case "zone":
+		return h.unmarshalZone(d)
+	case "client":
+		return h.unmarshalClient(d)
+	case "ttl":
+		return h.unmarshalTTL(d)
+	case "public_only":
+		h.PublicOnly = true
+		return lastArg(d, word)
+	case "private_clients":
+		h.PrivateClients = true
+		return lastArg(d, word)
+	case "throttle":
+		return h.unmarshalThrottle(d)
+	case "timeout":
+		return durationArg(d, word, &h.Timeout)
+	case "history":
+		return h.unmarshalHistory(d)
+	default:
+		return d.Errf("unrecognized subdirective %q", word)
+	}
+	return nil
+}
+
+func (h *Handler) unmarshalZone(d *caddyfile.Dispenser) error {
+	var zone Zone
+	switch args := d.RemainingArgs(); len(args) {
+	case 1:
+		zone.Name = args[0]
+	case 2:
+		zone.Name, zone.TSIG.Secret = args[0], args[1]
+	default:
+		return argErr(d, "zone")
+	}
+	seen := make(map[string]bool)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		word := d.Val()
+		if seen[word] {
+			return d.Errf("zone %s: %s: stands here twice", zone.Name, word)
+		}
+		seen[word] = true
+		if err := zone.unmarshalWord(d, word); err != nil {
+			return err
+		}
+	}
+	h.Zones = append(h.Zones, zone)
+	return nil
+}
+
+func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) error {
+	switch word {
+	case "tsig_key":
+		if z.TSIG.Secret != "" {
+			return d.Errf("zone %s: tsig_key: a key is given already", z.Name)
+		}
+		switch args := d.RemainingArgs(); len(args) {
+		case 1:
+			z.TSIG.Secret = args[0]
+		case 3:
+			z.TSIG.Name, z.TSIG.Algorithm, z.TSIG.Secret = args[0], args[1], args[2]
+		default:
+			return argErr(d, word)
+		}
+	case "tsig_keyfile":
+		switch args := d.RemainingArgs(); len(args) {
+		case 1:
+			z.TSIG.File = args[0]
+		case 2:
+			z.TSIG.File, z.TSIG.Name = args[0], args[1]
+		default:
+			return argErr(d, word)
+		}
+	case "nameserver":
+		return someArgs(d, word, &z.Nameservers)
+	case "ttl":
+		var seconds uint32
+		if err := secondsArg(d, &seconds); err != nil {
+			return err
+		}
+		z.TTL = &seconds
+		return lastArg(d, word)
+	default:
+		return d.Errf("zone %s: unrecognized subdirective %q", z.Name, word)
+	}
+	return nil
+}
+
+func (h *Handler) unmarshalClient(d *caddyfile.Dispenser) error {
+	var client Client
+	if err := oneArg(d, "client", &client.Name); err != nil {
+		return err
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		switch word := d.Val(); word {
+		case "token":
+			if err := someArgs(d, word, &client.Tokens); err != nil {
+				return err
+			}
+		case "hosts":
+			if err := someArgs(d, word, &client.Hosts); err != nil {
+				return err
+			}
+		case "lan":
+			var lan LAN
+			if !d.AllArgs(&lan.Name, &lan.InterfaceID) {
+				return argErr(d, word)
+			}
+			client.LAN = append(client.LAN, lan)
+		default:
+			return d.Errf("client %s: unrecognized subdirective %q", client.Name, word)
+		}
+	}
+	h.Clients = append(h.Clients, client)
+	return nil
+}
+
+func (h *Handler) unmarshalTTL(d *caddyfile.Dispenser) error {
+	h.TTL = &TTL{Default: new(uint32)}
+	if err := secondsArg(d, h.TTL.Default); err != nil {
+		return err
+	}
+	if d.CountRemainingArgs() == 0 {
+		return nil
+	}
+	h.TTL.Max = new(uint32)
+	if err := secondsArg(d, &h.TTL.Min); err != nil {
+		return err
+	}
+	if err := secondsArg(d, h.TTL.Max); err != nil {
+		return err
+	}
+	return lastArg(d, "ttl")
+}
+
+func (h *Handler) unmarshalThrottle(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return argErr(d, "throttle")
+	}
+	h.Throttle = new(Throttle)
+	if d.Val() == "off" {
+		h.Throttle.Burst = -1
+		return lastArg(d, "throttle")
+	}
+	burst, err := strconv.Atoi(d.Val())
+	if err != nil || burst < 1 {
+		return d.Errf("throttle: %q is neither a positive number nor off", d.Val())
+	}
+	h.Throttle.Burst = burst
+	return durationArg(d, "throttle", &h.Throttle.Interval)
+}
+
+func (h *Handler) unmarshalHistory(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return argErr(d, "history")
+	}
+	if d.Val() == "off" {
+		h.History = -1
+		return lastArg(d, "history")
+	}
+	days, err := strconv.Atoi(d.Val())
+	if err != nil || days < 1 {
+		return d.Errf("history: %q is neither a number of days nor off", d.Val())
+	}
+	h.History = days
+	return lastArg(d, "history")
+}
+
+// argErr says that a word has too few or too many arguments. Unlike the
+// dispenser's own error it does not quote the last one, which may be a secret.
+func argErr(d *caddyfile.Dispenser, word string) error {
+	return d.Errf("%s: wrong number of arguments", word)
+}
+
+// lastArg refuses an argument beyond those read.
+func lastArg(d *caddyfile.Dispenser, word string) error {
+	if d.NextArg() {
+		return argErr(d, word)
+	}
+	return nil
+}
+
+func oneArg(d *caddyfile.Dispenser, word string, value *string) error {
+	if !d.AllArgs(value) || *value == "" {
+		return argErr(d, word)
+	}
+	return nil
+}
+
+func someArgs(d *caddyfile.Dispenser, word string, values *[]string) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return argErr(d, word)
+	}
+	*values = append(*values, args...)
+	return nil
+}
+
+func secondsArg(d *caddyfile.Dispenser, seconds *uint32) error {
+	if !d.NextArg() {
+		return argErr(d, "ttl")
+	}
+	n, err := strconv.ParseUint(d.Val(), 10, 31)
+	if err != nil {
+		return d.Errf("ttl: %q is not a number of seconds from 0 to %d", d.Val(), maxTTL)
+	}
+	*seconds = uint32(n)
+	return nil
+}
+
+func durationArg(d *caddyfile.Dispenser, word string, duration *caddy.Duration) error {
+	var text string
+	if err := oneArg(d, word, &text); err != nil {
+		return err
+	}
+	value, err := caddy.ParseDuration(text)
+	if err != nil || value <= 0 {
+		return d.Errf("%s: %q is not a duration such as 10s", word, text)
+	}
+	*duration = caddy.Duration(value)
+	return nil
+}
+
+// Interface guard
+var _ caddyfile.Unmarshaler = (*Handler)(nil)

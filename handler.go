@@ -1,0 +1,86 @@
+package dyndns
+
+import (
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+)
+
+// ServeHTTP answers the requests of every dialect and passes on all others.
+//
+// It never returns an error of its own: Caddy would log the whole URI, which may
+// hold a secret.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	call, ok := dialect.Match(r, h.dialects)
+	if !ok {
+		return next.ServeHTTP(w, r)
+	}
+	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	start := time.Now()
+	outcome := h.answer(r, call)
+	reply := call.Reply(outcome)
+	writeReply(w, reply)
+	h.report(r, call, outcome, reply.Status, time.Since(start))
+	return nil
+}
+
+// answer takes one request through the checks, in the order in which they may
+// tell something: nothing about zones or names before the credential.
+func (h *Handler) answer(r *http.Request, call dialect.Call) service.Outcome {
+	refuse := func(err *service.Error) service.Outcome { return service.Outcome{Err: err} }
+	if !slices.Contains(call.Methods(), r.Method) {
+		return refuse(&service.Error{Reason: service.BadMethod, Message: "this path does not take that method"})
+	}
+	if dialect.CrossSite(r) {
+		return refuse(&service.Error{Reason: service.CrossSite, Message: "this request comes from another site's page"})
+	}
+	if err := call.Parse(); err != nil {
+		return refuse(err)
+	}
+	from := clientAddress(r)
+	client, err := h.service.Authenticate(call.Credential(), from, time.Now())
+	if err != nil {
+		return refuse(err)
+	}
+	submission, err := call.Submission()
+	if err != nil {
+		return service.Outcome{Client: client.Name, Err: err}
+	}
+	submission.Detected = from
+	return h.service.Do(r.Context(), client, submission)
+}
+
+// clientAddress is the address that Caddy found behind its trusted proxies,
+// unmapped and without zone; invalid on a unix socket.
+func clientAddress(r *http.Request) netip.Addr {
+	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap().WithZone("")
+}
+
+// writeReply writes the whole reply at once: ddclient 3.10 reads a chunk's size
+// as the status word.
+func writeReply(w http.ResponseWriter, reply dialect.Reply) {
+	header := w.Header()
+	for key, values := range reply.Header {
+		header[key] = values
+	}
+	header.Set("Content-Type", reply.ContentType)
+	header.Set("Content-Length", strconv.Itoa(len(reply.Body)))
+	header.Set("Cache-Control", "no-store")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(reply.Status)
+	// The client may be gone; what was changed stands in the log.
+	_, _ = w.Write(reply.Body)
+}

@@ -1,0 +1,167 @@
+package dyndns
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// seedFile is what the YAML configuration of the Flask application dyndns says,
+// in this module's words.
+type seedFile struct {
+	Secret      string
+	Nameservers []string
+	Domain      string
+	Zones       []Zone
+}
+
+// configVariable names the environment variable that goes before the search;
+// its spelling is the Flask application's.
+const configVariable = "dyndns_CONFIG_FILE"
+
+// findConfig returns the path that `config` names, or the first existing file of
+// the search.
+func findConfig(config string) (string, error) {
+	if config != "search" {
+		return expand("config", config)
+	}
+	paths := []string{"./.dyndns.yml", "/etc/dyndns.yml"}
+	if custom := os.Getenv(configVariable); custom != "" {
+		paths = append([]string{custom}, paths...)
+	}
+	for _, path := range paths {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("config: %w", err)
+		}
+	}
+	return "", fmt.Errorf("config: no configuration file found, looked for %s ($%s is %q)",
+		strings.Join(paths, ", "), configVariable, os.Getenv(configVariable))
+}
+
+// readSeedFile reads a YAML configuration. Its warnings name file, line and key.
+func readSeedFile(path string) (*seedFile, []string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return parseSeedFile(path, data)
+}
+
+func parseSeedFile(path string, data []byte) (*seedFile, []string, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return nil, nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	p := &seedParser{path: path}
+	if len(doc.Content) == 0 {
+		return nil, nil, fmt.Errorf("%s: the file is empty", path)
+	}
+	var port string
+	err := p.mapping(doc.Content[0], "the file", func(key string, value *yaml.Node) (err error) {
+		switch key {
+		case "secret":
+			p.file.Secret, err = p.scalar(key, value)
+		case "nameserver":
+			var server string
+			server, err = p.scalar(key, value)
+			p.file.Nameservers = []string{server}
+		case "port":
+			port, err = p.scalar(key, value)
+		case "dyndns_domain":
+			p.file.Domain, err = p.scalar(key, value)
+		case "zones":
+			err = p.zones(value)
+		default:
+			p.unused(key, value)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if port != "" && len(p.file.Nameservers) > 0 {
+		p.file.Nameservers[0] = net.JoinHostPort(p.file.Nameservers[0], port)
+	}
+	return &p.file, p.warnings, nil
+}
+
+// seedParser walks the YAML nodes itself: decoding into a struct would lose the
+// line of an unknown key and read `secret: 012345678` as a number.
+type seedParser struct {
+	path     string
+	file     seedFile
+	warnings []string
+}
+
+// at prefixes a message with file, line and key. It quotes no value: any may be a secret.
+func (p *seedParser) at(node *yaml.Node, key, message string) error {
+	return fmt.Errorf("%s:%d: %s: %s", p.path, node.Line, key, message)
+}
+
+// unused warns about a key that has no effect here, log_level among them.
+func (p *seedParser) unused(key string, node *yaml.Node) {
+	p.warnings = append(p.warnings, fmt.Sprintf("%s:%d: %s", p.path, node.Line, key))
+}
+
+// mapping calls visit with every key of a mapping, each of which may stand once.
+func (p *seedParser) mapping(node *yaml.Node, what string, visit func(key string, value *yaml.Node) error) error {
+	if node.Kind != yaml.MappingNode {
+		return p.at(node, what, "keys with values are expected")
+	}
+	seen := make(map[string]bool)
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := node.Content[i]
+		if seen[key.Value] {
+			return p.at(key, key.Value, "the key stands here twice")
+		}
+		seen[key.Value] = true
+		if err := visit(key.Value, node.Content[i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *seedParser) scalar(key string, node *yaml.Node) (string, error) {
+	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
+		return "", p.at(node, key, "one value is expected")
+	}
+	return node.Value, nil
+}
+
+func (p *seedParser) zones(list *yaml.Node) error {
+	if list.Kind != yaml.SequenceNode {
+		return p.at(list, "zones", "a list is expected")
+	}
+	for _, item := range list.Content {
+		var zone Zone
+		err := p.mapping(item, "zones", func(key string, value *yaml.Node) (err error) {
+			switch key {
+			case "name":
+				zone.Name, err = p.scalar(key, value)
+			case "tsig_key":
+				zone.TSIG.Secret, err = p.scalar(key, value)
+			default:
+				p.unused("zones."+key, value)
+			}
+			return err
+		})
+		switch {
+		case err != nil:
+			return err
+		case zone.Name == "":
+			return p.at(item, "zones", "a zone has no name")
+		case zone.TSIG.Secret == "":
+			return p.at(item, "zones", "a zone has no tsig_key")
+		}
+		p.file.Zones = append(p.file.Zones, zone)
+	}
+	return nil
+}

@@ -1,0 +1,368 @@
+package dyndns
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/internal/address"
+	"github.com/caddy-dyndns/dyndns/internal/name"
+)
+
+// settings is a handler's configuration merged with its file, with placeholders
+// expanded and everything checked. The exported fields of Handler keep what was
+// written: Caddy shows them in its debug and trace logs.
+type settings struct {
+	zones               []zoneSettings
+	clients             *access.Registry
+	limit               access.Limit
+	ttl                 uint32
+	minTTL, maxTTL      uint32
+	domain              string
+	missingFamilyDelete bool
+	publicOnly          bool
+	privateClients      bool
+	timeout             time.Duration
+	historyDays         int
+	warnings            []string
+}
+
+// zoneSettings is one zone with its own or inherited nameservers and TTL.
+type zoneSettings struct {
+	name    string
+	servers []string
+	key     dnsupdate.Key
+	ttl     uint32
+}
+
+const (
+	defaultTTL         = 300
+	maxTTL             = math.MaxInt32 // RFC 2181 section 8
+	defaultTimeout     = 10 * time.Second
+	defaultBurst       = 20
+	defaultInterval    = 10 * time.Second
+	defaultHistoryDays = 30
+)
+
+// seedSecret is the rule that the seed's configuration has for its secret.
+var seedSecret = regexp.MustCompile(`^[A-Za-z0-9]{8,}$`)
+
+// compile merges, expands and checks the configuration.
+func (h *Handler) compile() (*settings, error) {
+	merged, warnings, err := h.withFile()
+	if err != nil {
+		return nil, err
+	}
+	c := &settings{
+		warnings:            warnings,
+		missingFamilyDelete: h.MissingFamily == "delete",
+		publicOnly:          h.PublicOnly,
+		privateClients:      h.PrivateClients,
+		timeout:             time.Duration(h.Timeout),
+	}
+	if c.timeout == 0 {
+		c.timeout = defaultTimeout
+	}
+	if err := c.setTTL(h.TTL); err != nil {
+		return nil, err
+	}
+	if c.domain, err = expandDomain(merged.Domain); err != nil {
+		return nil, err
+	}
+	c.limit = h.Throttle.limit()
+	if c.historyDays = h.History; c.historyDays == 0 && c.domain != "" {
+		c.historyDays = defaultHistoryDays
+	}
+	if err := c.setZones(merged); err != nil {
+		return nil, err
+	}
+	return c, c.setClients(merged)
+}
+
+// withFile returns the handler's own words with what only the file says added.
+func (h *Handler) withFile() (*Handler, []string, error) {
+	merged := &Handler{
+		Secret: h.Secret, Nameservers: h.Nameservers, Domain: h.Domain, Zones: h.Zones, Clients: h.Clients,
+	}
+	if h.Config == "" {
+		return merged, nil, nil
+	}
+	path, err := findConfig(h.Config)
+	if err != nil {
+		return nil, nil, err
+	}
+	file, warnings, err := readSeedFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("config: %w", err)
+	}
+	if merged.Secret == "" {
+		merged.Secret = file.Secret
+	}
+	if len(merged.Nameservers) == 0 {
+		merged.Nameservers = file.Nameservers
+	}
+	if merged.Domain == "" {
+		merged.Domain = file.Domain
+	}
+	own := make(map[string]bool)
+	for _, z := range h.Zones {
+		if normal, err := name.Zone(z.Name); err == nil {
+			own[normal] = true
+		}
+	}
+	for _, z := range file.Zones {
+		if normal, err := name.Zone(z.Name); err != nil || !own[normal] {
+			merged.Zones = append(merged.Zones[:len(merged.Zones):len(merged.Zones)], z)
+		}
+	}
+	return merged, warnings, nil
+}
+
+func (c *settings) setTTL(t *TTL) error {
+	c.ttl, c.maxTTL = defaultTTL, maxTTL
+	if t != nil {
+		c.minTTL = t.Min
+		if t.Max != nil {
+			c.maxTTL = *t.Max
+		}
+		if t.Default != nil {
+			c.ttl = *t.Default
+		}
+	}
+	if c.maxTTL > maxTTL || c.minTTL > c.maxTTL {
+		return fmt.Errorf("ttl: %d to %d is no range within 0 to %d", c.minTTL, c.maxTTL, maxTTL)
+	}
+	if c.ttl < c.minTTL || c.ttl > c.maxTTL {
+		return fmt.Errorf("ttl: the default %d is not between %d and %d", c.ttl, c.minTTL, c.maxTTL)
+	}
+	return nil
+}
+
+func (t *Throttle) limit() access.Limit {
+	limit := access.Limit{Burst: defaultBurst, Interval: defaultInterval}
+	if t == nil {
+		return limit
+	}
+	if t.Burst < 0 {
+		return access.Limit{}
+	}
+	if t.Burst > 0 {
+		limit.Burst = t.Burst
+	}
+	if t.Interval > 0 {
+		limit.Interval = time.Duration(t.Interval)
+	}
+	return limit
+}
+
+func (c *settings) setZones(h *Handler) error {
+	if len(h.Zones) == 0 {
+		return errors.New("zone: at least one is needed")
+	}
+	inherited, err := expandServers("nameserver", h.Nameservers)
+	if err != nil {
+		return err
+	}
+	seen := make(map[string]bool)
+	for _, z := range h.Zones {
+		normal, err := name.Zone(z.Name)
+		if err != nil {
+			return fmt.Errorf("zone: %w", err)
+		}
+		if seen[normal] {
+			return fmt.Errorf("zone: %s is configured twice", normal)
+		}
+		seen[normal] = true
+		zone := zoneSettings{name: normal, servers: inherited, ttl: c.ttl}
+		if z.TTL != nil {
+			if zone.ttl = *z.TTL; zone.ttl < c.minTTL || zone.ttl > c.maxTTL {
+				return fmt.Errorf("zone %s: ttl %d is not between %d and %d", normal, zone.ttl, c.minTTL, c.maxTTL)
+			}
+		}
+		if len(z.Nameservers) > 0 {
+			if zone.servers, err = expandServers("zone "+normal+": nameserver", z.Nameservers); err != nil {
+				return err
+			}
+		}
+		if len(zone.servers) == 0 {
+			return fmt.Errorf("zone %s: no nameserver is configured", normal)
+		}
+		if zone.key, err = z.TSIG.key(normal); err != nil {
+			return fmt.Errorf("zone %s: %w", normal, err)
+		}
+		c.zones = append(c.zones, zone)
+	}
+	return nil
+}
+
+// key reads the zone's key from where the configuration says it is.
+func (t TSIG) key(zone string) (dnsupdate.Key, error) {
+	switch {
+	case t.Secret != "" && t.File != "":
+		return dnsupdate.Key{}, errors.New("tsig_key and tsig_keyfile are both given")
+	case t.Secret == "" && t.File == "":
+		return dnsupdate.Key{}, errors.New("tsig_key: no key is given")
+	case t.File != "":
+		return t.fromFile()
+	}
+	secret, err := expandSecret("tsig_key", t.Secret)
+	if err != nil {
+		return dnsupdate.Key{}, err
+	}
+	keyName, algorithm := t.Name, t.Algorithm
+	if keyName == "" {
+		keyName = zone
+	}
+	if algorithm == "" {
+		algorithm = "hmac-sha512"
+	}
+	key, err := dnsupdate.NewKey(keyName, algorithm, secret)
+	if err != nil {
+		return key, fmt.Errorf("tsig_key: %w", err)
+	}
+	return key, nil
+}
+
+func (t TSIG) fromFile() (dnsupdate.Key, error) {
+	fail := func(err error) (dnsupdate.Key, error) {
+		return dnsupdate.Key{}, fmt.Errorf("tsig_keyfile: %w", err)
+	}
+	path, err := expand("tsig_keyfile", t.File)
+	if err != nil {
+		return dnsupdate.Key{}, err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fail(err)
+	}
+	keys, err := dnsupdate.ParseKeyFile(data)
+	if err != nil {
+		return fail(fmt.Errorf("%s: %w", path, err))
+	}
+	if t.Name == "" {
+		if len(keys) != 1 {
+			return fail(fmt.Errorf("%s holds %d keys, name the one to use", path, len(keys)))
+		}
+		return keys[0], nil
+	}
+	wanted, err := name.Zone(t.Name)
+	if err != nil {
+		return fail(err)
+	}
+	for _, k := range keys {
+		if k.Name == wanted {
+			return k, nil
+		}
+	}
+	return fail(fmt.Errorf("%s holds no key named %s", path, t.Name))
+}
+
+// setClients builds the registry from the secret and the client blocks.
+func (c *settings) setClients(h *Handler) error {
+	var specs []access.Spec
+	if h.Secret != "" {
+		secret, err := expandSecret("secret", h.Secret)
+		if err != nil {
+			return err
+		}
+		if !seedSecret.MatchString(secret) {
+			return errors.New("secret: it must have at least 8 characters, all of them letters or digits")
+		}
+		specs = append(specs, access.Spec{Name: "secret", Tokens: []string{secret}, Hosts: []string{"*"}, Unrestricted: true})
+	}
+	for _, cl := range h.Clients {
+		spec := access.Spec{Name: cl.Name, Hosts: cl.Hosts}
+		for _, token := range cl.Tokens {
+			expanded, err := expandSecret("client "+cl.Name+": token", token)
+			if err != nil {
+				return err
+			}
+			spec.Tokens = append(spec.Tokens, expanded)
+		}
+		for _, l := range cl.LAN {
+			id, err := address.ParseIID(l.InterfaceID)
+			if err != nil {
+				return fmt.Errorf("client %s: lan %s: %w", cl.Name, l.Name, err)
+			}
+			spec.LAN = append(spec.LAN, access.LAN{Name: l.Name, InterfaceID: id})
+		}
+		specs = append(specs, spec)
+	}
+	if len(specs) == 0 {
+		return errors.New("secret: neither a secret nor a client is configured, nobody could change anything")
+	}
+	zones := make([]string, 0, len(c.zones))
+	for _, z := range c.zones {
+		zones = append(zones, z.name)
+	}
+	var err error
+	c.clients, err = access.NewRegistry(specs, name.NewZones(zones))
+	return err
+}
+
+// expand replaces the placeholders of a value that may be shown in an error.
+func expand(directive, value string) (string, error) {
+	expanded, err := caddy.NewReplacer().ReplaceOrErr(value, true, true)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", directive, err)
+	}
+	return expanded, nil
+}
+
+// wholePlaceholder is a value that is nothing but one placeholder, so that its
+// text is the way to a secret and not the secret.
+var wholePlaceholder = regexp.MustCompile(`^\{(env|file)\.[^{}]+\}$`)
+
+// expandSecret is expand for a value that must not stand in an error: braces in
+// a plain secret would be quoted as an unknown placeholder.
+func expandSecret(directive, value string) (string, error) {
+	expanded, err := expand(directive, value)
+	if err != nil && !wholePlaceholder.MatchString(value) {
+		return "", fmt.Errorf("%s: the value holds a placeholder that cannot be replaced", directive)
+	}
+	return expanded, err
+}
+
+func expandServers(directive string, servers []string) ([]string, error) {
+	var expanded []string
+	for _, s := range servers {
+		e, err := expand(directive, s)
+		if err != nil {
+			return nil, err
+		}
+		addr, err := dnsupdate.ServerAddress(e)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", directive, err)
+		}
+		expanded = append(expanded, addr)
+	}
+	return expanded, nil
+}
+
+// expandDomain returns the host name in lower case, without a port.
+func expandDomain(domain string) (string, error) {
+	if domain == "" {
+		return "", nil
+	}
+	expanded, err := expand("domain", domain)
+	if err != nil {
+		return "", err
+	}
+	if host, _, err := net.SplitHostPort(expanded); err == nil {
+		expanded = host
+	}
+	normal, err := name.Normalize(expanded)
+	if err != nil {
+		return "", fmt.Errorf("domain: %w", err)
+	}
+	return strings.TrimSuffix(normal, "."), nil
+}
