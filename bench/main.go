@@ -1,0 +1,223 @@
+// Command bench measures the module against BIND, Knot and PowerDNS in one run,
+// and writes RESULTS.md. It sets up everything itself: it needs Go and the
+// nameservers' Debian packages.
+//
+//	go run ./bench
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/test/nameserver"
+)
+
+// options say how much is measured.
+type options struct {
+	rounds  int
+	seconds time.Duration
+	// storm is how many distinct hosts reconnect at once.
+	storm   int
+	binary  string
+	servers []nameserver.Kind
+}
+
+func main() {
+	o := options{}
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each row is measured; the median counts")
+	flag.DurationVar(&o.seconds, "time", 3*time.Second, "how long one measurement lasts")
+	flag.IntVar(&o.storm, "storm", 10000, "how many distinct hosts reconnect at once")
+	servers := flag.String("servers", "BIND,Knot,PowerDNS", "which nameservers to measure")
+	results := flag.String("o", "bench/RESULTS.md", "where to write the results")
+	flag.Parse()
+	for _, kind := range strings.Split(*servers, ",") {
+		o.servers = append(o.servers, nameserver.Kind(kind))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := measureAll(ctx, o, *results); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func measureAll(ctx context.Context, o options, results string) error {
+	dir, err := os.MkdirTemp("", "dyndns-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	o.binary = filepath.Join(dir, "caddy-bench")
+	build := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "./bench/caddy")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building Caddy: %w: %s", err, out)
+	}
+	var table report
+	for _, kind := range o.servers {
+		if err := measureServer(ctx, o, kind, filepath.Join(dir, string(kind)), &table); err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+	}
+	return os.WriteFile(results, []byte(table.markdown(o)), 0o644)
+}
+
+// measureServer measures everything on one nameserver. Each row is measured
+// once per round, so that a slow moment of the machine strikes all rows alike.
+func measureServer(ctx context.Context, o options, kind nameserver.Kind, dir string, table *report) error {
+	key := nameserver.NewKey("bench-key")
+	for _, sub := range []string{"ns", "grouped", "single", "storm"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	server, err := nameserver.Start(ctx, kind, filepath.Join(dir, "ns"), nameserver.Config{
+		Zones: []nameserver.Zone{{Name: zone, Key: key}},
+	})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	grouped, err := startSite(o.binary, filepath.Join(dir, "grouped"), server, key, 0)
+	if err != nil {
+		return err
+	}
+	defer grouped.stop()
+	single, err := startSite(o.binary, filepath.Join(dir, "single"), server, key, 1)
+	if err != nil {
+		return err
+	}
+	defer single.stop()
+
+	m := measurement{ctx: ctx, o: o, kind: kind, dir: dir, server: server, key: key, table: table}
+	for round := range o.rounds {
+		fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", kind, round+1, o.rounds)
+		if err := m.round(round, grouped, single); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measurement measures on one nameserver and notes the rows.
+type measurement struct {
+	ctx    context.Context
+	o      options
+	kind   nameserver.Kind
+	dir    string
+	server *nameserver.Server
+	key    nameserver.Key
+	table  *report
+}
+
+// round measures every row once.
+func (m *measurement) round(round int, grouped, single *site) error {
+	note := func(row string, l load, err error) error {
+		if err != nil {
+			return fmt.Errorf("%s: %w", row, err)
+		}
+		m.table.add(string(m.kind), row, l, 0)
+		return m.ctx.Err()
+	}
+	answer := func(int, int) ([]byte, string) {
+		return []byte("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), "UNCHANGED"
+	}
+	l, err := run(grouped.respond, 32, m.o.seconds, 0, answer)
+	if err := note("Caddy's `respond`, 32 connections", l, err); err != nil {
+		return err
+	}
+	l, err = bareUpdates(m.server.Addr(), m.key, m.o.seconds)
+	if err := note("bare signed UPDATE, one at a time", l, err); err != nil {
+		return err
+	}
+	l, err = nsupdates(m.ctx, m.dir, m.server.Addr(), m.key, 200)
+	if err := note("nsupdate, one change after the other", l, err); err != nil {
+		return err
+	}
+	for _, hosts := range []int{1, 500} {
+		if _, err := run(grouped.api, 8, 0, (hosts+7)/8, settle(hosts, 8)); err != nil {
+			return err
+		}
+		l, err := run(grouped.api, 32, m.o.seconds, 0, unchanged(hosts))
+		if err := note(fmt.Sprintf("unchanged, 32 connections, hosts: %d", hosts), l, err); err != nil {
+			return err
+		}
+	}
+	for _, connections := range []int{1, 8, 32, 128, 512} {
+		l, err := run(grouped.api, connections, m.o.seconds, 0, changed("g", round))
+		if err := note(fmt.Sprintf("changed, connections: %d", connections), l, err); err != nil {
+			return err
+		}
+		l, err = run(single.api, connections, m.o.seconds, 0, changed("s", round))
+		if err := note(fmt.Sprintf("changed, groups of one, connections: %d", connections), l, err); err != nil {
+			return err
+		}
+	}
+	return m.storm(round)
+}
+
+// storm lets distinct hosts that the server does not know yet reconnect all at once.
+func (m *measurement) storm(round int) error {
+	hosts := m.o.storm
+	if m.kind == nameserver.PowerDNS {
+		hosts /= 20 // each of its updates scans the zone: the time grows with the square
+	}
+	s, err := startSite(m.o.binary, filepath.Join(m.dir, "storm"), m.server, m.key, 0)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	l, err := run(s.api, hosts, 0, 1, func(connection, _ int) ([]byte, string) {
+		return update(fmt.Sprintf("r%d-%d", round, connection), "192.0.2.1"), "UPDATED"
+	})
+	if err != nil {
+		return fmt.Errorf("storm: %w", err)
+	}
+	memory, err := s.memory()
+	if err != nil {
+		return err
+	}
+	m.table.add(string(m.kind), fmt.Sprintf("storm, hosts at once: %d", hosts), l, memory)
+	return nil
+}
+
+// settle gives the hosts h0, h1, … the address that unchanged repeats.
+func settle(hosts, connections int) requester {
+	return func(connection, n int) ([]byte, string) {
+		return update(fmt.Sprintf("h%d", (n*connections+connection)%hosts), "192.0.2.1"), "U"
+	}
+}
+
+func unchanged(hosts int) requester {
+	requests := make([][]byte, hosts)
+	for i := range requests {
+		requests[i] = update(fmt.Sprintf("h%d", i), "192.0.2.1")
+	}
+	return func(connection, n int) ([]byte, string) {
+		return requests[(connection*31+n)%hosts], "UNCHANGED"
+	}
+}
+
+// changed gives each connection one host of its own and every request a new
+// address; a round starts where the one before cannot have ended.
+func changed(prefix string, round int) requester {
+	return func(connection, n int) ([]byte, string) {
+		n += 1 + round<<18
+		address := fmt.Sprintf("198.%d.%d.%d", 18+(n>>16)%2, n>>8&0xff, n&0xff)
+		return update(fmt.Sprintf("%s%d", prefix, connection), address), "UPDATED"
+	}
+}
+
+// median returns the middle one of an odd number of values, the upper middle one else.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}

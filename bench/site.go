@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/test/nameserver"
+)
+
+const (
+	zone   = "dyn.example.com"
+	secret = "benchmarksecret"
+)
+
+// site is a Caddy process with the module, and beside it a site that only
+// answers `respond`.
+type site struct {
+	cmd *exec.Cmd
+	// api and respond are host:port.
+	api, respond string
+}
+
+// startSite runs the built Caddy against a nameserver. maxGroup 0 leaves the
+// limit of a group as it is.
+func startSite(binary, dir string, server *nameserver.Server, key nameserver.Key, maxGroup int) (*site, error) {
+	ports, err := freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{api: "127.0.0.1:" + ports[0], respond: "127.0.0.1:" + ports[1]}
+	config := filepath.Join(dir, "Caddyfile")
+	text := fmt.Sprintf(`{
+	admin off
+	persist_config off
+	storage file_system %s
+}
+http://%s {
+	dyndns {
+		secret %s
+		nameserver %s
+		zone %s {
+			tsig_key %s %s %s
+		}
+	}
+}
+http://%s {
+	respond "UNCHANGED: h1.dyn.example.com. A 192.0.2.1"
+}
+`, dir, s.api, secret, server.Addr(), zone, key.Name, key.Algorithm, key.Secret, s.respond)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	s.cmd = exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
+	s.cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+	if maxGroup > 0 {
+		s.cmd.Env = append(s.cmd.Env, "DYNDNS_BENCH_MAX_GROUP="+strconv.Itoa(maxGroup))
+	}
+	log, err := os.Create(filepath.Join(dir, "caddy.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	s.cmd.Stderr = log
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		if c, err := net.Dial("tcp", s.api); err == nil {
+			return s, c.Close()
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	s.stop()
+	return nil, fmt.Errorf("caddy did not start, see %s", log.Name())
+}
+
+func (s *site) stop() {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Wait()
+}
+
+// memory is the most resident memory that the process had, in MiB.
+func (s *site) memory() (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.Atoi(strings.Fields(value)[0])
+			return float64(kib) / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("process %d tells no VmHWM", s.cmd.Process.Pid)
+}
+
+func freePorts(n int) ([]string, error) {
+	var ports []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		ports = append(ports, port)
+	}
+	return ports, nil
+}
+
+// update is the request that sets a host's IPv4 address.
+func update(host string, address string) []byte {
+	return []byte("GET /update-by-path/" + secret + "/" + host + "." + zone + "/" + address +
+		" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+}
