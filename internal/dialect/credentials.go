@@ -2,8 +2,11 @@ package dialect
 
 import (
 	"encoding/base64"
+	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
 // present notes a secret. An empty one is none: routers send empty Basic
@@ -37,6 +40,14 @@ func (q *request) presentHeader() {
 			q.credential.Malformed = true
 		}
 	}
+}
+
+// HeaderCredential is what a request presents in Authorization alone, for pages
+// that must not take a secret in their URL.
+func HeaderCredential(r *http.Request) service.Credential {
+	q := request{http: r}
+	q.presentHeader()
+	return q.credential
 }
 
 // basicUser returns the first user name given by Basic, empty if there is none.

@@ -108,14 +108,14 @@ func ownOrigin(r *http.Request, origin string) bool {
 		strings.EqualFold(strings.TrimSuffix(host, port), strings.TrimSuffix(r.Host, port))
 }
 
-// toDomain tells whether the request is for the host that shows the pages.
-func toDomain(r *http.Request, domain string) bool {
-	if domain == "" {
+// ForDomain tells whether the request is for the host that shows the pages.
+func (o Options) ForDomain(r *http.Request) bool {
+	if o.Domain == "" {
 		return false
 	}
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	return strings.EqualFold(strings.TrimSuffix(host, "."), domain)
+	return strings.EqualFold(strings.TrimSuffix(host, "."), o.Domain)
 }

@@ -81,7 +81,7 @@ func (d *dyndns2) Submission() (service.Submission, *service.Error) {
 		sub.Hosts[i].A, sub.Hosts[i].AAAA = a, aaaa
 	}
 	for i := range single {
-		single[i].apply(&sub, len(names))
+		single[i].apply(&sub)
 	}
 	d.hosts = len(sub.Hosts)
 	switch {
@@ -161,9 +161,9 @@ func (d *dyndns2) singleHosts() ([]singleHost, *service.Error) {
 	return single, nil
 }
 
-// apply overrides what the first listed hosts of the submission get. A host
-// that the request names nowhere else joins it with this value alone.
-func (s *singleHost) apply(sub *service.Submission, listed int) {
+// apply overrides what the named hosts of the submission get. One that the
+// request names nowhere else joins it with this value alone.
+func (s *singleHost) apply(sub *service.Submission) {
 	a, aaaa := s.wish(v4), s.wish(v6)
 	if a.Action == service.Unmentioned && aaaa.Action == service.Unmentioned {
 		return
@@ -180,9 +180,6 @@ func (s *singleHost) apply(sub *service.Submission, listed int) {
 			}
 			if aaaa.Action != service.Unmentioned {
 				sub.Hosts[i].AAAA = aaaa
-			}
-			if i >= listed {
-				break
 			}
 		}
 		if !found {

@@ -29,7 +29,7 @@ func matchNative(r *http.Request, o Options, endpoint string) (Call, bool) {
 		n.splitPath()
 	}
 	// Many a site has a page of its own at /check.
-	if endpoint == "check" && n.secret == "" && !toDomain(r, o.Domain) {
+	if endpoint == "check" && n.secret == "" && !o.ForDomain(r) {
 		_, inQuery := n.lookup("secret")
 		if !inQuery && r.Header.Get("Authorization") == "" {
 			return nil, false

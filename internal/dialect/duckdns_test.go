@@ -1,0 +1,72 @@
+package dialect
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/caddy-dyndns/dyndns/internal/service"
+)
+
+func TestDuckDNSSubmission(t *testing.T) {
+	const d = "/update?domains=home&token=t"
+	tests := []struct{ name, uri, want string }{
+		{"nothing", d, "home A:detect AAAA:detect; short"},
+		{"empty ip", d + "&ip=", "home A:detect AAAA:detect; short"},
+		{"ip", d + "&ip=192.0.2.1", "home A:set 192.0.2.1; short"},
+		{"IPv6 in ip", d + "&ip=2001:db8::1", "home AAAA:set 2001:db8::1; short"},
+		{"both", d + "&ip=192.0.2.1&ipv6=2001:db8::1", "home A:set 192.0.2.1 AAAA:set 2001:db8::1; short"},
+		{"ipv6 alone is not completed", d + "&ipv6=2001:db8::1", "home AAAA:set 2001:db8::1; short"},
+		{"the same IPv6 twice", d + "&ip=2001:db8::1&ipv6=2001:db8::1", "home AAAA:set 2001:db8::1; short"},
+		{"two IPv6", d + "&ip=2001:db8::1&ipv6=2001:db8::2", "error 13: 2001:db8::2 is a second IPv6 address"},
+		{"IPv4 in ipv6", d + "&ipv6=192.0.2.1", "error 13: 192.0.2.1 is not an IPv6 address"},
+		{"prefix", d + "&ipv6=2001:db8::/64", "error 13: 2001:db8::/64 is a prefix, not an address"},
+		{"bad address", d + "&ip=x", "error 13: x is not an IP address"},
+		{"several hosts", "/update?domains=a,+b.example.com,&token=t&ip=192.0.2.1", "a A:set 192.0.2.1; b.example.com A:set 192.0.2.1; short"},
+		{"no host", "/update?token=t", "error 7: domains is missing"},
+		{"21 hosts", "/update?token=t&domains=" + strings.Repeat("a,", 21), "error 8: a request may name 20 hosts"},
+		{"clear", d + "&clear=true&ip=192.0.2.1", "home A:delete AAAA:delete; short"},
+		{"not clear", d + "&clear=false&ip=192.0.2.1", "home A:set 192.0.2.1; short"},
+		{"txt", d + "&txt=abc", "home TXT:set abc; short"},
+		{"txt with an address", d + "&txt=abc&ip=192.0.2.1", "home A:set 192.0.2.1 TXT:set abc; short"},
+		{"clear txt", d + "&txt=abc&clear=true", "home TXT:delete; short"},
+		{"clear empty txt", d + "&txt=&clear=true", "home TXT:delete; short"},
+		{"empty txt", d + "&txt=", "error 7: txt is not 1 to 255 printable ASCII characters"},
+		{"binary txt", d + "&txt=%00", "error 7: txt is not 1 to 255 printable ASCII characters"},
+		{"long txt", d + "&txt=" + strings.Repeat("x", 256), "error 7: txt is not 1 to 255 printable ASCII characters"},
+		{"unknown argument", d + "&foo=1&ip=192.0.2.1", "home A:set 192.0.2.1; short"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, _, sub, err := ask(t, get(t, test.uri), Options{})
+			if got := answer(sub, err); got != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestDuckDNSReply(t *testing.T) {
+	changed := host("a.", record(a, "", "192.0.2.1"))
+	kept := host("b.", record(a, "192.0.2.1", "192.0.2.1"), record(aaaa, "2001:db8::1", "2001:db8::1"))
+	tests := []struct {
+		name, query string
+		hosts       []service.HostOutcome
+		want        string
+	}{
+		{"ok", "", []service.HostOutcome{changed, kept}, "200 OK"},
+		{"verbose, updated", "&verbose=true", []service.HostOutcome{changed, kept}, "200 OK\n192.0.2.1\n\nUPDATED"},
+		{"verbose, unchanged", "&verbose=true", []service.HostOutcome{kept}, "200 OK\n192.0.2.1\n2001:db8::1\nNOCHANGE"},
+		{"one refused", "&verbose=true", []service.HostOutcome{changed, failed("x", service.NotGranted, "m")}, "200 KO"},
+		{"nameserver trouble", "", []service.HostOutcome{failed("x", service.DNSFailed, "m"), failed("y", service.NotGranted, "m")}, "503 KO"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			call, _ := Match(get(t, "/update?domains=a"+test.query), Options{})
+			reply := call.Reply(service.Outcome{Hosts: test.hosts})
+			if got := fmt.Sprint(reply.Status, " ", string(reply.Body)); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
