@@ -10,9 +10,11 @@
 // never for production.
 //
 // It follows RFC 2136 section 3 to the letter and BIND where the RFC leaves a
-// choice. Three things differ from BIND 9.18 on purpose: BIND checks the Update
-// Section before the prerequisites, so that a message with a fault in both gets
-// the other code; BIND refuses names that are no host names (check-names); and
-// BIND answers a Zone Section of another class than IN with REFUSED or FORMERR
-// where the RFC asks for NOTAUTH.
+// choice. BIND 9.18 departs from the RFC where this server does not: it checks
+// the Update Section before the prerequisites, so that a message with a fault in
+// both gets the other code; it knows no zone of another class than IN and says
+// NOTIMP, not NOTAUTH; it raises the serial when an owner is merely spelled
+// otherwise, where this server has lower case only; it refuses owners that are no host names
+// (check-names), MX records and apex nameservers without addresses (check-mx,
+// check-integrity), and more than 100 records in an RRset.
 package dnstest

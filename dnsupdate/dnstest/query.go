@@ -35,12 +35,17 @@ func (s *Server) enclosing(name string) *ZoneState {
 // resolve puts the answer for one name into the reply and follows aliases as
 // long as they stay in the zone.
 func (z *ZoneState) resolve(name string, qtype uint16, reply *dns.Msg) {
-	// An alias may point to itself; BIND gives up after 11 restarts, too.
-	for range 11 {
+	seen := make(map[string]bool)
+	for {
 		key := dns.CanonicalName(name)
 		if !dns.IsSubDomain(z.name, key) {
 			return
 		}
+		if seen[key] {
+			reply.Rcode = dns.RcodeServerFailure // as BIND
+			return
+		}
+		seen[key] = true
 		if cut := z.delegation(key, qtype); cut != "" {
 			z.refer(cut, reply)
 			return
@@ -73,11 +78,16 @@ func (z *ZoneState) delegation(name string, qtype uint16) string {
 // refer answers with the delegation and its glue.
 func (z *ZoneState) refer(cut string, reply *dns.Msg) {
 	reply.Authoritative = len(reply.Answer) > 0
-	for _, rr := range z.rrsets[cut][dns.TypeNS] {
-		reply.Ns = append(reply.Ns, rr)
-		glue := z.rrsets[dns.CanonicalName(rr.(*dns.NS).Ns)]
-		reply.Extra = append(reply.Extra, glue[dns.TypeA]...)
-		reply.Extra = append(reply.Extra, glue[dns.TypeAAAA]...)
+	reply.Ns = append(reply.Ns, z.rrsets[cut][dns.TypeNS]...)
+	z.glue(reply.Ns, reply)
+}
+
+// glue adds the addresses of nameservers as far as they are in the zone.
+func (z *ZoneState) glue(set []dns.RR, reply *dns.Msg) {
+	for _, rr := range set {
+		types := z.rrsets[dns.CanonicalName(rr.(*dns.NS).Ns)]
+		reply.Extra = append(reply.Extra, types[dns.TypeA]...)
+		reply.Extra = append(reply.Extra, types[dns.TypeAAAA]...)
 	}
 }
 
@@ -144,10 +154,14 @@ func (z *ZoneState) match(name string, qtype uint16, reply *dns.Msg) string {
 		z.answer(name, alias, reply)
 		return alias[0].(*dns.CNAME).Target
 	}
-	if set := types[qtype]; set != nil {
-		z.answer(name, set, reply)
-	} else {
+	set := types[qtype]
+	if set == nil {
 		z.deny(reply)
+		return ""
+	}
+	z.answer(name, set, reply)
+	if qtype == dns.TypeNS {
+		z.glue(set, reply)
 	}
 	return ""
 }

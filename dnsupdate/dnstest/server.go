@@ -179,6 +179,10 @@ func (s *Server) pack(req, reply *dns.Msg, signer key, sig *signature, udp bool)
 		size -= signer.signatureSize()
 	}
 	reply.Truncate(size)
+	// Truncate leaves up to 512 octets, whatever else is to come.
+	if reply.Len() > size {
+		reply.Truncated, reply.Answer, reply.Ns = true, nil, nil
+	}
 	wire, err := reply.Pack()
 	if err != nil {
 		panic(fmt.Sprintf("dnstest: packing a reply: %v", err))

@@ -2,6 +2,7 @@ package dnstest
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/miekg/dns"
 )
@@ -185,6 +186,8 @@ func (z *ZoneState) insert(rr dns.RR) {
 		return
 	case h.Rrtype != dns.TypeCNAME && alias:
 		return
+	case (h.Rrtype == dns.TypeNS || h.Rrtype == dns.TypeDNAME) && strings.HasPrefix(h.Name, "*."):
+		return // RFC 4592 sections 4.2 and 4.4 leave their meaning open; BIND takes none
 	case h.Rrtype == dns.TypeSOA:
 		// One that does not raise the serial (RFC 1982) is ignored, as is one
 		// where there is none.
