@@ -9,10 +9,6 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
-// hostArgument begins the name of an argument with a value for the hosts named
-// in the rest of it: myipv6:<host>[,<host>]=, as deSEC has it.
-const hostArgument = "myipv6:"
-
 // parseAddress reads an address with or without a prefix length; see
 // [address.ParseCIDR] for which of both comes back. Scripts put IPv6 addresses
 // into the brackets of a URL.

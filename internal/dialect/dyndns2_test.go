@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
@@ -130,7 +131,7 @@ func TestHostFromUserName(t *testing.T) {
 func TestDyndns2Reply(t *testing.T) {
 	busy := failed("b.", service.DNSBusy, "m")
 	busy.Err.RetryAfter = 10 * time.Second
-	txt := record(16, "", "x")
+	txt := record(dnsupdate.TypeTXT, "", "x")
 	tests := []struct {
 		name  string
 		hosts []service.HostOutcome

@@ -22,6 +22,10 @@ type native struct {
 	segments []string
 }
 
+// hostArgument begins the name of an argument with a value for the hosts named
+// in the rest of it: myipv6:<host>[,<host>]=, as deSEC has it.
+const hostArgument = "myipv6:"
+
 func matchNative(r *http.Request, o Options, endpoint string) (Call, bool) {
 	n := &native{endpoint: endpoint, missingFamilyDelete: o.MissingFamilyDelete}
 	n.init(r)
