@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -11,15 +10,16 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/access"
 )
 
-// Do carries out a submission for a client that Authenticate found.
+// Do carries out a submission for a client that Authenticate found. The wishes of
+// its hosts are changed on the way.
 func (s *Service) Do(ctx context.Context, client *access.Client, sub Submission) Outcome {
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
-	defer cancel()
 	out := Outcome{Client: client.Name}
 	if sub.Check {
 		out.Checks, out.Err = s.check(ctx, client)
 		return out
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
 	p, err := s.plan(ctx, client, sub)
 	if err != nil {
 		out.Err = err
@@ -86,19 +86,36 @@ func (p *plan) find(fqdn string) (int, bool) {
 	return 0, false
 }
 
+// change returns the change of that name and type among those planned, nil if
+// there is none.
+func (p *plan) change(fqdn string, kind dnsupdate.Type) *dnsupdate.Change {
+	for i := range p.zones {
+		for j := range p.zones[i].changes {
+			if c := &p.zones[i].changes[j]; c.Name == fqdn && c.Type == kind {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
 // apply asks the nameservers of all zones at once.
 func (p *plan) apply(ctx context.Context) {
 	if len(p.zones) == 1 {
-		w := &p.zones[0]
-		w.results = w.zone.Updater.Apply(ctx, w.changes)
+		p.zones[0].apply(ctx)
 		return
 	}
 	var wg sync.WaitGroup
 	for i := range p.zones {
-		w := &p.zones[i]
-		wg.Go(func() { w.results = w.zone.Updater.Apply(ctx, w.changes) })
+		wg.Go(func() { p.zones[i].apply(ctx) })
 	}
 	wg.Wait()
+}
+
+func (w *zoneWork) apply(ctx context.Context) {
+	if len(w.changes) > 0 {
+		w.results = w.zone.Updater.Apply(ctx, w.changes)
+	}
 }
 
 // outcomes returns those of the n submitted hosts, and of the LAN hosts.
@@ -168,19 +185,18 @@ func (s *Service) check(ctx context.Context, client *access.Client) ([]ZoneCheck
 	select {
 	case checking <- struct{}{}:
 		defer func() { <-checking }()
-	case <-ctx.Done():
+	default:
 		return nil, &Error{Reason: DNSBusy, Message: "another check is running", RetryAfter: busyRetry}
 	}
 	checks := make([]ZoneCheck, len(s.Zones))
 	var wg sync.WaitGroup
 	for i, z := range s.Zones {
-		wg.Go(func() { checks[i] = ZoneCheck{Zone: z.Name, Steps: z.Updater.Check(ctx)} })
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+			defer cancel()
+			checks[i] = ZoneCheck{Zone: z.Name, Steps: z.Updater.Check(ctx)}
+		})
 	}
 	wg.Wait()
 	return checks, nil
-}
-
-// privateHint tells what an operator can set where a private address was detected.
-func privateHint(addr fmt.Stringer) string {
-	return fmt.Sprintf("your address %s is a private address; give one, or set private_clients", addr)
 }

@@ -27,8 +27,16 @@ func (s *Service) plan(ctx context.Context, client *access.Client, sub Submissio
 			Message: fmt.Sprintf("ttl %d is not between %d and %d", *sub.TTL, s.MinTTL, s.MaxTTL),
 		}
 	}
-	if err := s.publishable(sub); err != nil {
-		return nil, err
+	for i := range sub.Hosts {
+		if err := s.settle(&sub.Hosts[i].A, dnsupdate.TypeA, sub.Detected); err != nil {
+			return nil, err
+		}
+		if err := s.settle(&sub.Hosts[i].AAAA, dnsupdate.TypeAAAA, sub.Detected); err != nil {
+			return nil, err
+		}
+	}
+	if s.PublicOnly && sub.Prefix.IsValid() && address.Private(sub.Prefix.Addr()) {
+		return nil, notPublished(sub.Prefix.String())
 	}
 	p := &plan{targets: make([]target, 0, len(sub.Hosts)+len(client.LAN))}
 	for _, host := range sub.Hosts {
@@ -57,28 +65,29 @@ func orEcho(fqdn, text string) string {
 	return redact.Echo(text)
 }
 
-// publishable checks the addresses of all hosts, the detected one included.
-func (s *Service) publishable(sub Submission) *Error {
-	for _, host := range sub.Hosts {
-		for _, wish := range []Wish{host.A, host.AAAA} {
-			switch wish.Action {
-			case Detect:
-				if err := s.detectable(sub.Detected); err != nil {
-					return err
-				}
-			case Set:
-				if !s.PublicOnly {
-					continue
-				}
-				for _, v := range wish.Values {
-					if a, err := netip.ParseAddr(v); err == nil && address.Private(a) {
-						return &Error{Reason: BadAddress, Message: v + " is a private address, which this server does not publish"}
-					}
-				}
+// settle turns Detect into what it comes to for records of this type, and
+// checks the addresses against the policy.
+func (s *Service) settle(w *Wish, kind dnsupdate.Type, detected netip.Addr) *Error {
+	switch {
+	case w.Action == Detect && detected.IsValid() && detected.Is4() != (kind == dnsupdate.TypeA):
+		*w = Wish{Action: w.Else}
+	case w.Action == Detect:
+		if err := s.detectable(detected); err != nil {
+			return err
+		}
+		*w = Wish{Action: Set, Values: []string{detected.String()}}
+	case w.Action == Set && s.PublicOnly:
+		for _, v := range w.Values {
+			if a, err := netip.ParseAddr(v); err == nil && address.Private(a) {
+				return notPublished(v)
 			}
 		}
 	}
 	return nil
+}
+
+func notPublished(address string) *Error {
+	return &Error{Reason: BadAddress, Message: address + " is a private address, which this server does not publish"}
 }
 
 // detectable says why the address that a request came from is not published
@@ -91,8 +100,10 @@ func (s *Service) detectable(a netip.Addr) *Error {
 		message = "your address is not known here; give one"
 	case err != nil:
 		message = "your address " + err.Error() + "; give one"
-	case address.Private(a) && (s.PublicOnly || !s.PrivateClients):
-		message = privateHint(a)
+	case address.Private(a) && s.PublicOnly:
+		message = "your address " + a.String() + " is a private address; give one"
+	case address.Private(a) && !s.PrivateClients:
+		message = "your address " + a.String() + " is a private address; give one, or set private_clients"
 	default:
 		return nil
 	}
@@ -142,15 +153,16 @@ func notGranted(fqdn string) *Error {
 // resolveShort finds the one exact host of the client with that first label, as
 // DuckDNS clients send it.
 func (s *Service) resolveShort(client *access.Client, label string) (string, *Zone, *Error) {
-	label = strings.ToLower(label)
 	var found string
 	for _, fqdn := range client.ExactHosts() {
-		if first, _, _ := strings.Cut(fqdn, "."); first == label {
-			if found != "" {
-				return "", nil, &Error{Reason: BadName, Message: redact.Echo(label) + " stands for more than one of your hosts"}
-			}
-			found = fqdn
+		_, parent, _ := strings.Cut(fqdn, ".")
+		if whole, err := name.Normalize(label + "." + parent); err != nil || whole != fqdn {
+			continue
 		}
+		if found != "" {
+			return "", nil, &Error{Reason: BadName, Message: redact.Echo(label) + " stands for more than one of your hosts"}
+		}
+		found = fqdn
 	}
 	apex, ok := s.names.Of(found)
 	if !ok {
@@ -184,14 +196,7 @@ func (s *Service) changes(fqdn string, zone *Zone, host Host, sub Submission) []
 	changes := make([]dnsupdate.Change, 0, 3)
 	add := func(owner string, t dnsupdate.Type, wish Wish) {
 		c := dnsupdate.Change{Name: owner, Type: t, TTL: ttl, Values: wish.Values}
-		action := wish.Action
-		if action == Detect {
-			action = wish.Else
-			if sub.Detected.Is4() == (t == dnsupdate.TypeA) {
-				action, c.Values = Set, []string{sub.Detected.String()}
-			}
-		}
-		switch action {
+		switch wish.Action {
 		case Unmentioned:
 			return
 		case Keep:
@@ -210,15 +215,23 @@ func (s *Service) changes(fqdn string, zone *Zone, host Host, sub Submission) []
 }
 
 // planLAN moves the client's LAN hosts to the prefix. A host that the request
-// also names with an IPv6 address of its own keeps that.
+// also gives an IPv6 address, or takes it away, is left to that; where it only
+// reports the present one, that change becomes the move: one message must not
+// change an RRset twice.
 func (s *Service) planLAN(p *plan, client *access.Client, sub Submission) {
 	for _, lan := range client.LAN {
-		if i, ok := p.find(lan.Name); ok && i < len(sub.Hosts) && sub.Hosts[i].AAAA.Action != Unmentioned && sub.Hosts[i].AAAA.Action != Keep {
+		named := p.change(lan.Name, dnsupdate.TypeAAAA)
+		if named != nil && named.Action != dnsupdate.Keep {
 			continue
 		}
 		addr, err := address.Compose(sub.Prefix, lan.InterfaceID)
 		if err != nil {
 			p.refuse(lan.Name, &Error{Reason: BadAddress, Message: lan.Name + ": " + err.Error()})
+			continue
+		}
+		wish := Wish{Action: Set, Values: []string{addr.String()}}
+		if named != nil {
+			named.Action, named.Values = dnsupdate.Set, wish.Values
 			continue
 		}
 		apex, ok := s.names.Of(lan.Name)
@@ -227,7 +240,6 @@ func (s *Service) planLAN(p *plan, client *access.Client, sub Submission) {
 			continue
 		}
 		zone := s.zones[apex]
-		host := Host{AAAA: Wish{Action: Set, Values: []string{addr.String()}}}
-		p.add(lan.Name, zone, s.changes(lan.Name, zone, host, sub)...)
+		p.add(lan.Name, zone, s.changes(lan.Name, zone, Host{AAAA: wish}, sub)...)
 	}
 }

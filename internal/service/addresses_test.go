@@ -1,0 +1,113 @@
+package service
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+)
+
+func TestAddresses(t *testing.T) {
+	detect := func(rest Action) Wish { return Wish{Action: Detect, Else: rest} }
+	public := func(c *Config) { c.PublicOnly = true }
+	private := func(c *Config) { c.PrivateClients = true }
+	const keptA, keptAAAA = "192.0.2.99", "2001:db8::99"
+	tests := []struct {
+		name    string
+		adjust  func(*Config)
+		a, aaaa Wish
+		// detected is the client's address, empty if that is unknown.
+		detected string
+		// wantA and wantAAAA are what the zone then holds.
+		wantA, wantAAAA string
+		// reported are the types of the outcome.
+		reported string
+		// message is part of the error, empty if there is none.
+		message string
+	}{
+		{name: "explicit", a: set("192.0.2.1"), aaaa: set("2001:db8::1"), wantA: "192.0.2.1", wantAAAA: "2001:db8::1", reported: "A AAAA"},
+		{name: "one family", a: set("192.0.2.1"), wantA: "192.0.2.1", wantAAAA: keptAAAA, reported: "A"},
+		{name: "the other family kept", a: set("192.0.2.1"), aaaa: Wish{Action: Keep}, wantA: "192.0.2.1", wantAAAA: keptAAAA, reported: "A AAAA"},
+		{name: "the other family deleted", a: set("192.0.2.1"), aaaa: Wish{Action: Delete}, wantA: "192.0.2.1", reported: "A AAAA"},
+		{name: "explicit, whatever the client's own", a: set("192.0.2.1"), detected: "127.0.0.1", wantA: "192.0.2.1", wantAAAA: keptAAAA, reported: "A"},
+		{name: "explicit private", a: set("10.0.0.1"), aaaa: set("fd00::1"), wantA: "10.0.0.1", wantAAAA: "fd00::1", reported: "A AAAA"},
+		{name: "explicit private, public only", adjust: public, a: set("10.0.0.1"), message: "10.0.0.1 is a private address"},
+		{name: "explicit shared, public only", adjust: public, a: set("100.64.0.1"), message: "100.64.0.1 is a private address"},
+		{name: "explicit ULA, public only", adjust: public, a: set("192.0.2.1"), aaaa: set("fd00::1"), message: "fd00::1 is a private address"},
+		{name: "explicit public, public only", adjust: public, a: set("192.0.2.1"), wantA: "192.0.2.1", wantAAAA: keptAAAA, reported: "A"},
+
+		{name: "detected IPv4", a: detect(Keep), aaaa: detect(Keep), detected: "192.0.2.7", wantA: "192.0.2.7", wantAAAA: keptAAAA, reported: "A AAAA"},
+		{name: "detected IPv6", a: detect(Keep), aaaa: detect(Keep), detected: "2001:db8::7", wantA: keptA, wantAAAA: "2001:db8::7", reported: "A AAAA"},
+		{name: "the other family goes unmentioned", a: detect(Unmentioned), aaaa: detect(Unmentioned), detected: "192.0.2.7", wantA: "192.0.2.7", wantAAAA: keptAAAA, reported: "A"},
+		{name: "the other family is deleted", a: detect(Delete), aaaa: detect(Delete), detected: "192.0.2.7", wantA: "192.0.2.7", reported: "A AAAA"},
+		{name: "detected is of the other family", aaaa: detect(Keep), detected: "192.0.2.7", wantA: keptA, wantAAAA: keptAAAA, reported: "AAAA"},
+		{name: "a private one of the other family does not matter", aaaa: detect(Keep), detected: "10.0.0.7", wantA: keptA, wantAAAA: keptAAAA, reported: "AAAA"},
+		{name: "detected beside an explicit one", a: set("192.0.2.1"), aaaa: detect(Keep), detected: "2001:db8::7", wantA: "192.0.2.1", wantAAAA: "2001:db8::7", reported: "A AAAA"},
+		{name: "detected private", a: detect(Keep), detected: "10.0.0.7", message: "your address 10.0.0.7 is a private address; give one"},
+		{name: "detected shared", a: detect(Keep), detected: "100.64.0.7", message: "your address 100.64.0.7 is a private address; give one"},
+		{name: "detected ULA", aaaa: detect(Keep), detected: "fd00::7", message: "your address fd00::7 is a private address; give one"},
+		{name: "detected private, private clients", adjust: private, a: detect(Keep), detected: "10.0.0.7", wantA: "10.0.0.7", wantAAAA: keptAAAA, reported: "A"},
+		{name: "detected private, both options", adjust: func(c *Config) { public(c); private(c) }, a: detect(Keep), detected: "10.0.0.7", message: "is a private address"},
+		{name: "detected loopback", a: detect(Keep), aaaa: detect(Keep), detected: "127.0.0.1", message: "your address 127.0.0.1 is a loopback address; give one"},
+		{name: "detected loopback, private clients", adjust: private, a: detect(Keep), detected: "127.0.0.1", message: "your address 127.0.0.1 is a loopback address; give one"},
+		{name: "detected IPv6 loopback", aaaa: detect(Keep), detected: "::1", message: "your address ::1 is a loopback address; give one"},
+		{name: "detected link-local", aaaa: detect(Keep), detected: "fe80::1", message: "your address fe80::1 is a link-local address; give one"},
+		{name: "unknown", a: detect(Keep), aaaa: detect(Keep), message: "your address is not known here; give one"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			if tt.adjust != nil {
+				f = newFixture(t, tt.adjust)
+			}
+			f.dyn.seed("home.dyn.test.", dnsupdate.TypeA, keptA)
+			f.dyn.seed("home.dyn.test.", dnsupdate.TypeAAAA, keptAAAA)
+			sub := Submission{Hosts: []Host{{Name: "home.dyn.test", A: tt.a, AAAA: tt.aaaa}}}
+			if tt.detected != "" {
+				sub.Detected = netip.MustParseAddr(tt.detected)
+			}
+			out := f.do(t, "exact", sub)
+			if tt.message != "" {
+				if reason(out.Err) != BadAddress || !strings.Contains(out.Err.Message, tt.message) {
+					t.Errorf("got %v", out.Err)
+				}
+				if f.written() > 0 || len(out.Hosts) > 0 {
+					t.Errorf("%d messages, outcome %v", f.written(), out.Hosts)
+				}
+				return
+			}
+			if out.Err != nil {
+				t.Fatal(out.Err)
+			}
+			var reported []string
+			for _, r := range out.Hosts[0].Records {
+				reported = append(reported, r.Type.String())
+			}
+			if got := strings.Join(reported, " "); got != tt.reported {
+				t.Errorf("reported %q, want %q", got, tt.reported)
+			}
+			for kind, want := range map[dnsupdate.Type]string{dnsupdate.TypeA: tt.wantA, dnsupdate.TypeAAAA: tt.wantAAAA} {
+				if got := strings.Join(f.dyn.get("home.dyn.test.", kind), " "); got != want {
+					t.Errorf("%v is %q, want %q", kind, got, want)
+				}
+			}
+		})
+	}
+}
+
+// A hint about the configuration is of use only where it would help.
+func TestPrivateHint(t *testing.T) {
+	sub := Submission{
+		Hosts:    []Host{{Name: "home.dyn.test", A: Wish{Action: Detect}}},
+		Detected: netip.MustParseAddr("10.0.0.7"),
+	}
+	for _, publicOnly := range []bool{false, true} {
+		f := newFixture(t, func(c *Config) { c.PublicOnly = publicOnly })
+		out := f.do(t, "exact", Submission{Hosts: slices.Clone(sub.Hosts), Detected: sub.Detected})
+		if hint := strings.Contains(out.Err.Message, "private_clients"); hint == publicOnly {
+			t.Errorf("public_only %t: %q", publicOnly, out.Err.Message)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package service
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	here = netip.MustParseAddr("192.0.2.10")
+	noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+)
+
+func TestAuthenticate(t *testing.T) {
+	const wrong = "wrong-0123456789abcdef"
+	tests := []struct {
+		name       string
+		credential Credential
+		client     string
+		reason     Reason
+		inURL      bool
+		counts     bool
+	}{
+		{name: "none", reason: NoCredential},
+		{name: "the secret", credential: Credential{Secrets: []string{"12345678"}}, client: "secret"},
+		{name: "a token", credential: Credential{Secrets: []string{token("exact")}}, client: "exact"},
+		{name: "the other token during a rotation", credential: Credential{Secrets: []string{token("exact-old")}}, client: "exact"},
+		{name: "the same twice", credential: Credential{Secrets: []string{token("exact"), token("exact")}}, client: "exact"},
+		{name: "two of one client", credential: Credential{Secrets: []string{token("exact"), token("exact-old")}}, client: "exact"},
+		{name: "wrong", credential: Credential{Secrets: []string{wrong}}, reason: BadCredential, counts: true},
+		{name: "wrong in the URL", credential: Credential{Secrets: []string{wrong}, InURL: true}, reason: BadCredential, inURL: true, counts: true},
+		{name: "empty", credential: Credential{Secrets: []string{""}}, reason: BadCredential, counts: true},
+		{name: "part of a token", credential: Credential{Secrets: []string{token("exact")[:20]}}, reason: BadCredential, counts: true},
+		{name: "another case", credential: Credential{Secrets: []string{strings.ToUpper(token("exact"))}}, reason: BadCredential, counts: true},
+		{name: "right, then wrong", credential: Credential{Secrets: []string{token("exact"), wrong}}, reason: BadCredential, counts: true},
+		{name: "wrong, then right", credential: Credential{Secrets: []string{wrong, token("exact")}}, reason: BadCredential, counts: true},
+		{name: "of two clients", credential: Credential{Secrets: []string{token("exact"), token("below")}}, reason: BadCredential, counts: true},
+		{name: "of two clients and again", credential: Credential{Secrets: []string{token("exact"), token("below"), token("exact")}}, reason: BadCredential, counts: true},
+		{name: "malformed", credential: Credential{Malformed: true}, reason: BadCredential, counts: true},
+		{name: "malformed beside a right one", credential: Credential{Malformed: true, Secrets: []string{token("exact")}}, reason: BadCredential, counts: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.Limit.Burst = 1
+			client, err := f.Authenticate(tt.credential, here, noon)
+			switch {
+			case reason(err) != tt.reason:
+				t.Fatalf("got %v, want reason %d", err, tt.reason)
+			case err == nil && client.Name != tt.client:
+				t.Errorf("got client %s, want %s", client.Name, tt.client)
+			case err != nil && client != nil:
+				t.Errorf("an error comes with client %s", client.Name)
+			case err != nil && err.InURL != tt.inURL:
+				t.Errorf("InURL is %t", err.InURL)
+			}
+			for _, secret := range tt.credential.Secrets {
+				if err != nil && secret != "" && strings.Contains(err.Message, secret) {
+					t.Errorf("%q tells the secret", err.Message)
+				}
+			}
+			if _, blocked := f.Throttle.Blocked(here, f.Limit, noon); blocked != tt.counts {
+				t.Errorf("counted as a failure: %t, want %t", blocked, tt.counts)
+			}
+		})
+	}
+}
+
+func TestAuthenticateThrottled(t *testing.T) {
+	f := newFixture(t)
+	right := Credential{Secrets: []string{token("exact")}}
+	for i := range f.Limit.Burst {
+		if _, err := f.Authenticate(Credential{Secrets: []string{"wrong"}}, here, noon); reason(err) != BadCredential {
+			t.Fatalf("failure %d: %v", i, err)
+		}
+	}
+	tests := []struct {
+		name       string
+		from       netip.Addr
+		credential Credential
+		after      time.Duration
+		want       Reason
+	}{
+		{name: "wrong again", from: here, credential: Credential{Secrets: []string{"wrong"}}, want: Throttled},
+		{name: "right from the same network", from: here, credential: right, want: Throttled},
+		{name: "none from the same network", from: here, want: NoCredential},
+		{name: "right from another network", from: netip.MustParseAddr("192.0.2.11"), credential: right},
+		{name: "right from IPv6", from: netip.MustParseAddr("2001:db8::1"), credential: right},
+		{name: "right from an unknown address", credential: right},
+		{name: "right after the interval", from: here, credential: right, after: 11 * time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := f.Authenticate(tt.credential, tt.from, noon.Add(tt.after))
+			if reason(err) != tt.want {
+				t.Fatalf("got %v, want reason %d", err, tt.want)
+			}
+			if err != nil && (err.RetryAfter > 0) != (tt.want == Throttled) {
+				t.Errorf("retry after %v", err.RetryAfter)
+			}
+		})
+	}
+}
+
+func TestAuthenticateThrottleOff(t *testing.T) {
+	f := newFixture(t, func(c *Config) { c.Limit.Burst = 0 })
+	for range 1000 {
+		if _, err := f.Authenticate(Credential{Secrets: []string{"wrong"}}, here, noon); reason(err) != BadCredential {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,269 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+)
+
+func TestTTL(t *testing.T) {
+	seconds := func(n uint32) *uint32 { return &n }
+	tests := []struct {
+		name string
+		ttl  *uint32
+		host string
+		want uint32
+		bad  bool
+	}{
+		{name: "the zone's", host: "home.dyn.test", want: 300},
+		{name: "the other zone's", host: "home.deep.dyn.test", want: 60},
+		{name: "the request's", ttl: seconds(3600), host: "home.dyn.test", want: 3600},
+		{name: "least", ttl: seconds(60), host: "home.dyn.test", want: 60},
+		{name: "most", ttl: seconds(86400), host: "home.dyn.test", want: 86400},
+		{name: "too small", ttl: seconds(59), host: "home.dyn.test", bad: true},
+		{name: "zero", ttl: seconds(0), host: "home.dyn.test", bad: true},
+		{name: "too large", ttl: seconds(86401), host: "home.dyn.test", bad: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			out := f.do(t, "exact", Submission{Hosts: []Host{pointed(tt.host)}, TTL: tt.ttl})
+			if tt.bad {
+				if reason(out.Err) != BadParameter || f.written() > 0 {
+					t.Errorf("got %v and %d messages", out.Err, f.written())
+				}
+				return
+			}
+			if out.Err != nil || out.Hosts[0].Err != nil {
+				t.Fatal(out.Err, out.Hosts[0].Err)
+			}
+			if got := out.Hosts[0].Records[0].TTL; got != tt.want {
+				t.Errorf("got %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// line is an outcome as one comparable text.
+func line(h HostOutcome) string {
+	if h.Err != nil {
+		return fmt.Sprintf("%s error %d", h.Name, h.Err.Reason)
+	}
+	var b strings.Builder
+	b.WriteString(h.Name)
+	for _, r := range h.Records {
+		fmt.Fprintf(&b, " %v %v>%v", r.Type, r.Old, r.New)
+	}
+	return b.String()
+}
+
+func lines(outcomes []HostOutcome) []string {
+	var all []string
+	for _, h := range outcomes {
+		all = append(all, line(h))
+	}
+	return all
+}
+
+func TestSeveralHosts(t *testing.T) {
+	timeout := &dnsupdate.Error{Kind: dnsupdate.Timeout}
+	tests := []struct {
+		name   string
+		client string
+		fail   func(*fixture)
+		hosts  []string
+		want   []string
+		// messages are how many were sent to each zone.
+		messages [3]int
+	}{
+		{
+			name:  "one zone, one message",
+			hosts: []string{"a.dyn.test", "b.dyn.test"},
+			want:  []string{"a.dyn.test. A []>[192.0.2.1]", "b.dyn.test. A []>[192.0.2.1]"}, messages: [3]int{1, 0, 0},
+		},
+		{
+			name:  "three zones, interleaved",
+			hosts: []string{"a.dyn.test", "a.other.test", "b.deep.dyn.test", "c.dyn.test", "b.other.test"},
+			want: []string{
+				"a.dyn.test. A []>[192.0.2.1]", "a.other.test. A []>[192.0.2.1]", "b.deep.dyn.test. A []>[192.0.2.1]",
+				"c.dyn.test. A []>[192.0.2.1]", "b.other.test. A []>[192.0.2.1]",
+			}, messages: [3]int{1, 1, 1},
+		},
+		{
+			name:     "of two zones one fails",
+			fail:     func(f *fixture) { f.other.err = timeout },
+			hosts:    []string{"a.dyn.test", "a.other.test"},
+			want:     []string{"a.dyn.test. A []>[192.0.2.1]", fmt.Sprint("a.other.test. error ", DNSTimeout)},
+			messages: [3]int{1, 0, 1},
+		},
+		{
+			name:     "of two names in a zone one fails",
+			fail:     func(f *fixture) { f.dyn.errs["a.dyn.test."] = &dnsupdate.Error{Kind: dnsupdate.Conflict} },
+			hosts:    []string{"a.dyn.test", "b.dyn.test"},
+			want:     []string{fmt.Sprint("a.dyn.test. error ", DNSConflict), "b.dyn.test. A []>[192.0.2.1]"},
+			messages: [3]int{1, 0, 0},
+		},
+		{
+			name:     "a duplicate tells the same and is sent once",
+			hosts:    []string{"a.dyn.test", "b.dyn.test", "A.dyn.test."},
+			want:     []string{"a.dyn.test. A []>[192.0.2.1]", "b.dyn.test. A []>[192.0.2.1]", "a.dyn.test. A []>[192.0.2.1]"},
+			messages: [3]int{1, 0, 0},
+		},
+		{
+			name:     "a duplicate of what fails",
+			fail:     func(f *fixture) { f.dyn.err = timeout },
+			hosts:    []string{"a.dyn.test", "a.dyn.test"},
+			want:     []string{fmt.Sprint("a.dyn.test. error ", DNSTimeout), fmt.Sprint("a.dyn.test. error ", DNSTimeout)},
+			messages: [3]int{1, 0, 0},
+		},
+		{
+			name:   "bad, foreign and good ones",
+			client: "exact",
+			hosts:  []string{"_.dyn.test", "work.dyn.test", "home.dyn.test", "work.dyn.test"},
+			want: []string{
+				fmt.Sprint("_.dyn.test error ", BadName), fmt.Sprint("work.dyn.test. error ", NotGranted),
+				"home.dyn.test. A []>[192.0.2.1]", fmt.Sprint("work.dyn.test. error ", NotGranted),
+			}, messages: [3]int{1, 0, 0},
+		},
+		{
+			name:   "none is granted",
+			client: "exact",
+			hosts:  []string{"work.dyn.test", "work.other.test"},
+			want:   []string{fmt.Sprint("work.dyn.test. error ", NotGranted), fmt.Sprint("work.other.test. error ", NotGranted)},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			if tt.fail != nil {
+				tt.fail(f)
+			}
+			if tt.client == "" {
+				tt.client = "secret"
+			}
+			var sub Submission
+			for _, h := range tt.hosts {
+				sub.Hosts = append(sub.Hosts, pointed(h))
+			}
+			out := f.do(t, tt.client, sub)
+			if out.Err != nil {
+				t.Fatal(out.Err)
+			}
+			if got := lines(out.Hosts); !slices.Equal(got, tt.want) {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
+			}
+			if got := [3]int{len(f.dyn.applied), len(f.deep.applied), len(f.other.applied)}; got != tt.messages {
+				t.Errorf("got %v messages, want %v", got, tt.messages)
+			}
+		})
+	}
+}
+
+func TestTXT(t *testing.T) {
+	const challenge = "_acme-challenge.home.dyn.test."
+	tests := []struct {
+		name  string
+		host  Host
+		owner string
+		want  []string
+		err   Reason
+	}{
+		{name: "set", host: Host{Name: "home.dyn.test", TXT: set("new")}, owner: challenge, want: []string{"new"}},
+		{name: "delete", host: Host{Name: "home.dyn.test", TXT: Wish{Action: Delete}}, owner: challenge},
+		{name: "left alone", host: pointed("home.dyn.test"), owner: challenge, want: []string{"old"}},
+		{name: "of the names below a wildcard", host: Host{Name: "*.dyn.test", TXT: set("new")}, owner: "_acme-challenge.dyn.test.", want: []string{"new"}},
+		{name: "never at another name", host: Host{Name: "_acme-challenge.home.dyn.test", TXT: set("new")}, owner: challenge, want: []string{"old"}, err: BadName},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.dyn.seed(challenge, dnsupdate.TypeTXT, "old")
+			out := f.do(t, "secret", Submission{Hosts: []Host{tt.host}})
+			if reason(out.Hosts[0].Err) != tt.err {
+				t.Errorf("got %v", out.Hosts[0].Err)
+			}
+			if got := f.dyn.get(tt.owner, dnsupdate.TypeTXT); !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if got := f.dyn.get("home.dyn.test.", dnsupdate.TypeTXT); got != nil {
+				t.Errorf("the host itself has %q", got)
+			}
+		})
+	}
+}
+
+// An address of the other family can leave nothing to do.
+func TestNothingToDo(t *testing.T) {
+	f := newFixture(t)
+	out := f.do(t, "exact", Submission{
+		Hosts:    []Host{{Name: "home.dyn.test", AAAA: Wish{Action: Detect}}},
+		Detected: netip.MustParseAddr("192.0.2.7"),
+	})
+	if got := lines(out.Hosts); out.Err != nil || !slices.Equal(got, []string{"home.dyn.test."}) || f.written() > 0 {
+		t.Errorf("got %v, %q and %d messages", out.Err, got, f.written())
+	}
+}
+
+func TestErrorMapping(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		want Reason
+	}{
+		{"refused", &dnsupdate.Error{Kind: dnsupdate.Refused}, DNSRefused},
+		{"unreachable", &dnsupdate.Error{Kind: dnsupdate.Unreachable}, DNSFailed},
+		{"timeout", &dnsupdate.Error{Kind: dnsupdate.Timeout}, DNSTimeout},
+		{"busy", &dnsupdate.Error{Kind: dnsupdate.Busy}, DNSBusy},
+		{"conflict", &dnsupdate.Error{Kind: dnsupdate.Conflict}, DNSConflict},
+		{"invalid", &dnsupdate.Error{Kind: dnsupdate.Invalid}, DNSRefused},
+		{"wrapped", fmt.Errorf("while updating: %w", &dnsupdate.Error{Kind: dnsupdate.Busy}), DNSBusy},
+		{"another", errors.New("odd"), DNSFailed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.dyn.err = tt.err
+			out := f.do(t, "exact", Submission{Hosts: []Host{pointed("home.dyn.test")}})
+			h := out.Hosts[0]
+			if out.Err != nil || reason(h.Err) != tt.want {
+				t.Fatalf("got %v and %v, want reason %d", out.Err, h.Err, tt.want)
+			}
+			if h.Err.Message != tt.err.Error() || !errors.Is(h.Err, tt.err) {
+				t.Errorf("got %q, cause %v", h.Err.Message, h.Err.Cause)
+			}
+			if (h.Err.RetryAfter > 0) != (tt.want == DNSBusy) {
+				t.Errorf("retry after %v", h.Err.RetryAfter)
+			}
+		})
+	}
+}
+
+// The nameserver's work is bounded, whatever the request's own deadline is.
+func TestTimeout(t *testing.T) {
+	f := newFixture(t)
+	f.Timeout = time.Hour
+	var got time.Time
+	f.Zones[0].Updater = deadlineZone{f.dyn, &got}
+	f.do(t, "secret", Submission{Hosts: []Host{pointed("home.dyn.test")}})
+	if left := time.Until(got); left <= 0 || left > time.Hour {
+		t.Errorf("the deadline is in %v", left)
+	}
+}
+
+// deadlineZone notes the deadline of an Apply.
+type deadlineZone struct {
+	*fakeZone
+	deadline *time.Time
+}
+
+func (z deadlineZone) Apply(ctx context.Context, changes []dnsupdate.Change) []dnsupdate.Result {
+	*z.deadline, _ = ctx.Deadline()
+	return z.fakeZone.Apply(ctx, changes)
+}

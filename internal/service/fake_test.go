@@ -1,0 +1,190 @@
+package service
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/internal/name"
+)
+
+// rrset is where a fake zone keeps values.
+type rrset struct {
+	name string
+	kind dnsupdate.Type
+}
+
+// values are the values of an RRset and their TTL.
+type values struct {
+	values []string
+	ttl    uint32
+}
+
+// fakeZone is an Updater over a map.
+type fakeZone struct {
+	// servers and serversErr are what NameServers returns.
+	servers    []string
+	serversErr error
+	// err fails every Apply, errs only the changes of a name.
+	err  error
+	errs map[string]error
+	// check, if not nil, is called by Check.
+	check func(context.Context)
+
+	mu      sync.Mutex
+	records map[rrset]values
+	applied [][]dnsupdate.Change
+}
+
+func (z *fakeZone) Apply(_ context.Context, changes []dnsupdate.Change) []dnsupdate.Result {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.applied = append(z.applied, slices.Clone(changes))
+	results := make([]dnsupdate.Result, len(changes))
+	for i, c := range changes {
+		if results[i].Err = z.err; z.err == nil {
+			results[i].Err = z.errs[c.Name]
+		}
+		if results[i].Err == nil {
+			results[i] = z.change(c)
+		}
+	}
+	return results
+}
+
+func (z *fakeZone) change(c dnsupdate.Change) dnsupdate.Result {
+	at := rrset{c.Name, c.Type}
+	before := z.records[at]
+	after := before
+	switch c.Action {
+	case dnsupdate.Delete:
+		after = values{}
+	case dnsupdate.Set:
+		after = values{slices.Sorted(slices.Values(c.Values)), c.TTL}
+	}
+	z.records[at] = after
+	return dnsupdate.Result{
+		Old: before.values, New: after.values, TTL: after.ttl,
+		Changed: !slices.Equal(before.values, after.values) || before.ttl != after.ttl,
+	}
+}
+
+func (z *fakeZone) NameServers(context.Context) ([]string, error) { return z.servers, z.serversErr }
+
+func (z *fakeZone) Check(ctx context.Context) []dnsupdate.CheckStep {
+	if z.check != nil {
+		z.check(ctx)
+	}
+	return []dnsupdate.CheckStep{{Name: "reachable"}, {Name: "key", Err: z.err}}
+}
+
+// seed puts an address or text into the zone.
+func (z *fakeZone) seed(owner string, kind dnsupdate.Type, texts ...string) {
+	z.records[rrset{owner, kind}] = values{texts, 300}
+}
+
+// get returns the values of an RRset.
+func (z *fakeZone) get(owner string, kind dnsupdate.Type) []string {
+	return z.records[rrset{owner, kind}].values
+}
+
+// fixture is a service over three fake zones, of which one lies in another.
+type fixture struct {
+	*Service
+	dyn, deep, other *fakeZone
+}
+
+// token is the token of a client of the fixture.
+func token(client string) string { return client + "-0123456789abcdef" }
+
+// newFixture returns a service with one client for every kind of grant.
+func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
+	t.Helper()
+	zone := func(apex string) *fakeZone {
+		return &fakeZone{records: make(map[rrset]values), errs: make(map[string]error), servers: []string{"ns1." + apex}}
+	}
+	f := &fixture{dyn: zone("dyn.test."), deep: zone("deep.dyn.test."), other: zone("other.test.")}
+	c := Config{
+		Zones: []Zone{
+			{Name: "dyn.test.", TTL: 300, Updater: f.dyn},
+			{Name: "deep.dyn.test.", TTL: 60, Updater: f.deep},
+			{Name: "other.test.", TTL: 300, Updater: f.other},
+		},
+		Throttle: access.NewThrottle(),
+		Limit:    access.Limit{Burst: 3, Interval: 10 * time.Second},
+		MinTTL:   60,
+		MaxTTL:   86400,
+		Timeout:  time.Minute,
+	}
+	specs := []access.Spec{
+		{Name: "secret", Tokens: []string{"12345678"}, Hosts: []string{"*"}, Unrestricted: true},
+		{Name: "all", Hosts: []string{"*"}},
+		{Name: "below", Hosts: []string{"*.dyn.test"}},
+		{Name: "exact", Hosts: []string{"home.dyn.test", "home.deep.dyn.test", "office.dyn.test", "ns1.dyn.test", "dyn.test"}},
+		{Name: "german", Hosts: []string{"müller.dyn.test"}},
+		{Name: "router", Hosts: []string{"router.dyn.test"}, LAN: []access.LAN{
+			{Name: "nas.dyn.test", InterfaceID: netip.MustParseAddr("::1:0:0:0:a")},
+			{Name: "router.dyn.test", InterfaceID: netip.MustParseAddr("::1")},
+			{Name: "cam.other.test", InterfaceID: netip.MustParseAddr("::b")},
+		}},
+	}
+	for i := range specs {
+		if specs[i].Tokens == nil {
+			specs[i].Tokens = []string{token(specs[i].Name), token(specs[i].Name + "-old")}
+		}
+	}
+	var err error
+	c.Clients, err = access.NewRegistry(specs, name.NewZones([]string{"dyn.test.", "deep.dyn.test.", "other.test."}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range adjust {
+		a(&c)
+	}
+	f.Service = New(c)
+	return f
+}
+
+// client returns a client of the fixture by its name.
+func (f *fixture) client(t *testing.T, name string) *access.Client {
+	t.Helper()
+	secret := token(name)
+	if name == "secret" {
+		secret = "12345678"
+	}
+	client := f.Clients.Lookup(secret)
+	if client == nil {
+		t.Fatalf("there is no client %s", name)
+	}
+	return client
+}
+
+// do carries out a submission for a client.
+func (f *fixture) do(t *testing.T, client string, sub Submission) Outcome {
+	t.Helper()
+	return f.Do(context.Background(), f.client(t, client), sub)
+}
+
+// written returns how many messages the zones were sent.
+func (f *fixture) written() int {
+	return len(f.dyn.applied) + len(f.deep.applied) + len(f.other.applied)
+}
+
+// set is a wish for these values.
+func set(texts ...string) Wish { return Wish{Action: Set, Values: texts} }
+
+// pointed is a host that wants 192.0.2.1.
+func pointed(host string) Host { return Host{Name: host, A: set("192.0.2.1")} }
+
+// reason returns that of an error, 0 if there is none.
+func reason(err *Error) Reason {
+	if err == nil {
+		return 0
+	}
+	return err.Reason
+}

@@ -1,0 +1,183 @@
+package service
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+)
+
+func TestNames(t *testing.T) {
+	tests := []struct {
+		name   string
+		client string
+		host   Host
+		want   string
+		zone   string
+		reason Reason
+	}{
+		{name: "as configured", host: pointed("home.dyn.test."), want: "home.dyn.test.", zone: "dyn.test."},
+		{name: "without dot", host: pointed("home.dyn.test"), want: "home.dyn.test.", zone: "dyn.test."},
+		{name: "upper case", host: pointed("HOME.Dyn.TEST"), want: "home.dyn.test.", zone: "dyn.test."},
+		{name: "IDN", host: pointed("Müller.dyn.test"), want: "xn--mller-kva.dyn.test.", zone: "dyn.test."},
+		{name: "IDN as A-label", host: pointed("xn--mller-kva.dyn.test"), want: "xn--mller-kva.dyn.test.", zone: "dyn.test."},
+		{name: "wildcard", host: pointed("*.dyn.test"), want: "*.dyn.test.", zone: "dyn.test."},
+		{name: "apex", host: pointed("dyn.test"), want: "dyn.test.", zone: "dyn.test."},
+		{name: "sub-label", host: pointed("a.b.c.dyn.test"), want: "a.b.c.dyn.test.", zone: "dyn.test."},
+		{name: "longest zone", host: pointed("home.deep.dyn.test"), want: "home.deep.dyn.test.", zone: "deep.dyn.test."},
+		{name: "apex of the longer zone", host: pointed("deep.dyn.test"), want: "deep.dyn.test.", zone: "deep.dyn.test."},
+		{name: "zone given", host: Host{Name: "home.dyn.test", Zone: "DYN.test."}, want: "home.dyn.test.", zone: "dyn.test."},
+		{name: "shorter zone given", host: Host{Name: "home.deep.dyn.test", Zone: "dyn.test"}, want: "home.deep.dyn.test.", reason: BadName},
+		{name: "longer zone given", host: Host{Name: "deep.dyn.test", Zone: "a.deep.dyn.test"}, want: "deep.dyn.test.", reason: BadName},
+		{name: "no zone name given", host: Host{Name: "home.dyn.test", Zone: "dyn..test"}, want: "home.dyn.test.", reason: BadName},
+		{name: "no label boundary", host: pointed("notdyn.test"), want: "notdyn.test.", reason: NoZone},
+		{name: "no zone", host: pointed("home.example.com"), want: "home.example.com.", reason: NoZone},
+		{name: "no zone, for who may name all", client: "all", host: pointed("home.example.com"), want: "home.example.com.", reason: NoZone},
+		{name: "no zone, for who may not", client: "exact", host: pointed("home.example.com"), want: "home.example.com.", reason: NotGranted},
+		{name: "no zone given, for who may not", client: "exact", host: Host{Name: "a.other.test", Zone: "nope.test"}, want: "a.other.test.", reason: NotGranted},
+		{name: "underscore", host: pointed("_home.dyn.test"), want: "_home.dyn.test", reason: BadName},
+		{name: "empty label", host: pointed("a..dyn.test"), want: "a..dyn.test", reason: BadName},
+		{name: "empty", host: pointed(""), want: "", reason: BadName},
+		{name: "an address", host: pointed("192.0.2.1"), want: "192.0.2.1", reason: BadName},
+		{name: "wildcard in the middle", host: pointed("a.*.dyn.test"), want: "a.*.dyn.test", reason: BadName},
+		{name: "markup", host: pointed("<b>.dyn.test"), want: "?b?.dyn.test", reason: BadName},
+		{name: "too long", host: pointed(strings.Repeat("a.", 200) + "dyn.test"), want: strings.Repeat("a.", 40), reason: BadName},
+		{name: "short names are not for this dialect", host: pointed("home"), want: "home.", reason: NoZone},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			if tt.client == "" {
+				tt.client = "secret"
+			}
+			tt.host.A = set("192.0.2.1")
+			out := f.do(t, tt.client, Submission{Hosts: []Host{tt.host}})
+			if out.Err != nil || len(out.Hosts) != 1 || out.Client != tt.client {
+				t.Fatalf("got %+v", out)
+			}
+			h := out.Hosts[0]
+			if h.Name != tt.want || h.Zone != tt.zone || reason(h.Err) != tt.reason {
+				t.Errorf("got %s in %q, error %v", h.Name, h.Zone, h.Err)
+			}
+			if changed := tt.reason == 0; out.Changed() != changed || (f.written() > 0) != changed {
+				t.Errorf("changed: %t, messages: %d", out.Changed(), f.written())
+			}
+			if h.Err != nil && len(h.Records) > 0 {
+				t.Errorf("an error comes with %v", h.Records)
+			}
+		})
+	}
+}
+
+func TestGrants(t *testing.T) {
+	tests := []struct {
+		name   string
+		client string
+		host   string
+		reason Reason
+	}{
+		{"exact: its own", "exact", "home.dyn.test", 0},
+		{"exact: in another zone", "exact", "home.deep.dyn.test", 0},
+		{"exact: below its own", "exact", "a.home.dyn.test", NotGranted},
+		{"exact: another", "exact", "work.dyn.test", NotGranted},
+		{"exact: the nameserver", "exact", "ns1.dyn.test", 0},
+		{"exact: the apex", "exact", "dyn.test", 0},
+		{"exact: a wildcard below", "exact", "*.home.dyn.test", NotGranted},
+		{"IDN pattern", "german", "MÜLLER.dyn.test", 0},
+		{"below: one label", "below", "home.dyn.test", 0},
+		{"below: three labels", "below", "a.b.c.dyn.test", 0},
+		{"below: in a zone below", "below", "home.deep.dyn.test", 0},
+		{"below: the apex", "below", "dyn.test", NotGranted},
+		{"below: the apex of a zone below", "below", "deep.dyn.test", NotGranted},
+		{"below: the nameserver", "below", "NS1.dyn.test", NotGranted},
+		{"below: the nameserver of a zone below", "below", "ns1.deep.dyn.test", NotGranted},
+		{"below: the literal wildcard", "below", "*.dyn.test", NotGranted},
+		{"below: a deeper wildcard", "below", "*.a.dyn.test", NotGranted},
+		{"below: no label boundary", "below", "notdyn.test", NotGranted},
+		{"below: another zone", "below", "home.other.test", NotGranted},
+		{"all: a host", "all", "home.other.test", 0},
+		{"all: the apex", "all", "other.test", NotGranted},
+		{"all: the nameserver", "all", "ns1.other.test", NotGranted},
+		{"all: a wildcard", "all", "*.other.test", NotGranted},
+		{"secret: the apex", "secret", "other.test", 0},
+		{"secret: the nameserver", "secret", "ns1.other.test", 0},
+		{"secret: a wildcard", "secret", "*.other.test", 0},
+		{"router: a LAN host", "router", "nas.dyn.test", NotGranted},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			out := f.do(t, tt.client, Submission{Hosts: []Host{pointed(tt.host)}})
+			if got := reason(out.Hosts[0].Err); got != tt.reason {
+				t.Errorf("got %v, want reason %d", out.Hosts[0].Err, tt.reason)
+			}
+			if (f.written() > 0) != (tt.reason == 0) {
+				t.Errorf("%d messages", f.written())
+			}
+		})
+	}
+}
+
+// Who has a name exactly does not depend on the lookup that protects a zone.
+func TestGrantsWithoutNameServers(t *testing.T) {
+	tests := []struct {
+		name   string
+		client string
+		err    error
+		reason Reason
+	}{
+		{"by pattern, no answer", "below", &dnsupdate.Error{Kind: dnsupdate.Timeout}, DNSTimeout},
+		{"by pattern, unreachable", "below", &dnsupdate.Error{Kind: dnsupdate.Unreachable}, DNSFailed},
+		{"by pattern, another error", "below", errors.New("odd"), DNSFailed},
+		{"exact", "exact", &dnsupdate.Error{Kind: dnsupdate.Timeout}, 0},
+		{"secret", "secret", &dnsupdate.Error{Kind: dnsupdate.Timeout}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.dyn.serversErr = tt.err
+			out := f.do(t, tt.client, Submission{Hosts: []Host{pointed("home.dyn.test")}})
+			if got := reason(out.Hosts[0].Err); got != tt.reason {
+				t.Errorf("got %v, want reason %d", out.Hosts[0].Err, tt.reason)
+			}
+			if (f.written() > 0) != (tt.reason == 0) {
+				t.Errorf("%d messages", f.written())
+			}
+		})
+	}
+}
+
+func TestShortNames(t *testing.T) {
+	tests := []struct {
+		name   string
+		client string
+		host   string
+		want   string
+		reason Reason
+	}{
+		{"label", "exact", "office", "office.dyn.test.", 0},
+		{"upper case", "exact", "OFFICE", "office.dyn.test.", 0},
+		{"whole name", "exact", "office.dyn.test", "office.dyn.test.", 0},
+		{"IDN", "german", "Müller", "xn--mller-kva.dyn.test.", 0},
+		{"A-label", "german", "xn--mller-kva", "xn--mller-kva.dyn.test.", 0},
+		{"of two hosts", "exact", "home", "home", BadName},
+		{"of none", "exact", "work", "work", NotGranted},
+		{"a pattern's", "below", "home", "home", NotGranted},
+		{"the secret has no hosts of its own", "secret", "home", "home", NotGranted},
+		{"a LAN host", "router", "nas", "nas", NotGranted},
+		{"empty", "exact", "", "", NotGranted},
+		{"markup", "exact", "<b>", "?b?", NotGranted},
+		{"wildcard", "exact", "*", "*", NotGranted},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			out := f.do(t, tt.client, Submission{Hosts: []Host{pointed(tt.host)}, ShortNames: true})
+			h := out.Hosts[0]
+			if h.Name != tt.want || reason(h.Err) != tt.reason {
+				t.Errorf("got %s, %v", h.Name, h.Err)
+			}
+		})
+	}
+}
