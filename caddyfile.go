@@ -183,28 +183,36 @@ func (h *Handler) unmarshalClient(d *caddyfile.Dispenser) error {
 	if err := oneArg(d, "client", &client.Name); err != nil {
 		return err
 	}
+	seen := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		switch word := d.Val(); word {
-		case "token":
-			if err := someArgs(d, word, &client.Tokens); err != nil {
-				return err
-			}
-		case "hosts":
-			if err := someArgs(d, word, &client.Hosts); err != nil {
-				return err
-			}
-		case "lan":
-			var lan LAN
-			if !d.AllArgs(&lan.Name, &lan.InterfaceID) {
-				return argErr(d, word)
-			}
-			client.LAN = append(client.LAN, lan)
-		default:
-			return d.Errf("client %s: unrecognized subdirective %q", client.Name, word)
+		word := d.Val()
+		if seen[word] && word != "lan" {
+			return d.Errf("client %s: %s: stands here twice", client.Name, word)
+		}
+		seen[word] = true
+		if err := client.unmarshalWord(d, word); err != nil {
+			return err
 		}
 	}
 	h.Clients = append(h.Clients, client)
 	return nil
+}
+
+func (c *Client) unmarshalWord(d *caddyfile.Dispenser, word string) error {
+	switch word {
+	case "token":
+		return someArgs(d, word, &c.Tokens)
+	case "hosts":
+		return someArgs(d, word, &c.Hosts)
+	case "lan":
+		var lan LAN
+		if !d.AllArgs(&lan.Name, &lan.InterfaceID) {
+			return argErr(d, word)
+		}
+		c.LAN = append(c.LAN, lan)
+		return nil
+	}
+	return d.Errf("client %s: unrecognized subdirective %q", c.Name, word)
 }
 
 func (h *Handler) unmarshalTTL(d *caddyfile.Dispenser) error {

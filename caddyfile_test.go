@@ -1,0 +1,208 @@
+package dyndns
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// Secrets of the tests. None may stand in an error or a log.
+const (
+	canarySecret = "Canary0SecretABC"
+	canaryToken  = "canary-token_0123456789"
+	canaryKey    = "Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5IQ=="
+)
+
+// checkNoSecret fails if a text tells one of the canaries, or a part that would do.
+func checkNoSecret(t *testing.T, text string) {
+	t.Helper()
+	for _, canary := range []string{"canary0", "canary-token", "y2fuyxj5"} {
+		if strings.Contains(strings.ToLower(text), canary) {
+			t.Errorf("a secret stands in %q", text)
+		}
+	}
+}
+
+// unmarshal reads a Caddyfile directive.
+func unmarshal(input string) (*Handler, error) {
+	h := new(Handler)
+	return h, h.UnmarshalCaddyfile(caddyfile.NewTestDispenser(input))
+}
+
+func TestUnmarshalCaddyfile(t *testing.T) {
+	tests := []struct{ name, input, want string }{
+		{"bare", "dyndns", `{"config":"search"}`},
+		{"config", block("config /etc/dyn.yml"), `{"config":"/etc/dyn.yml"}`},
+		{"config search", block("config search"), `{"config":"search"}`},
+		{"secret", block("secret " + canarySecret), `{"secret":"` + canarySecret + `"}`},
+		{"placeholder stays", block("secret {env.SECRET}"), `{"secret":"{env.SECRET}"}`},
+		{"one nameserver", block("nameserver ns.test"), `{"nameservers":["ns.test"]}`},
+		{"nameservers", block("nameserver ns.test:5353 [2001:db8::1]:53"), `{"nameservers":["ns.test:5353","[2001:db8::1]:53"]}`},
+		{"zone with key", block("zone dyn.test " + canaryKey), `{"zones":[{"name":"dyn.test","tsig":{"secret":"` + canaryKey + `"}}]}`},
+		{"zone alone", block("zone dyn.test"), `{"zones":[{"name":"dyn.test","tsig":{}}]}`},
+		{"zone with an empty block", block("zone dyn.test {\n}"), `{"zones":[{"name":"dyn.test","tsig":{}}]}`},
+		{"tsig_key", block("zone dyn.test {\ntsig_key c2VjcmV0\n}"), `{"zones":[{"name":"dyn.test","tsig":{"secret":"c2VjcmV0"}}]}`},
+		{
+			"tsig_key with name", block("zone dyn.test {\ntsig_key k hmac-sha256 c2VjcmV0\n}"),
+			`{"zones":[{"name":"dyn.test","tsig":{"name":"k","algorithm":"hmac-sha256","secret":"c2VjcmV0"}}]}`,
+		},
+		{"tsig_keyfile", block("zone dyn.test {\ntsig_keyfile /k\n}"), `{"zones":[{"name":"dyn.test","tsig":{"file":"/k"}}]}`},
+		{"tsig_keyfile with name", block("zone dyn.test {\ntsig_keyfile /k one\n}"), `{"zones":[{"name":"dyn.test","tsig":{"name":"one","file":"/k"}}]}`},
+		{
+			"zone's own words", block("zone dyn.test c2VjcmV0 {\nnameserver a b\nttl 60\n}"),
+			`{"zones":[{"name":"dyn.test","tsig":{"secret":"c2VjcmV0"},"nameservers":["a","b"],"ttl":60}]}`,
+		},
+		{"zone's TTL 0", block("zone dyn.test {\nttl 0\n}"), `{"zones":[{"name":"dyn.test","tsig":{},"ttl":0}]}`},
+		{"two zones", block("zone a.test", "zone b.test"), `{"zones":[{"name":"a.test","tsig":{}},{"name":"b.test","tsig":{}}]}`},
+		{
+			"client", block("client a {\ntoken x y\nhosts a.test *.b.test *\nlan n.test ::1\nlan m.test ::2\n}"),
+			`{"clients":[{"name":"a","tokens":["x","y"],"hosts":["a.test","*.b.test","*"],"lan":[{"name":"n.test","interface_id":"::1"},{"name":"m.test","interface_id":"::2"}]}]}`,
+		},
+		{"two clients", block("client a {\ntoken x\n}", "client b {\nhosts *\n}"), `{"clients":[{"name":"a","tokens":["x"]},{"name":"b","tokens":null,"hosts":["*"]}]}`},
+		{"ttl", block("ttl 600"), `{"ttl":{"default":600}}`},
+		{"ttl 0", block("ttl 0"), `{"ttl":{"default":0}}`},
+		{"ttl with bounds", block("ttl 600 60 86400"), `{"ttl":{"default":600,"min":60,"max":86400}}`},
+		{"ttl with bounds of 0", block("ttl 0 0 0"), `{"ttl":{"default":0,"max":0}}`},
+		{"domain", block("domain dyn.example.com"), `{"domain":"dyn.example.com"}`},
+		{"missing_family keep", block("missing_family keep"), `{"missing_family":"keep"}`},
+		{"missing_family delete", block("missing_family delete"), `{"missing_family":"delete"}`},
+		{"public_only", block("public_only"), `{"public_only":true}`},
+		{"private_clients", block("private_clients"), `{"private_clients":true}`},
+		{"throttle", block("throttle 5 1m"), `{"throttle":{"burst":5,"interval":60000000000}}`},
+		{"throttle in days", block("throttle 5 1d"), `{"throttle":{"burst":5,"interval":86400000000000}}`},
+		{"throttle off", block("throttle off"), `{"throttle":{"burst":-1}}`},
+		{"timeout", block("timeout 2s"), `{"timeout":2000000000}`},
+		{"history", block("history 90"), `{"history":90}`},
+		{"history off", block("history off"), `{"history":-1}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h, err := unmarshal(tt.input)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := json.Marshal(h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(got) != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// block is a directive with these words.
+func block(words ...string) string {
+	return "dyndns {\n" + strings.Join(words, "\n") + "\n}"
+}
+
+func TestUnmarshalCaddyfileErrors(t *testing.T) {
+	const (
+		count  = ": wrong number of arguments"
+		twice  = ": stands here twice"
+		secret = canarySecret
+		key    = canaryKey
+		token  = canaryToken
+	)
+	zone := func(words ...string) string { return block("zone dyn.test {\n" + strings.Join(words, "\n") + "\n}") }
+	client := func(words ...string) string { return block("client home {\n" + strings.Join(words, "\n") + "\n}") }
+	tests := []struct{ name, input, want string }{
+		{"argument", "dyndns " + secret, "dyndns" + count},
+		{"argument before the block", "dyndns x {\n}", "dyndns" + count},
+		{"unknown word", block("nameservers a"), `unrecognized subdirective "nameservers"`},
+		{"upper case", block("Secret " + secret), `unrecognized subdirective "Secret"`},
+
+		{"config without path", block("config"), "config" + count},
+		{"config surplus", block("config a b"), "config" + count},
+		{"config twice", block("config a", "config b"), "config" + twice},
+		{"secret without one", block("secret"), "secret" + count},
+		{"secret empty", block(`secret ""`), "secret" + count},
+		{"secret surplus", block("secret a " + secret), "secret" + count},
+		{"secret twice", block("secret a", "secret "+secret), "secret" + twice},
+		{"secret with a block", block("secret " + secret + " {\n}"), `unrecognized subdirective "{"`},
+		{"nameserver without one", block("nameserver"), "nameserver" + count},
+		{"nameserver twice", block("nameserver a", "nameserver b"), "nameserver" + twice},
+		{"domain without one", block("domain"), "domain" + count},
+		{"domain surplus", block("domain a b"), "domain" + count},
+		{"domain twice", block("domain a", "domain b"), "domain" + twice},
+		{"missing_family without one", block("missing_family"), "missing_family" + count},
+		{"missing_family of another kind", block("missing_family drop"), `missing_family: "drop" is neither keep nor delete`},
+		{"missing_family surplus", block("missing_family keep delete"), "missing_family" + count},
+		{"missing_family twice", block("missing_family keep", "missing_family keep"), "missing_family" + twice},
+		{"public_only with a value", block("public_only yes"), "public_only" + count},
+		{"public_only twice", block("public_only", "public_only"), "public_only" + twice},
+		{"private_clients with a value", block("private_clients off"), "private_clients" + count},
+		{"private_clients twice", block("private_clients", "private_clients"), "private_clients" + twice},
+
+		{"ttl without one", block("ttl"), "ttl" + count},
+		{"ttl in words", block("ttl 5m"), `ttl: "5m" is not a number of seconds`},
+		{"ttl negative", block("ttl -1"), `ttl: "-1" is not a number of seconds`},
+		{"ttl too large", block("ttl 2147483648"), `ttl: "2147483648" is not a number of seconds from 0 to 2147483647`},
+		{"ttl without most", block("ttl 300 60"), "ttl" + count},
+		{"ttl with a bad bound", block("ttl 300 60 x"), `ttl: "x" is not a number`},
+		{"ttl surplus", block("ttl 300 60 600 900"), "ttl" + count},
+		{"ttl twice", block("ttl 300", "ttl 300"), "ttl" + twice},
+		{"throttle without one", block("throttle"), "throttle" + count},
+		{"throttle without interval", block("throttle 5"), "throttle" + count},
+		{"throttle of 0", block("throttle 0 10s"), `throttle: "0" is neither a positive number nor off`},
+		{"throttle in words", block("throttle five 10s"), `throttle: "five" is neither`},
+		{"throttle with a bad interval", block("throttle 5 10"), `throttle: "10" is not a duration such as 10s`},
+		{"throttle with an interval of 0", block("throttle 5 0s"), `throttle: "0s" is not a duration`},
+		{"throttle surplus", block("throttle 5 10s x"), "throttle" + count},
+		{"throttle off surplus", block("throttle off 10s"), "throttle" + count},
+		{"throttle twice", block("throttle off", "throttle off"), "throttle" + twice},
+		{"timeout without one", block("timeout"), "timeout" + count},
+		{"timeout negative", block("timeout -1s"), `timeout: "-1s" is not a duration`},
+		{"timeout surplus", block("timeout 1s 2s"), "timeout" + count},
+		{"timeout twice", block("timeout 1s", "timeout 1s"), "timeout" + twice},
+		{"history without one", block("history"), "history" + count},
+		{"history of 0", block("history 0"), `history: "0" is neither a number of days nor off`},
+		{"history surplus", block("history 1 2"), "history" + count},
+		{"history off surplus", block("history off 2"), "history" + count},
+		{"history twice", block("history 1", "history 1"), "history" + twice},
+
+		{"zone without name", block("zone"), "zone" + count},
+		{"zone surplus", block("zone dyn.test hmac-sha256 " + key), "zone" + count},
+		{"zone: unknown word", zone("secret " + secret), `zone dyn.test: unrecognized subdirective "secret"`},
+		{"zone: key without one", zone("tsig_key"), "tsig_key" + count},
+		{"zone: key without name", zone("tsig_key hmac-sha256 " + key), "tsig_key" + count},
+		{"zone: key surplus", zone("tsig_key a b c " + key), "tsig_key" + count},
+		{"zone: key twice", zone("tsig_key "+key, "tsig_key "+key), "zone dyn.test: tsig_key" + twice},
+		{"zone: key in both places", block("zone dyn.test " + key + " {\ntsig_key " + key + "\n}"), "zone dyn.test: tsig_key: a key is given already"},
+		{"zone: key file without one", zone("tsig_keyfile"), "tsig_keyfile" + count},
+		{"zone: key file surplus", zone("tsig_keyfile a b c"), "tsig_keyfile" + count},
+		{"zone: key file twice", zone("tsig_keyfile a", "tsig_keyfile b"), "zone dyn.test: tsig_keyfile" + twice},
+		{"zone: nameserver without one", zone("nameserver"), "nameserver" + count},
+		{"zone: nameserver twice", zone("nameserver a", "nameserver b"), "zone dyn.test: nameserver" + twice},
+		{"zone: ttl without one", zone("ttl"), "ttl" + count},
+		{"zone: ttl in words", zone("ttl long"), `ttl: "long" is not a number`},
+		{"zone: ttl surplus", zone("ttl 1 2 3"), "ttl" + count},
+		{"zone: ttl twice", zone("ttl 1", "ttl 2"), "zone dyn.test: ttl" + twice},
+
+		{"client without name", block("client"), "client" + count},
+		{"client with a token as argument", block("client home " + token), "client" + count},
+		{"client: unknown word", client("host a.test"), `client home: unrecognized subdirective "host"`},
+		{"client: token without one", client("token"), "token" + count},
+		{"client: token twice", client("token "+token, "token "+token), "client home: token" + twice},
+		{"client: hosts without one", client("hosts"), "hosts" + count},
+		{"client: hosts twice", client("hosts a.test", "hosts b.test"), "client home: hosts" + twice},
+		{"client: lan without identifier", client("lan a.test"), "lan" + count},
+		{"client: lan surplus", client("lan a.test ::1 ::2"), "lan" + count},
+		{"client: lan without name", client("lan"), "lan" + count},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := unmarshal(tt.input)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %q, want %q", err, tt.want)
+			}
+			checkNoSecret(t, err.Error())
+		})
+	}
+}

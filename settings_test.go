@@ -1,0 +1,250 @@
+package dyndns
+
+import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/internal/access"
+)
+
+// compiled reads and checks a block of these words.
+func compiled(t *testing.T, words ...string) (*settings, error) {
+	t.Helper()
+	h, err := unmarshal(block(words...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.compile()
+}
+
+// write writes a file of the test and returns its path.
+func write(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Words that make a whole configuration with those under test.
+const (
+	zoneWord   = "zone dyn.test " + canaryKey
+	serverWord = "nameserver 192.0.2.53"
+	secretWord = "secret " + canarySecret
+)
+
+func clientWord(words ...string) string { return "client home {\n" + strings.Join(words, "\n") + "\n}" }
+
+func TestLoadErrors(t *testing.T) {
+	const good = "token " + canaryToken
+	oneKey := write(t, "one.key", keyClause("one"))
+	twoKeys := write(t, "two.key", keyClause("one")+keyClause("two"))
+	noKey := write(t, "no.key", "algorithm hmac-sha256; secret "+canaryKey+";")
+	tests := []struct {
+		name  string
+		words []string
+		want  string
+	}{
+		{"nothing", []string{"public_only"}, "zone: at least one is needed"},
+		{"no zone", []string{serverWord, secretWord}, "zone: at least one is needed"},
+		{"no credential", []string{serverWord, zoneWord}, "neither secret nor client is configured"},
+		{"no nameserver", []string{secretWord, zoneWord}, "zone dyn.test.: no nameserver is configured"},
+
+		{"secret too short", []string{serverWord, zoneWord, "secret Canary0"}, "secret: it must have at least 8 characters"},
+		{"secret not alphanumeric", []string{serverWord, zoneWord, "secret Canary0-ABCDEF"}, "secret: it must have at least 8 characters"},
+		{"secret not ASCII", []string{serverWord, zoneWord, "secret Canary0ABCDÉF"}, "secret: it must have at least 8 characters"},
+		{"secret with braces", []string{serverWord, zoneWord, "secret Canary0{ABC}DEF"}, "secret: the value holds a placeholder that cannot be replaced"},
+		{"secret of an unset variable", []string{serverWord, zoneWord, "secret {env.DYNDNS_TEST_UNSET}"}, "secret: evaluated placeholder {env.DYNDNS_TEST_UNSET} is empty"},
+		{"secret of a missing file", []string{serverWord, zoneWord, "secret {file./nonexistent/secret}"}, "secret: evaluated placeholder {file./nonexistent/secret} is empty"},
+		{"secret of another placeholder", []string{serverWord, zoneWord, "secret {Canary0}"}, "secret: the value holds a placeholder that cannot be replaced"},
+
+		{"zone is no name", []string{serverWord, secretWord, "zone dyn..test " + canaryKey}, "zone: dyn..test"},
+		{"zone is a wildcard", []string{serverWord, secretWord, "zone *.dyn.test " + canaryKey}, "zone: *.dyn.test"},
+		{"zone twice", []string{serverWord, secretWord, zoneWord, "zone DYN.test. " + canaryKey}, "zone: dyn.test. is configured twice"},
+		{"no key", []string{serverWord, secretWord, "zone dyn.test"}, "zone dyn.test.: tsig_key: no key is given"},
+		{"key is no base64", []string{serverWord, secretWord, "zone dyn.test canary0!"}, "zone dyn.test.: tsig_key: "},
+		{"key of an unset variable", []string{serverWord, secretWord, "zone dyn.test {env.DYNDNS_TEST_UNSET}"}, "zone dyn.test.: tsig_key: evaluated placeholder {env.DYNDNS_TEST_UNSET} is empty"},
+		{"key with braces", []string{serverWord, secretWord, "zone dyn.test {Canary0}=="}, "zone dyn.test.: tsig_key: the value holds a placeholder"},
+		{"key's algorithm", []string{serverWord, secretWord, "zone dyn.test {\ntsig_key k hmac-md5 " + canaryKey + "\n}"}, "hmac-md5"},
+		{"key's words in another order", []string{serverWord, secretWord, "zone dyn.test {\ntsig_key k " + canaryKey + " hmac-sha256\n}"}, "zone dyn.test.: tsig_key: the algorithm is none of"},
+		{"key's name", []string{serverWord, secretWord, "zone dyn.test {\ntsig_key a..b hmac-sha256 " + canaryKey + "\n}"}, "zone dyn.test.: tsig_key: "},
+		{"key and key file", []string{serverWord, secretWord, zoneWord + " {\ntsig_keyfile " + oneKey + "\n}"}, "zone dyn.test.: tsig_key and tsig_keyfile are both given"},
+		{"key file is missing", []string{serverWord, secretWord, "zone dyn.test {\ntsig_keyfile /nonexistent/key\n}"}, "zone dyn.test.: tsig_keyfile: open /nonexistent/key"},
+		{"key file holds none", []string{serverWord, secretWord, "zone dyn.test {\ntsig_keyfile " + noKey + "\n}"}, "zone dyn.test.: tsig_keyfile: " + noKey},
+		{"key file holds two", []string{serverWord, secretWord, "zone dyn.test {\ntsig_keyfile " + twoKeys + "\n}"}, twoKeys + " holds 2 keys, name the one to use"},
+		{"key file holds another", []string{serverWord, secretWord, "zone dyn.test {\ntsig_keyfile " + oneKey + " two\n}"}, oneKey + " holds no key named two"},
+		{"key file's name", []string{serverWord, secretWord, "zone dyn.test {\ntsig_keyfile " + oneKey + " a..b\n}"}, "zone dyn.test.: tsig_keyfile: a..b"},
+		{"key file of an unset variable", []string{serverWord, secretWord, "zone dyn.test {\ntsig_keyfile {env.DYNDNS_TEST_UNSET}\n}"}, "zone dyn.test.: tsig_keyfile: evaluated placeholder"},
+
+		{"nameserver's port", []string{secretWord, zoneWord, "nameserver ns.test:dns"}, "nameserver: "},
+		{"nameserver's port, of a zone", []string{secretWord, zoneWord + " {\nnameserver ns.test:99999\n}"}, "zone dyn.test.: nameserver: "},
+		{"nameserver of an unset variable", []string{secretWord, zoneWord, "nameserver {env.DYNDNS_TEST_UNSET}"}, "nameserver: evaluated placeholder {env.DYNDNS_TEST_UNSET} is empty"},
+
+		{"ttl above the most", []string{serverWord, secretWord, zoneWord, "ttl 600 60 300"}, "ttl: the default 600 is not between 60 and 300"},
+		{"ttl below the least", []string{serverWord, secretWord, zoneWord, "ttl 30 60 300"}, "ttl: the default 30 is not between 60 and 300"},
+		{"ttl bounds crossed", []string{serverWord, secretWord, zoneWord, "ttl 300 600 60"}, "ttl: 600 to 60 is no range"},
+		{"ttl of a zone", []string{serverWord, secretWord, zoneWord + " {\nttl 30\n}", "ttl 300 60 600"}, "zone dyn.test.: ttl 30 is not between 60 and 600"},
+		{"domain", []string{serverWord, secretWord, zoneWord, "domain dyn_dns"}, "domain: dyn_dns"},
+		{"config is missing", []string{"config /nonexistent/dyndns.yml"}, "config: open /nonexistent/dyndns.yml"},
+		{"config of an unset variable", []string{"config {env.DYNDNS_TEST_UNSET}"}, "config: evaluated placeholder"},
+
+		{"token too short", []string{serverWord, zoneWord, clientWord("token canary-token", "hosts *")}, "client home: token: one must have at least 16 characters"},
+		{"token of other characters", []string{serverWord, zoneWord, clientWord("token canary-token.0123456789", "hosts *")}, "client home: token: one must have at least 16 characters"},
+		{"token with braces", []string{serverWord, zoneWord, clientWord("token canary-token{0123}456789", "hosts *")}, "client home: token: the value holds a placeholder that cannot be replaced"},
+		{"token with one brace", []string{serverWord, zoneWord, clientWord("token canary-token{0123456789", "hosts *")}, "client home: token: one must have at least 16 characters"},
+		{"token with a known placeholder in it", []string{serverWord, zoneWord, clientWord("token canary-token-{env.DYNDNS_TEST_UNSET}", "hosts *")}, "client home: token: the value holds a placeholder that cannot be replaced"},
+		{"token of an unset variable", []string{serverWord, zoneWord, clientWord("token {env.DYNDNS_TEST_UNSET}", "hosts *")}, "client home: token: evaluated placeholder {env.DYNDNS_TEST_UNSET} is empty"},
+		{"token's digest", []string{serverWord, zoneWord, clientWord("token sha256:c0ffee", "hosts *")}, "client home: token: sha256: must be followed by 64 hexadecimal digits"},
+		{"token twice", []string{serverWord, zoneWord, clientWord(good+" "+canaryToken, "hosts *")}, "client home: token: the same one is given twice, first by client home"},
+		{"token of two clients", []string{serverWord, zoneWord, clientWord(good, "hosts *"), "client work {\n" + good + "\nhosts *\n}"}, "client work: token: the same one is given twice, first by client home"},
+		{"secret as token", []string{serverWord, zoneWord, secretWord, clientWord("token "+canarySecret, "hosts *")}, "client home: token: the same one is given twice, first by client secret"},
+		{"client without token", []string{serverWord, zoneWord, clientWord("hosts *")}, "client home: token: none is given"},
+		{"client without hosts", []string{serverWord, zoneWord, clientWord(good)}, "client home: hosts: none is given"},
+		{"client twice", []string{serverWord, zoneWord, clientWord(good, "hosts *"), clientWord("token x"+canaryToken, "hosts *")}, "client home: a client of this name exists already"},
+		{"client named as the secret", []string{serverWord, zoneWord, secretWord, "client secret {\n" + good + "\nhosts *\n}"}, "client secret: a client of this name exists already"},
+		{"hosts outside every zone", []string{serverWord, zoneWord, clientWord(good, "hosts home.example.com")}, "client home: hosts: home.example.com is in no configured zone"},
+		{"hosts beside the zone", []string{serverWord, zoneWord, clientWord(good, "hosts *.notdyn.test")}, "client home: hosts: *.notdyn.test is in no configured zone"},
+		{"hosts is no name", []string{serverWord, zoneWord, clientWord(good, "hosts a..dyn.test")}, "client home: hosts: a..dyn.test"},
+		{"lan outside every zone", []string{serverWord, zoneWord, clientWord(good, "hosts *", "lan nas.example.com ::1")}, "client home: lan: nas.example.com is in no configured zone"},
+		{"lan's identifier", []string{serverWord, zoneWord, clientWord(good, "hosts *", "lan nas.dyn.test 192.0.2.1")}, "client home: lan nas.dyn.test: 192.0.2.1"},
+		{"lan's identifier with a prefix", []string{serverWord, zoneWord, clientWord(good, "hosts *", "lan nas.dyn.test 2001:db8::1")}, "client home: lan nas.dyn.test: 2001:db8::1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := compiled(t, tt.words...)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %q, want %q", err, tt.want)
+			}
+			checkNoSecret(t, err.Error())
+		})
+	}
+}
+
+// keyClause is a key as tsig-keygen writes it.
+func keyClause(name string) string {
+	return "key \"" + name + "\" {\n\talgorithm hmac-sha256;\n\tsecret \"" + canaryKey + "\";\n};\n"
+}
+
+func TestPlaceholders(t *testing.T) {
+	t.Setenv("DYNDNS_TEST_SECRET", canarySecret)
+	t.Setenv("DYNDNS_TEST_TOKEN", canaryToken)
+	t.Setenv("DYNDNS_TEST_KEY", canaryKey)
+	t.Setenv("DYNDNS_TEST_HOST", "192.0.2.53")
+	t.Setenv("DYNDNS_TEST_DIR", filepath.Dir(write(t, "one.key", keyClause("one"))))
+	token := write(t, "token", "other-token_0123456789\n")
+	h, err := unmarshal(block(
+		"secret {env.DYNDNS_TEST_SECRET}",
+		"nameserver {env.DYNDNS_TEST_HOST}:5353",
+		"domain {env.DYNDNS_TEST_HOST}.example",
+		"zone a.test {env.DYNDNS_TEST_KEY}",
+		"zone b.test {\ntsig_keyfile {env.DYNDNS_TEST_DIR}/one.key\nnameserver {env.DYNDNS_TEST_HOST}\n}",
+		clientWord("token {env.DYNDNS_TEST_TOKEN} {file."+token+"}", "hosts *"),
+	))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := h.compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for presented, client := range map[string]string{
+		canarySecret: "secret", canaryToken: "home", "other-token_0123456789": "home",
+	} {
+		if found := c.clients.Lookup(presented); found == nil || found.Name != client {
+			t.Errorf("the token of %s is not known", client)
+		}
+	}
+	key, _ := base64.StdEncoding.DecodeString(canaryKey)
+	for i, want := range []struct{ name, algorithm, server string }{
+		{"a.test.", "hmac-sha512", "192.0.2.53:5353"}, {"one.", "hmac-sha256", "192.0.2.53:53"},
+	} {
+		z := c.zones[i]
+		if z.key.Name != want.name || z.key.Algorithm != want.algorithm || !slices.Equal(z.key.Secret, key) || !slices.Equal(z.servers, []string{want.server}) {
+			t.Errorf("zone %s has key %v at %v", z.name, z.key, z.servers)
+		}
+	}
+	if c.domain != "192.0.2.53.example" {
+		t.Errorf("domain is %s", c.domain)
+	}
+	// Caddy shows the exported fields in its logs and on its admin API.
+	if h.Secret != "{env.DYNDNS_TEST_SECRET}" || h.Zones[0].TSIG.Secret != "{env.DYNDNS_TEST_KEY}" || h.Clients[0].Tokens[0] != "{env.DYNDNS_TEST_TOKEN}" {
+		t.Errorf("the configuration was expanded in place: %+v", h)
+	}
+}
+
+func TestInheritance(t *testing.T) {
+	file := write(t, "two.key", keyClause("one")+keyClause("Two.Keys"))
+	c, err := compiled(t, secretWord, "nameserver ns1.test ns2.test:5353", "ttl 600 60 3600",
+		"zone a.test "+canaryKey,
+		"zone b.test "+canaryKey+" {\nnameserver 2001:db8::53\nttl 60\n}",
+		"zone c.test {\ntsig_keyfile "+file+" two.keys.\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []zoneSettings{
+		{name: "a.test.", servers: []string{"ns1.test:53", "ns2.test:5353"}, ttl: 600},
+		{name: "b.test.", servers: []string{"[2001:db8::53]:53"}, ttl: 60},
+		{name: "c.test.", servers: []string{"ns1.test:53", "ns2.test:5353"}, ttl: 600},
+	} {
+		if got := c.zones[i]; got.name != want.name || !slices.Equal(got.servers, want.servers) || got.ttl != want.ttl {
+			t.Errorf("got %s %v %d, want %s %v %d", got.name, got.servers, got.ttl, want.name, want.servers, want.ttl)
+		}
+	}
+	if got := c.zones[2].key.Name; got != "two.keys." {
+		t.Errorf("got key %s", got)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := compiled(t, secretWord, serverWord, zoneWord)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.ttl != 300 || c.minTTL != 0 || c.maxTTL != 2147483647 || c.zones[0].ttl != 300 {
+		t.Errorf("ttl %d %d %d, of the zone %d", c.ttl, c.minTTL, c.maxTTL, c.zones[0].ttl)
+	}
+	if want := (access.Limit{Burst: 20, Interval: 10 * time.Second}); c.limit != want {
+		t.Errorf("throttle %v", c.limit)
+	}
+	if c.timeout != 10*time.Second || c.historyDays != 0 || c.domain != "" || c.missingFamilyDelete || c.publicOnly || c.privateClients {
+		t.Errorf("got %+v", c)
+	}
+	tests := []struct {
+		name  string
+		words []string
+		got   func(*settings) any
+		want  any
+	}{
+		{"throttle", []string{"throttle 5 1m"}, func(c *settings) any { return c.limit }, access.Limit{Burst: 5, Interval: time.Minute}},
+		{"throttle off", []string{"throttle off"}, func(c *settings) any { return c.limit.Burst }, 0},
+		{"timeout", []string{"timeout 2s"}, func(c *settings) any { return c.timeout }, 2 * time.Second},
+		{"history of a domain", []string{"domain d.test"}, func(c *settings) any { return c.historyDays }, 30},
+		{"history", []string{"domain d.test", "history 7"}, func(c *settings) any { return c.historyDays }, 7},
+		{"history off", []string{"domain d.test", "history off"}, func(c *settings) any { return c.historyDays <= 0 }, true},
+		{"domain", []string{"domain Dyn.Müller.example:8443"}, func(c *settings) any { return c.domain }, "dyn.xn--mller-kva.example"},
+		{"missing_family", []string{"missing_family delete"}, func(c *settings) any { return c.missingFamilyDelete }, true},
+		{"public_only", []string{"public_only"}, func(c *settings) any { return c.publicOnly }, true},
+		{"private_clients", []string{"private_clients"}, func(c *settings) any { return c.privateClients }, true},
+		{"ttl 0", []string{"ttl 0"}, func(c *settings) any { return c.zones[0].ttl }, uint32(0)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := compiled(t, append(tt.words, secretWord, serverWord, zoneWord)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := tt.got(c); got != tt.want {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
