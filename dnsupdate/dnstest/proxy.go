@@ -108,8 +108,8 @@ func (p *Proxy) open(addr string) {
 		panic(fmt.Sprintf("dnstest: %v", err))
 	}
 	p.tcp, p.udp = tcp, udp
-	p.conns.goWait(func() { p.serveTCP(tcp) })
-	p.conns.goWait(func() { p.serveUDP(udp) })
+	p.conns.wg.Go(func() { p.serveTCP(tcp) })
+	p.conns.wg.Go(func() { p.serveUDP(udp) })
 }
 
 // KillConnections resets all open TCP connections.
@@ -179,7 +179,7 @@ func (p *Proxy) serveUDP(udp net.PacketConn) {
 		}
 		query := append([]byte(nil), buf[:n]...)
 		action := p.decide("udp", query)
-		p.conns.goWait(func() { p.exchangeUDP(udp, from, query, action) })
+		p.conns.wg.Go(func() { p.exchangeUDP(udp, from, query, action) })
 	}
 }
 

@@ -144,7 +144,7 @@ func (c *proxyConn) finish(m pending, genuine []byte) {
 		send()
 		return
 	}
-	c.proxy.conns.goWait(func() {
+	c.proxy.conns.wg.Go(func() {
 		if m.action.after.wait(c.proxy.done) {
 			send()
 		}

@@ -158,8 +158,12 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-func TestQueryRefusals(t *testing.T) {
-	s := NewServer(Zone{Name: testZone}, Zone{Name: "child." + testZone, Records: []string{"www A 192.0.2.1"}})
+func TestQueryEdges(t *testing.T) {
+	label := strings.Repeat("x", 60)
+	s := NewServer(Zone{Name: testZone, Records: []string{
+		"many A 192.0.2.1", "many A 192.0.2.2",
+		"long DNAME " + label + "." + label + "." + label,
+	}}, Zone{Name: "child." + testZone, Records: []string{"www A 192.0.2.1"}})
 	defer s.Close()
 	header := func(change func(*dns.Msg)) *dns.Msg {
 		m := ask("www A")
@@ -172,6 +176,8 @@ func TestQueryRefusals(t *testing.T) {
 		want  string
 	}{
 		{"the longest zone answers", ask("www.child A"), "NOERROR aa | www.child A 192.0.2.1"},
+		{"every type", ask("many ANY"), "NOERROR aa | many A 192.0.2.1, many A 192.0.2.2"},
+		{"DNAME that gets too long", ask(label + ".long DNAME"), "YXDOMAIN aa | long DNAME " + label + "." + label + "." + label},
 		{"outside every zone", new(dns.Msg).SetQuestion("example.org.", dns.TypeA), "REFUSED"},
 		{"another class", header(func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS }), "REFUSED"},
 		{"zone transfer", ask("@ AXFR"), "REFUSED"},

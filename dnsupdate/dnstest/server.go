@@ -50,8 +50,8 @@ func NewServer(zones ...Zone) *Server {
 	if s.tcp, s.udp, err = listen("127.0.0.1:0"); err != nil {
 		panic(fmt.Sprintf("dnstest: %v", err))
 	}
-	s.conns.goWait(s.serveUDP)
-	s.conns.goWait(s.serveTCP)
+	s.conns.wg.Go(s.serveUDP)
+	s.conns.wg.Go(s.serveTCP)
 	return s
 }
 
@@ -247,10 +247,8 @@ type connSet struct {
 	open   []net.Conn
 }
 
-func (c *connSet) goWait(f func()) { c.wg.Go(f) }
-
 // serve runs f for the connection, which it closes afterwards, at once if the
-// set is closed already. Only what goWait or serve runs may call it.
+// set is closed already. Only what wg waits for may call it.
 func (c *connSet) serve(conn net.Conn, f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

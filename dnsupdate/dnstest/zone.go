@@ -23,6 +23,7 @@ type Zone struct {
 	// Allow, if not nil, decides whether a key may change RRsets of a type at
 	// an owner, as BIND's update-policy. Key and owner are lower case with a
 	// trailing dot. Deleting all RRsets of a name asks for each that exists.
+	// The function must not use the server.
 	Allow func(key, owner string, rrtype uint16) bool
 	// MaxTTL, if not 0, cuts the TTL of what is added, as BIND's max-zone-ttl.
 	MaxTTL uint32
