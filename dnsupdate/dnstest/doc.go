@@ -9,8 +9,10 @@
 // DNSSEC, no zone transfer and no limits. It is for tests and demonstrations,
 // never for production.
 //
-// It follows RFC 2136 section 3 to the letter and BIND where the RFC leaves a
-// choice. BIND 9.18 departs from the RFC where this server does not: it checks
+// An UPDATE is processed in the order of RFC 2136 section 3, except that a key
+// without rights in the zone is refused first. Where the RFC leaves a choice the
+// server does as BIND: it takes an SOA record only with a higher serial, and no
+// wildcard NS or DNAME. BIND 9.18 departs from the RFC where this server does not: it checks
 // the Update Section before the prerequisites, so that a message with a fault in
 // both gets the other code; it knows no zone of another class than IN and says
 // NOTIMP, not NOTAUTH; it raises the serial when an owner is merely spelled
