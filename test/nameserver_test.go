@@ -78,17 +78,17 @@ func TestNameserver(t *testing.T) {
 
 func TestNameserverOptions(t *testing.T) {
 	key := nameserver.NewKey(zone)
-	t.Run("denied name", func(t *testing.T) {
+	t.Run("limited key", func(t *testing.T) {
 		for _, kind := range []nameserver.Kind{nameserver.BIND, nameserver.Knot} {
 			t.Run(string(kind), func(t *testing.T) {
 				s := nameserver.Run(t, kind, nameserver.Config{Zones: []nameserver.Zone{
-					{Name: zone, Key: key, Deny: []string{"fixed." + zone}},
+					{Name: zone, Key: key, Only: []string{"home." + zone}},
 				}})
 				if rcode := s.MustAdd(t, zone, "fixed."+zone+" 60 A 192.0.2.1", &key); rcode == "NOERROR" {
-					t.Error("the denied name may be updated")
+					t.Error("a name outside the limits may be updated")
 				}
 				if rcode := s.MustAdd(t, zone, "home."+zone+" 60 A 192.0.2.1", &key); rcode != "NOERROR" {
-					t.Errorf("another name is answered %s", rcode)
+					t.Errorf("a name inside them is answered %s", rcode)
 				}
 			})
 		}

@@ -54,11 +54,14 @@ func configureBIND(_ context.Context, dir string, port int, config Config) (func
 
 func (z Zone) bind(file string) string {
 	policy := z.UpdatePolicy
-	if policy == "" && z.Key.Name != "" {
-		for _, name := range z.Deny {
-			policy += fmt.Sprintf("deny %q name %s; ", z.Key.Name, name)
+	switch {
+	case policy != "" || z.Key.Name == "":
+	case z.Only == nil:
+		policy = fmt.Sprintf("grant %q zonesub A AAAA TXT;", z.Key.Name)
+	default:
+		for _, name := range z.Only {
+			policy += fmt.Sprintf("grant %q subdomain %s A AAAA TXT; ", z.Key.Name, name)
 		}
-		policy += fmt.Sprintf("grant %q zonesub A AAAA TXT;", z.Key.Name)
 	}
 	text := fmt.Sprintf("zone %q {\n\ttype primary;\n\tfile %q;\n", z.Name, file)
 	if policy != "" {

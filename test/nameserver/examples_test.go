@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/caddy-dyndns/dyndns/test/internal/freeport"
 )
 
 const (
@@ -111,7 +113,7 @@ func TestExamples(t *testing.T) {
 	}
 	for _, kind := range Kinds {
 		t.Run(string(kind), func(t *testing.T) {
-			port, err := freePort()
+			port, err := freeport.Find()
 			if err != nil {
 				t.Fatal(err)
 			}

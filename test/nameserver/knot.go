@@ -29,15 +29,11 @@ func configureKnot(_ context.Context, dir string, port int, config Config) (func
 		if z.Key.Name == "" {
 			continue
 		}
-		var ids []string
-		if len(z.Deny) > 0 {
-			ids = append(ids, fmt.Sprintf("deny%d", i))
-			fmt.Fprintf(&acls, "  - id: deny%d\n    key: %s\n    action: update\n    update-owner: name\n    update-owner-match: equal\n    update-owner-name: [%s]\n    deny: on\n",
-				i, z.Key.Name, strings.Join(z.Deny, ", "))
-		}
-		ids = append(ids, fmt.Sprintf("update%d", i))
 		fmt.Fprintf(&acls, "  - id: update%d\n    key: %s\n    action: update\n    update-type: [A, AAAA, TXT]\n", i, z.Key.Name)
-		fmt.Fprintf(&zones, "    acl: [%s]\n", strings.Join(ids, ", "))
+		if z.Only != nil {
+			fmt.Fprintf(&acls, "    update-owner: name\n    update-owner-match: sub-or-equal\n    update-owner-name: [%s]\n", strings.Join(z.Only, ", "))
+		}
+		fmt.Fprintf(&zones, "    acl: update%d\n", i)
 	}
 	conf := fmt.Sprintf("server:\n    listen: 127.0.0.1@%d\n    rundir: %[2]s\ndatabase:\n    storage: %[2]s\nlog:\n  - target: stderr\n    any: info\n", port, dir)
 	for _, section := range []struct{ name, text string }{{"key", keys.String()}, {"acl", acls.String()}, {"zone", zones.String()}} {

@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/test/internal/freeport"
 )
 
 // Kind is one of the nameservers.
@@ -54,10 +56,13 @@ type Zone struct {
 	// Key may update A, AAAA and TXT records anywhere in the zone (with
 	// PowerDNS: everything, it knows no such rule). The zero Key: no updates.
 	Key Key
-	// Deny are names that Key may not change all the same. Not with PowerDNS.
-	Deny []string
+	// Only limits Key to these names and what is below them. Not with PowerDNS.
+	//
+	// There is no list of exceptions: Knot refuses every query that is signed with
+	// a key for which the zone has a rule with "deny: on", whatever its action.
+	Only []string
 
-	// UpdatePolicy replaces the statements that Key and Deny make. BIND only.
+	// UpdatePolicy replaces the statements that Key and Only make. BIND only.
 	UpdatePolicy string
 	// Signed turns on dnssec-policy and inline-signing. BIND only.
 	Signed bool
@@ -99,7 +104,7 @@ func Start(ctx context.Context, kind Kind, dir string, config Config) (*Server, 
 	if !ok {
 		return nil, fmt.Errorf("unknown nameserver %q", kind)
 	}
-	port, err := freePort()
+	port, err := freeport.Find()
 	if err != nil {
 		return nil, err
 	}
@@ -127,29 +132,6 @@ func run(ctx context.Context, kind Kind, dir string, port int, zones []Zone, com
 		return nil, err
 	}
 	return s, nil
-}
-
-// freePort finds a port that is free for TCP and UDP. It lies below the range
-// that the kernel takes local ports from, so that it is still free after Kill.
-func freePort() (int, error) {
-	for range 100 {
-		n := make([]byte, 2)
-		rand.Read(n)
-		port := 10000 + (int(n[0])<<8|int(n[1]))%22000
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		tcp, err := net.Listen("tcp", addr)
-		if err != nil {
-			continue
-		}
-		udp, err := net.ListenPacket("udp", addr)
-		tcp.Close()
-		if err != nil {
-			continue
-		}
-		udp.Close()
-		return port, nil
-	}
-	return 0, errors.New("found no free port")
 }
 
 // Kind tells which nameserver it is.

@@ -43,7 +43,7 @@ func configurePowerDNS(ctx context.Context, dir string, port int, config Config)
 		}
 	}
 	for i, z := range config.Zones {
-		if z.bindOnly() || z.Deny != nil {
+		if z.bindOnly() || z.Only != nil {
 			return nil, errors.New("the zone asks for what PowerDNS does not have")
 		}
 		file := filepath.Join(dir, fmt.Sprintf("%d.zone", i))
