@@ -1,0 +1,199 @@
+package dyndns
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/caddy-dyndns/dyndns/internal/redact"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+)
+
+// logMessage is the message of the one entry that every API request gets, in
+// place of Caddy's access entry with its unredacted URI. docs/logging.md lists
+// the fields.
+const logMessage = "answered request"
+
+// maxUserAgent is how many characters of the User-Agent header are logged.
+const maxUserAgent = 80
+
+func (h *Handler) logRequest(r *http.Request, dialect string, worst result, o *service.Outcome, status int, took time.Duration) {
+	entry := h.logger.Check(logLevel(worst), logMessage)
+	if entry == nil {
+		return
+	}
+	fields := make([]zap.Field, 0, 14)
+	fields = append(fields,
+		zap.String("dialect", dialect),
+		zap.String("result", worst.String()),
+		zap.Int("status", status),
+		zap.Duration("duration", took),
+		zap.String("client_ip", clientText(r)),
+		zap.String("method", excerpt(r.Method)),
+		zap.String("host", excerpt(r.Host)),
+		zap.String("uri", redact.URI(r.RequestURI)),
+		zap.String("user_agent", excerpt(r.UserAgent())),
+	)
+	if o.Client != "" {
+		fields = append(fields, zap.String("client", o.Client))
+	}
+	if len(o.Hosts) > 0 {
+		fields = append(fields, zap.Array("hosts", loggedHosts(o.Hosts)))
+	}
+	if len(o.LAN) > 0 {
+		fields = append(fields, zap.Array("lan", loggedHosts(o.LAN)))
+	}
+	if len(o.Checks) > 0 {
+		fields = append(fields, zap.Array("zones", loggedChecks(o.Checks)))
+	}
+	if o.Err != nil {
+		fields = append(fields, zap.Inline(loggedError{o.Err}))
+	}
+	entry.Write(fields...)
+}
+
+// clientText is the client's address, empty on a unix socket.
+func clientText(r *http.Request) string {
+	if addr := clientAddress(r); addr.IsValid() {
+		return addr.String()
+	}
+	return ""
+}
+
+func logLevel(r result) zapcore.Level {
+	switch r {
+	case unchanged:
+		return zapcore.DebugLevel
+	case refused:
+		return zapcore.WarnLevel
+	case failed:
+		return zapcore.ErrorLevel
+	}
+	return zapcore.InfoLevel
+}
+
+// excerpt is the beginning of a header value. JSON would escape line breaks, but
+// let C1 controls and the Unicode line separators through.
+func excerpt(s string) string {
+	n := 0
+	for i := range s {
+		if n == maxUserAgent {
+			s = s[:i]
+			break
+		}
+		n++
+	}
+	return escapeControls(s)
+}
+
+// escapeControls writes as Go escapes what could end a line or steer a terminal.
+func escapeControls(s string) string {
+	return escape(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+func escape(s string, unsafe func(rune) bool) string {
+	if strings.IndexFunc(s, unsafe) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unsafe(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// loggedHosts logs what became of each name.
+type loggedHosts []service.HostOutcome
+
+func (hosts loggedHosts) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for i := range hosts {
+		if err := enc.AppendObject((*loggedHost)(&hosts[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type loggedHost service.HostOutcome
+
+func (h *loggedHost) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("name", h.Name)
+	if h.Zone != "" {
+		enc.AddString("zone", h.Zone)
+	}
+	enc.AddString("result", hostResult((*service.HostOutcome)(h)).String())
+	if h.Err != nil {
+		return loggedError{h.Err}.MarshalLogObject(enc)
+	}
+	return enc.AddArray("records", loggedRecords(h.Records))
+}
+
+type loggedRecords []service.Record
+
+func (records loggedRecords) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for i := range records {
+		if err := enc.AppendObject((*loggedRecord)(&records[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type loggedRecord service.Record
+
+func (r *loggedRecord) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("type", r.Type.String())
+	enc.AddString("old", strings.Join(r.Old, ","))
+	enc.AddString("new", strings.Join(r.New, ","))
+	enc.AddUint32("ttl", r.TTL)
+	enc.AddBool("changed", r.Changed)
+	return nil
+}
+
+// loggedError logs a refusal as two fields.
+type loggedError struct{ *service.Error }
+
+func (e loggedError) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("reason", reasonWord(e.Reason))
+	message := e.Message
+	if e.Cause != nil && e.Cause.Error() != message {
+		message += ": " + e.Cause.Error()
+	}
+	enc.AddString("error", escapeControls(message))
+	return nil
+}
+
+// loggedChecks logs the self-test of each zone.
+type loggedChecks []service.ZoneCheck
+
+func (checks loggedChecks) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for i := range checks {
+		if err := enc.AppendObject((*loggedCheck)(&checks[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type loggedCheck service.ZoneCheck
+
+func (c *loggedCheck) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("zone", c.Zone)
+	enc.AddString("result", checkResult((*service.ZoneCheck)(c)).String())
+	for _, step := range c.Steps {
+		if step.Err != nil {
+			enc.AddString("error", escapeControls(step.Name+": "+step.Err.Error()))
+			break
+		}
+	}
+	return nil
+}
