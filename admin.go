@@ -1,0 +1,118 @@
+package dyndns
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+)
+
+func init() {
+	caddy.RegisterModule(adminStatus{})
+}
+
+// adminStatus is a module that provides the /dyndns/status endpoint for the
+// Caddy admin API: the zones with their nameservers, queues and counters.
+type adminStatus struct{}
+
+// CaddyModule returns the Caddy module information.
+func (adminStatus) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.dyndns",
+		New: func() caddy.Module { return new(adminStatus) },
+	}
+}
+
+// Routes returns the route of the endpoint.
+func (a adminStatus) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{
+		Pattern: "/dyndns/status",
+		Handler: caddy.AdminHandlerFunc(a.serve),
+	}}
+}
+
+func (adminStatus) serve(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", http.MethodGet)
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("method not allowed")}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	status := struct {
+		Zones []zoneStatus `json:"zones"`
+	}{Zones: []zoneStatus{}}
+	for _, s := range zoneStatuses() {
+		status.Zones = append(status.Zones, describe(s))
+	}
+	if err := json.NewEncoder(w).Encode(status); err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
+	}
+	return nil
+}
+
+// zoneStatus is what the endpoint says of one zone.
+type zoneStatus struct {
+	Zone        string             `json:"zone"`
+	Key         string             `json:"key"`
+	Nameservers []nameserverStatus `json:"nameservers"`
+	Waiting     int                `json:"waiting"`
+	Updates     uint64             `json:"updates"`
+	Queries     uint64             `json:"queries"`
+	Unmet       uint64             `json:"unmet"`
+	Denied      uint64             `json:"denied"`
+	Failed      uint64             `json:"failed"`
+}
+
+type nameserverStatus struct {
+	Address   string     `json:"address"`
+	Up        bool       `json:"up"`
+	RestsTill *time.Time `json:"rests_till,omitempty"`
+	Latency   float64    `json:"latency_seconds"`
+	LastError string     `json:"last_error,omitempty"`
+}
+
+func describe(s dnsupdate.Status) zoneStatus {
+	z := zoneStatus{
+		Zone: s.Zone, Key: s.Key, Waiting: s.Waiting, Nameservers: []nameserverStatus{},
+		Updates: s.Counts.Updates, Queries: s.Counts.Queries,
+		Unmet: s.Counts.Unmet, Denied: s.Counts.Denied, Failed: s.Counts.Failed,
+	}
+	for _, server := range s.Servers {
+		n := nameserverStatus{Address: server.Address, Up: server.Up, Latency: server.Latency.Seconds()}
+		if !server.Up {
+			n.RestsTill = &server.RestEnds
+		}
+		if server.LastError != nil {
+			n.LastError = server.LastError.Error()
+		}
+		z.Nameservers = append(z.Nameservers, n)
+	}
+	return z
+}
+
+// zoneStatuses returns the state of every updater in the process, ordered by
+// zone. The pool is what survives a reload; there is no list of handlers that an
+// endpoint of the admin API could ask, which Caddy starts before them.
+func zoneStatuses() []dnsupdate.Status {
+	var updaters []updater
+	pool.Range(func(_, value any) bool {
+		if u, ok := value.(updater); ok {
+			updaters = append(updaters, u)
+		}
+		return true
+	})
+	statuses := make([]dnsupdate.Status, 0, len(updaters))
+	for _, u := range updaters {
+		statuses = append(statuses, u.Status())
+	}
+	slices.SortFunc(statuses, func(a, b dnsupdate.Status) int { return strings.Compare(a.Zone, b.Zone) })
+	return statuses
+}
+
+// Interface guard
+var _ caddy.AdminRouter = adminStatus{}
