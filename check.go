@@ -1,0 +1,142 @@
+package dyndns
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+)
+
+// cmdCheck is the command dyndns-check.
+func cmdCheck(fl caddycmd.Flags) (int, error) {
+	config, _, _, err := caddycmd.LoadConfig(fl.String("config"), fl.String("adapter"))
+	if err != nil {
+		return exitCode(err)
+	}
+	return exitCode(checkConfig(context.Background(), os.Stdout, config))
+}
+
+// checkConfig tests every zone of every handler in a JSON configuration, and
+// each only once.
+func checkConfig(ctx context.Context, out io.Writer, config []byte) error {
+	handlers, err := findHandlers(config)
+	if err != nil {
+		return err
+	}
+	if len(handlers) == 0 {
+		return errors.New("the configuration holds no dyndns handler")
+	}
+	client := dnsupdate.NewClient(dnsupdate.Options{})
+	defer client.Close()
+	seen := make(map[updaterKey]bool)
+	bad := 0
+	for _, h := range handlers {
+		c, err := h.compile()
+		if err != nil {
+			return err
+		}
+		if err := h.Validate(); err != nil {
+			return err
+		}
+		for _, w := range c.warnings {
+			fmt.Fprintf(out, "unused key: %s\n", w)
+		}
+		for i := range c.zones {
+			zone := &c.zones[i]
+			if seen[zone.poolKey()] {
+				continue
+			}
+			seen[zone.poolKey()] = true
+			ok, err := checkZone(ctx, out, client, zone, c.timeout)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				bad++
+			}
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of %d zones cannot be updated", bad, len(seen))
+	}
+	return nil
+}
+
+// findHandlers returns the dyndns handlers of a configuration, wherever they
+// stand: routes nest in each other and in other modules.
+func findHandlers(config []byte) ([]*Handler, error) {
+	decoder := json.NewDecoder(bytes.NewReader(config))
+	decoder.UseNumber() // a duration as a float would not decode
+	var tree any
+	if err := decoder.Decode(&tree); err != nil {
+		return nil, fmt.Errorf("decoding config: %w", err)
+	}
+	var (
+		handlers []*Handler
+		walk     func(node any) error
+	)
+	walk = func(node any) error {
+		switch node := node.(type) {
+		case []any:
+			for _, child := range node {
+				if err := walk(child); err != nil {
+					return err
+				}
+			}
+		case map[string]any:
+			if node["handler"] == "dyndns" {
+				delete(node, "handler")
+				raw, err := json.Marshal(node)
+				if err != nil {
+					return fmt.Errorf("decoding dyndns handler: %w", err)
+				}
+				h := new(Handler)
+				if err := caddy.StrictUnmarshalJSON(raw, h); err != nil {
+					return fmt.Errorf("decoding dyndns handler: %w", err)
+				}
+				handlers = append(handlers, h)
+				return nil
+			}
+			for _, child := range node {
+				if err := walk(child); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	return handlers, walk(tree)
+}
+
+// checkZone prints the steps of one zone's test and tells whether all went well.
+func checkZone(ctx context.Context, out io.Writer, client *dnsupdate.Client, zone *zoneSettings, timeout time.Duration) (bool, error) {
+	u, err := client.Open(dnsupdate.ZoneConfig{Name: zone.name, Servers: zone.servers, Key: zone.key})
+	if err != nil {
+		return false, fmt.Errorf("zone %s: %w", zone.name, err)
+	}
+	defer u.Close()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	fmt.Fprintf(out, "zone %s\n", zone.name)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	ok := true
+	for _, step := range u.Check(ctx) {
+		verdict, detail := "ok", step.Detail
+		if step.Err != nil {
+			verdict, detail, ok = "FAILED", step.Err.Error(), false
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n",
+			verdict, step.Name, step.Server, step.Took.Round(time.Microsecond*100), escapeControls(detail))
+	}
+	return ok, table.Flush()
+}

@@ -1,0 +1,123 @@
+package dyndns
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/internal/name"
+)
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "dyndns-check",
+		Usage: "[--config <path>] [--adapter <name>]",
+		Short: "Checks whether the zones of the dyndns handlers can be updated",
+		Long: `
+Finds the dyndns handlers of a configuration and tests each of their zones
+against its nameservers, without starting a server: whether they can be
+reached, whether they are authoritative, whether they accept the key and the
+time of this machine, and whether a record can be written, read back and
+removed again. The record is a TXT record of a random name.
+
+Placeholders such as {env.DYNDNS_SECRET} are replaced from the environment of
+this command, which should therefore be that of the server.
+
+If --config is omitted, the Caddyfile in the current directory is used. The
+exit code is 0 if every zone can be updated, and 1 otherwise.
+`,
+		Flags: func() *flag.FlagSet {
+			fs := flag.NewFlagSet("dyndns-check", flag.ExitOnError)
+			fs.String("config", "", "Input configuration file, - for standard input")
+			fs.String("adapter", "", "Name of config adapter")
+			return fs
+		}(),
+		Func: cmdCheck,
+	})
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "dyndns-token",
+		Usage: "[--token <token>]",
+		Short: "Prints a random token for a dyndns client and its digest",
+		Long: `
+Prints two lines: a random token, which goes to the router or script, and the
+sha256: line that stands for it in the configuration. A configuration that
+holds digests only tells no one how to change a name.
+
+With --token, prints the sha256: line of an existing token; --token - reads it
+from standard input, which keeps it out of the shell's history.
+`,
+		Flags: func() *flag.FlagSet {
+			fs := flag.NewFlagSet("dyndns-token", flag.ExitOnError)
+			fs.String("token", "", "An existing token, - for standard input")
+			return fs
+		}(),
+		Func: func(fl caddycmd.Flags) (int, error) {
+			return exitCode(printToken(os.Stdout, os.Stdin, fl.String("token")))
+		},
+	})
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "dyndns-import",
+		Usage: "[--site <address>] <dyndns.yml>",
+		Short: "Turns the YAML configuration of the Python dyndns into a Caddyfile",
+		Long: `
+Reads the YAML configuration of the Python application dyndns, checks it and
+prints a Caddyfile that does the same.
+
+The site's address is the dyndns_domain of the file unless --site names
+another; with neither it is localhost, to be replaced by the host name that the
+routers call. The Caddyfile holds the secrets of the YAML file.
+`,
+		Flags: func() *flag.FlagSet {
+			fs := flag.NewFlagSet("dyndns-import", flag.ExitOnError)
+			fs.String("site", "", "Address of the site")
+			return fs
+		}(),
+		Func: func(fl caddycmd.Flags) (int, error) {
+			if fl.NArg() != 1 {
+				return exitCode(errors.New("one YAML file is needed"))
+			}
+			return exitCode(importSeed(os.Stdout, os.Stderr, fl.Arg(0), fl.String("site")))
+		},
+	})
+}
+
+func exitCode(err error) (int, error) {
+	if err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	return caddy.ExitCodeSuccess, nil
+}
+
+// printToken prints a new token with its digest, or the digest of the given one.
+func printToken(out io.Writer, in io.Reader, token string) error {
+	switch token {
+	case "":
+		token = rand.Text()
+		fmt.Fprintln(out, token)
+	case "-":
+		data, err := io.ReadAll(io.LimitReader(in, 4096))
+		if err != nil {
+			return fmt.Errorf("reading token: %w", err)
+		}
+		token = strings.TrimRight(string(data), "\r\n")
+	}
+	// The rule for tokens is the registry's.
+	specs := []access.Spec{{Name: "new", Tokens: []string{token}, Hosts: []string{"*"}}}
+	if _, err := access.NewRegistry(specs, name.NewZones([]string{"example."})); err != nil {
+		return fmt.Errorf("this is no token: %w", errors.Unwrap(err))
+	}
+	if strings.HasPrefix(token, "sha256:") {
+		return errors.New("this is a digest already")
+	}
+	fmt.Fprintf(out, "sha256:%x\n", sha256.Sum256([]byte(token)))
+	return nil
+}
