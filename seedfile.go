@@ -6,9 +6,12 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
 // seedFile is what the YAML configuration of the Flask application dyndns says,
@@ -54,18 +57,23 @@ func readSeedFile(path string) (*seedFile, []string, error) {
 	return parseSeedFile(path, data)
 }
 
+// yamlAnchor is the one thing that the YAML package quotes of a file: a secret
+// that starts with an asterisk.
+var yamlAnchor = regexp.MustCompile(`anchor '[^']*'`)
+
 func parseSeedFile(path string, data []byte) (*seedFile, []string, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+		message := yamlAnchor.ReplaceAllLiteralString(strings.TrimPrefix(err.Error(), "yaml: "), "anchor")
+		return nil, nil, fmt.Errorf("%s: %s", path, message)
 	}
 	p := &seedParser{path: path}
 	if len(doc.Content) == 0 {
 		return nil, nil, fmt.Errorf("%s: the file is empty", path)
 	}
 	var port string
-	err := p.mapping(doc.Content[0], "the file", func(key string, value *yaml.Node) (err error) {
-		switch key {
+	err := p.mapping(doc.Content[0], "the file", func(node, value *yaml.Node) (err error) {
+		switch key := node.Value; key {
 		case "secret":
 			p.file.Secret, err = p.scalar(key, value)
 		case "nameserver":
@@ -79,7 +87,7 @@ func parseSeedFile(path string, data []byte) (*seedFile, []string, error) {
 		case "zones":
 			err = p.zones(value)
 		default:
-			p.unused(key, value)
+			p.unused(key, node)
 		}
 		return err
 	})
@@ -107,11 +115,11 @@ func (p *seedParser) at(node *yaml.Node, key, message string) error {
 
 // unused warns about a key that has no effect here, log_level among them.
 func (p *seedParser) unused(key string, node *yaml.Node) {
-	p.warnings = append(p.warnings, fmt.Sprintf("%s:%d: %s", p.path, node.Line, key))
+	p.warnings = append(p.warnings, fmt.Sprintf("%s:%d: %s", p.path, node.Line, redact.Echo(key)))
 }
 
 // mapping calls visit with every key of a mapping, each of which may stand once.
-func (p *seedParser) mapping(node *yaml.Node, what string, visit func(key string, value *yaml.Node) error) error {
+func (p *seedParser) mapping(node *yaml.Node, what string, visit func(key, value *yaml.Node) error) error {
 	if node.Kind != yaml.MappingNode {
 		return p.at(node, what, "keys with values are expected")
 	}
@@ -119,10 +127,10 @@ func (p *seedParser) mapping(node *yaml.Node, what string, visit func(key string
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i]
 		if seen[key.Value] {
-			return p.at(key, key.Value, "the key stands here twice")
+			return p.at(key, redact.Echo(key.Value), "the key stands here twice")
 		}
 		seen[key.Value] = true
-		if err := visit(key.Value, node.Content[i+1]); err != nil {
+		if err := visit(key, node.Content[i+1]); err != nil {
 			return err
 		}
 	}
@@ -142,14 +150,14 @@ func (p *seedParser) zones(list *yaml.Node) error {
 	}
 	for _, item := range list.Content {
 		var zone Zone
-		err := p.mapping(item, "zones", func(key string, value *yaml.Node) (err error) {
-			switch key {
+		err := p.mapping(item, "zones", func(node, value *yaml.Node) (err error) {
+			switch key := node.Value; key {
 			case "name":
 				zone.Name, err = p.scalar(key, value)
 			case "tsig_key":
 				zone.TSIG.Secret, err = p.scalar(key, value)
 			default:
-				p.unused("zones."+key, value)
+				p.unused("zones."+key, node)
 			}
 			return err
 		})
