@@ -219,14 +219,14 @@ func TestLatestCountsRepeats(t *testing.T) {
 		s.Record(entry(start.Add(time.Duration(i+1)*time.Second), set("chatty.", "192.0.2.1", "192.0.2.1")))
 	}
 	subs, total := s.Latest(context.Background(), nil, 0, 10)
-	if total != 2 || subs[0].Name != "chatty." || subs[0].Repeats != 2*maxLatest-1 || subs[1].Name != "quiet." {
+	if total != 2 || subs[0].Name != "chatty." || subs[0].Times != 2*maxLatest || subs[1].Name != "quiet." {
 		t.Fatalf("got %d: %+v", total, subs)
 	}
 	s.Record(entry(start.Add(time.Hour*24), failed("chatty.", service.DNSBusy)))
 	s.Record(entry(start.Add(time.Hour*25), failed("chatty.", service.DNSBusy)))
 	s.Record(entry(start.Add(time.Hour*26), failed("chatty.", service.DNSTimeout)))
 	subs, total = s.Latest(context.Background(), nil, 0, 10)
-	if total != 3 || subs[0].Result != "failed" || subs[0].Repeats != 2 || subs[0].Message != `it \x1b[31mfailed` {
+	if total != 3 || subs[0].Result != "failed" || subs[0].Times != 3 || subs[0].Message != `it \x1b[31mfailed` {
 		t.Fatalf("got %d: %+v", total, subs[0])
 	}
 	other := entry(start.Add(time.Hour*27), set("chatty.", "192.0.2.1", "192.0.2.1"))

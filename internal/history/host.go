@@ -189,9 +189,17 @@ func describe(o *service.HostOutcome) []Change {
 	}
 	changes := make([]Change, 0, len(o.Records))
 	for _, r := range o.Records {
-		changes = append(changes, Change{Type: r.Type.String(), Old: shorten(r.Old), New: shorten(r.New)})
+		changes = append(changes, Change{Type: r.Type.String(), Old: orEmpty(shorten(r.Old)), New: orEmpty(shorten(r.New))})
 	}
 	return changes
+}
+
+// orEmpty makes "none" an empty list for JSON.
+func orEmpty(values []string) []string {
+	if values == nil {
+		return []string{}
+	}
+	return values
 }
 
 func failure(o *service.HostOutcome) string {

@@ -49,7 +49,7 @@ type Submission struct {
 	Result    string    `json:"result"`
 	Records   []Change  `json:"records"`
 	Message   string    `json:"message,omitempty"`
-	Repeats   uint64    `json:"repeats,omitempty"` // the same once more, nothing changed
+	Times     uint64    `json:"times"` // more than 1 if it was repeated and nothing changed
 	Client    string    `json:"client"`
 	Source    string    `json:"source"`
 	UserAgent string    `json:"user_agent"`
@@ -149,7 +149,7 @@ func (h *host) export() Host {
 	}
 	for i, c := range h.current {
 		if c.at != 0 {
-			e.Current = append(e.Current, Current{Type: types[i].String(), Values: slices.Concat([]string{}, c.values)})
+			e.Current = append(e.Current, Current{Type: types[i].String(), Values: orEmpty(c.values)})
 		}
 	}
 	e.Log, _ = unpack(h.log)
@@ -160,7 +160,7 @@ func (h *host) export() Host {
 func (sub *submission) export() Submission {
 	return Submission{
 		At: moment(sub.At), Name: sub.Name, Result: sub.Result.String(), Records: sub.Records, Message: sub.Message,
-		Repeats: sub.Repeats, Client: sub.origin.client, Source: sourceText(sub.origin.source), UserAgent: sub.origin.agent,
+		Times: sub.Repeats + 1, Client: sub.origin.client, Source: sourceText(sub.origin.source), UserAgent: sub.origin.agent,
 	}
 }
 
