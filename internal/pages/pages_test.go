@@ -1,0 +1,302 @@
+package pages
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/internal/history"
+)
+
+var site = Site{Host: "dyn.example.com", Statistics: true}
+
+// evil is what every text that comes from outside is set to.
+const evil = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>{{.}}\x1b[31m\n"
+
+func evilHost(name string) history.Host {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	return history.Host{
+		Name: name, First: now, Last: now, Changed: now, Submissions: 3, Changes: 2, LastResult: "updated",
+		Client: evil, Source: evil, UserAgent: evil, Current: []history.Current{{Type: "TXT", Values: []string{evil}}},
+		Log: []history.Change{{At: now, Type: "TXT", Old: []string{}, New: []string{evil}}},
+	}
+}
+
+// renderAll writes every page with hostile and with empty data.
+func renderAll(t *testing.T, s Site, f Format) map[string]string {
+	t.Helper()
+	host := evilHost(evil)
+	sub := history.Submission{At: host.Last, Name: evil, Result: "updated", Records: host.Log, Message: evil, Times: 3, Client: evil, Source: evil, UserAgent: evil}
+	all := make(map[string]string)
+	for name, write := range map[string]func(*bytes.Buffer) error{
+		"usage": func(b *bytes.Buffer) error { return Usage(b, UsageData{Site: s}, f) },
+		"usage filled": func(b *bytes.Buffer) error {
+			return Usage(b, UsageData{s, netip.MustParseAddr("192.0.2.1"), "a.example.com"}, f)
+		},
+		"usage evil": func(b *bytes.Buffer) error {
+			return Usage(b, UsageData{s, netip.MustParseAddr("fe80::1%eth0"), evil}, f)
+		},
+		"hosts": func(b *bytes.Buffer) error {
+			return Hosts(b, HostsData{s, evil, []history.Host{host}, Page{2, 120}}, f)
+		},
+		"no hosts":  func(b *bytes.Buffer) error { return Hosts(b, HostsData{Site: s, Page: Page{1, 0}}, f) },
+		"host":      func(b *bytes.Buffer) error { return Host(b, HostData{s, evil, host}, f) },
+		"bare host": func(b *bytes.Buffer) error { return Host(b, HostData{Site: s, Host: history.Host{Name: "a."}}, f) },
+		"latest": func(b *bytes.Buffer) error {
+			return Latest(b, LatestData{s, evil, []history.Submission{sub}, Page{1, 51}}, f)
+		},
+		"no latest": func(b *bytes.Buffer) error { return Latest(b, LatestData{Site: s, Page: Page{1, 0}}, f) },
+		"message":   func(b *bytes.Buffer) error { return Message(b, MessageData{s, evil, evil}, f) },
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		all[name] = b.String()
+	}
+	return all
+}
+
+var (
+	styleElement = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
+	tag          = regexp.MustCompile(`<[a-z][^>]*>`)
+	quoted       = regexp.MustCompile(`="([^"\s]*)[^"]*"`) // no value is looked into behind its first space
+	attribute    = regexp.MustCompile(`\s(href|src|action|style|on\w+)="?([^"\s>]*)`)
+	idAttribute  = regexp.MustCompile(`\sid="([^"]*)"`)
+	inputElement = regexp.MustCompile(`<input id="([^"]*)" name="([^"]*)"`)
+)
+
+func TestHTML(t *testing.T) {
+	for name, page := range renderAll(t, site, HTML) {
+		t.Run(name, func(t *testing.T) {
+			for _, want := range []string{`<!doctype html>`, `<html lang="en">`, `name="viewport"`, `<main id="main"`, `</html>`} {
+				if strings.Count(page, want) != 1 {
+					t.Errorf("%d times %s", strings.Count(page, want), want)
+				}
+			}
+			if strings.Count(page, "<h1") != 1 || !regexp.MustCompile(`<title>[^<]+</title>`).MatchString(page) {
+				t.Error("no single heading or no title")
+			}
+			for _, bad := range []string{"<script", "<img", "ZgotmplZ", "<no value>"} {
+				if strings.Contains(page, bad) {
+					t.Errorf("the page contains %q", bad)
+				}
+			}
+			// The policy allows the one stylesheet by its hash and data URLs as icons.
+			styles := styleElement.FindAllStringSubmatch(page, -1)
+			if len(styles) != 1 || !strings.Contains(ContentSecurityPolicy, hash(styles[0][1])) {
+				t.Error("the policy does not allow the page's style")
+			}
+			tags := strings.Join(tag.FindAllString(styleElement.ReplaceAllString(page, ""), -1), "\n")
+			for _, a := range attribute.FindAllStringSubmatch(quoted.ReplaceAllString(tags, `="$1"`), -1) {
+				local := strings.HasPrefix(a[2], "/") && !strings.HasPrefix(a[2], "//") || strings.HasPrefix(a[2], "#") || strings.HasPrefix(a[2], "?")
+				icon := a[1] == "href" && strings.HasPrefix(a[2], "data:image/svg+xml,")
+				if (a[1] != "href" && a[1] != "action") || !local && !icon {
+					t.Errorf("attribute %s=%s", a[1], a[2])
+				}
+			}
+			seen := make(map[string]bool)
+			for _, id := range idAttribute.FindAllStringSubmatch(page, -1) {
+				if seen[id[1]] {
+					t.Errorf("two elements have the id %s", id[1])
+				}
+				seen[id[1]] = true
+			}
+			for _, input := range inputElement.FindAllStringSubmatch(page, -1) {
+				if !strings.Contains(page, `<label for="`+input[1]+`">`) {
+					t.Errorf("no label for %s", input[1])
+				}
+			}
+			if strings.Count(page, "<table") != strings.Count(page, "<caption") {
+				t.Error("a table without a caption")
+			}
+		})
+	}
+}
+
+func TestContentSecurityPolicy(t *testing.T) {
+	for _, want := range []string{"default-src 'none'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} {
+		if !strings.Contains(ContentSecurityPolicy, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	for _, bad := range []string{"unsafe", "script-src", "*", "http"} {
+		if strings.Contains(ContentSecurityPolicy, bad) {
+			t.Errorf("it contains %s", bad)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	for name, page := range renderAll(t, site, Text) {
+		if page == "" || !strings.HasSuffix(page, "\n") {
+			t.Errorf("%s: empty or without a newline at the end", name)
+		}
+		if strings.ContainsFunc(page, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == 0x7f }) {
+			t.Errorf("%s: a control character reaches the terminal", name)
+		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	all := renderAll(t, site, JSON)
+	for name, page := range all {
+		var decoded map[string]any
+		if err := json.Unmarshal([]byte(page), &decoded); err != nil || len(decoded) == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := all["no hosts"]; got != `{"hosts":[],"page":1,"pages":1,"total":0}`+"\n" {
+		t.Errorf("no hosts: %s", got)
+	}
+}
+
+// TestFormRoundTrip fills in the form as a browser without scripts does.
+func TestFormRoundTrip(t *testing.T) {
+	get := func(host string) string {
+		var b bytes.Buffer
+		if err := Usage(&b, UsageData{Site: site, Host: host}, HTML); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	form := regexp.MustCompile(`(?s)<form method="get" action="/">.*?<input id="host" name="` + ParamHost + `" value="([^"]*)"`)
+	for _, tt := range []struct {
+		name, typed, filled string // filled is empty if the name is refused
+	}{
+		{"plain", "nas.dyn.example.com", "nas.dyn.example.com"},
+		{"final dot, upper case, spaces", " NAS.dyn.example.com. ", "nas.dyn.example.com"},
+		{"IDN", "bücher.example.com", "xn--bcher-kva.example.com"},
+		{"wildcard", "*.example.com", "*.example.com"},
+		{"address", "192.0.2.1", ""},
+		{"markup", `"><b>x</b>`, ""},
+		{"shell", "a.example.com';reboot;'", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			page := get(tt.typed)
+			value := form.FindStringSubmatch(page)
+			if value == nil || html.UnescapeString(value[1]) != tt.typed {
+				t.Errorf("the form shows %q", value)
+			}
+			if refused := strings.Contains(page, `aria-invalid="true"`); refused != (tt.filled == "") {
+				t.Errorf("refused: %v", refused)
+			}
+			want := tt.filled
+			if want == "" {
+				want = placeholderName
+			}
+			if !strings.Contains(page, `<dt>Domain name</dt><dd><code>`+want+`</code></dd>`) {
+				t.Errorf("the settings are not for %s", want)
+			}
+		})
+	}
+	if page := get(""); strings.Contains(page, `type="password"`) || strings.Count(page, "<input") != 1 {
+		t.Error("the form asks for more than a name")
+	}
+}
+
+func TestLinksOfTheLists(t *testing.T) {
+	prefixed := Site{Host: "example.com", Base: "/dyn", Statistics: true}
+	var b bytes.Buffer
+	if err := Hosts(&b, HostsData{Site: prefixed, Hosts: []history.Host{evilHost("*.a.example.com.")}, Page: Page{2, 120}}, HTML); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`href="/dyn` + PathHosts + `?` + ParamFQDN + `=` + strings.ToLower(url.QueryEscape("*.a.example.com")) + `"`,
+		`name="` + ParamFQDN + `"`,
+		`href="/dyn` + PathLatest + `"`,
+		`href="?` + ParamPage + `=1"`, `href="?` + ParamPage + `=3"`, `Page 2 of 3`,
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	b.Reset()
+	if err := Usage(&b, UsageData{Site: Site{Host: "example.com"}}, HTML); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), PathHosts) {
+		t.Error("a link to statistics that do not exist")
+	}
+}
+
+func TestPage(t *testing.T) {
+	for _, tt := range []struct {
+		query                        string
+		total, number, pages, offset int
+		previous, next               int
+	}{
+		{"", 0, 1, 1, 0, 0, 0},
+		{"1", 50, 1, 1, 0, 0, 0},
+		{"1", 51, 1, 2, 0, 0, 2},
+		{"2", 101, 2, 3, 50, 1, 3},
+		{"3", 101, 3, 3, 100, 2, 0},
+		{"9", 101, 9, 3, 400, 3, 0},
+		{"-1", 101, 1, 3, 0, 0, 2},
+		{"0x2", 101, 1, 3, 0, 0, 2},
+		{"99999999999999999999", 101, 1, 3, 0, 0, 2},
+	} {
+		p := Page{PageNumber(tt.query), tt.total}
+		got := fmt.Sprint(p.Number, p.Pages(), p.Offset(), p.Previous(), p.Next())
+		if want := fmt.Sprint(tt.number, tt.pages, tt.offset, tt.previous, tt.next); got != want {
+			t.Errorf("%q of %d: got %s, want %s", tt.query, tt.total, got, want)
+		}
+	}
+}
+
+func TestNegotiate(t *testing.T) {
+	for _, tt := range []struct {
+		name, accept string
+		want         Format
+	}{
+		{"none", "", Text},
+		{"curl", "*/*", Text},
+		{"Firefox", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", HTML},
+		{"Chrome", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8", HTML},
+		{"JSON", "application/json", JSON},
+		{"JSON and anything", "application/json, */*;q=0.1", JSON},
+		{"JSON before HTML", "text/html;q=0.5, application/json", JSON},
+		{"HTML not at all", "text/html;q=0, */*", Text},
+		{"text before HTML", "text/plain, text/html;q=0.9", Text},
+		{"upper case", "TEXT/HTML", HTML},
+		{"broken weight", "text/html;q=x", Text},
+		{"broken", ";;,,text", Text},
+		{"no number", "application/json;q=NaN", Text},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Negotiate(tt.accept); got != tt.want {
+				t.Errorf("got %s", got.ContentType())
+			}
+		})
+	}
+}
+
+func FuzzNegotiate(f *testing.F) {
+	f.Add("text/html;q=0.5, application/json, */*;q=0.1")
+	f.Fuzz(func(t *testing.T, accept string) {
+		if got := Negotiate(accept); got > JSON {
+			t.Errorf("format %d", got)
+		}
+	})
+}
+
+func FuzzUsage(f *testing.F) {
+	f.Add("nas.example.com")
+	f.Add(evil)
+	f.Fuzz(func(t *testing.T, host string) {
+		var b bytes.Buffer
+		if err := Usage(&b, UsageData{Site: site, Host: host}, HTML); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(b.String(), "<script") || strings.Count(b.String(), "<input") != 1 {
+			t.Error("markup got through")
+		}
+	})
+}
