@@ -11,8 +11,12 @@ import (
 // at most half of the time that is left, so that another may follow.
 func (u *Updater) with(deadline time.Time, exchange func(c *conn, s *server, limit time.Time) outcome) outcome {
 	now := time.Now()
-	s := u.servers.pick(now)
-	limit := now.Add(deadline.Sub(now) / 2)
+	return u.on(u.servers.pick(now), now.Add(deadline.Sub(now)/2), exchange)
+}
+
+// on runs an exchange on a connection to one nameserver.
+func (u *Updater) on(s *server, limit time.Time, exchange func(c *conn, s *server, limit time.Time) outcome) outcome {
+	now := time.Now()
 	c, err := s.pool.get(limit)
 	if err != nil {
 		o := outcome{verdict: unsent, err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Cause: err}}
@@ -66,9 +70,28 @@ func (u *Updater) prove(c *conn, s *server, b blocker, limit time.Time) (exists 
 
 // askAll sends queries and judges every reply. Each has an answer if the
 // outcome is accepted.
-func (u *Updater) askAll(c *conn, s *server, queries []query, limit time.Time) (o outcome) {
+func (u *Updater) askAll(c *conn, s *server, queries []query, limit time.Time) outcome {
 	started := time.Now()
-	defer func() { u.exchanged(s, "query", time.Since(started), o) }()
+	o := u.judgeAll(c, s, queries, limit)
+	u.exchanged(s, "query", time.Since(started), o)
+	if o.verdict != denied {
+		return o
+	}
+	// Nameservers refuse a query for a zone that they do not serve in the same
+	// words as one that they do not allow. To an UPDATE they say which it is.
+	c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
+	probe := u.send(c, s, limit)
+	switch probe.verdict {
+	case accepted:
+		o.err.Hint = "the nameserver takes updates from this key but does not let it query: BIND: allow-query"
+		return o
+	case lost:
+		probe.verdict = unread
+	}
+	return probe
+}
+
+func (u *Updater) judgeAll(c *conn, s *server, queries []query, limit time.Time) (o outcome) {
 	if err := c.ask(u.signer, queries, limit); err != nil {
 		return u.transport(s.pool.address, unread, c, err)
 	}

@@ -2,6 +2,7 @@ package dnsupdate
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -18,7 +19,7 @@ type nameServerCache struct {
 	expires time.Time
 }
 
-// NameServers gives the names that the zone's apex NS records point to. They are
+// NameServers gives the names that the zone's apex NS records point to, sorted. They are
 // remembered for five minutes; one read at a time is under way.
 func (u *Updater) NameServers(ctx context.Context) ([]string, error) {
 	cache := &u.nameServers
@@ -29,7 +30,7 @@ func (u *Updater) NameServers(ctx context.Context) ([]string, error) {
 		return nil, &Error{Kind: Timeout, Zone: u.zone, Cause: ctx.Err()}
 	}
 	if time.Now().Before(cache.expires) {
-		return cache.targets, nil
+		return slices.Clone(cache.targets), nil
 	}
 	answer, err := u.lookup(ctx, u.zone, dns.TypeNS)
 	if err != nil {
@@ -41,8 +42,9 @@ func (u *Updater) NameServers(ctx context.Context) ([]string, error) {
 			targets = append(targets, dns.CanonicalName(ns.Ns))
 		}
 	}
+	slices.Sort(targets)
 	cache.targets, cache.expires = targets, time.Now().Add(nameServerTime)
-	return targets, nil
+	return slices.Clone(targets), nil
 }
 
 // lookup asks one signed question, going on to other nameservers where that helps.

@@ -23,6 +23,9 @@ type round struct {
 	started time.Time
 	// proven: the nameserver accepts our key for the zone.
 	proven bool
+	// halved: these items are a part of a group that was refused, and it is no
+	// use to test the key again.
+	halved bool
 	// How often what went wrong.
 	tries, unmet, failing, lost, down int
 	// pinned is what the only name left was pinned to before.

@@ -21,7 +21,7 @@ const (
 // order of changes to one name.
 func (u *Updater) halves(r round, a, b []*item) {
 	for _, part := range [][]*item{a, b} {
-		u.settle(round{items: part, started: r.started, proven: r.proven, unmet: r.unmet})
+		u.settle(round{items: part, started: r.started, proven: r.proven, halved: r.halved, unmet: r.unmet})
 	}
 }
 
@@ -87,23 +87,34 @@ func (u *Updater) narrow(r *round, o outcome, deadline time.Time) (again bool, l
 		}
 		return false, o
 	}
-	if !r.proven {
+	if !r.halved && !r.proven {
 		probe := u.with(deadline, func(c *conn, s *server, limit time.Time) outcome {
 			c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
 			return u.send(c, s, limit)
 		})
-		switch probe.verdict {
-		case accepted:
+		switch {
+		case probe.verdict == accepted:
 			r.proven = true
-		case denied:
-			return false, probe
-		default:
+		case probe.verdict != denied:
 			return true, probe
+		case probe.err.TSIG != "BADKEY" || !u.keyWorks(deadline):
+			return false, probe
 		}
+		// Knot says BADKEY to a message that its acl denies, and a rule that
+		// denies some names denies the message without names too.
 	}
+	r.halved = true
 	u.halves(*r, a, b)
 	r.items = nil
 	return false, o
+}
+
+// keyWorks tells whether the nameserver signs a reply to a query with our key.
+func (u *Updater) keyWorks(deadline time.Time) bool {
+	o := u.with(deadline, func(c *conn, s *server, limit time.Time) outcome {
+		return u.askAll(c, s, []query{{name: u.zone, rrtype: dns.TypeSOA}}, limit)
+	})
+	return o.verdict == accepted
 }
 
 // reconsider deals with a prerequisite that does not hold: what we believed is
@@ -125,24 +136,27 @@ func (u *Updater) reconsider(r *round, o outcome, deadline time.Time) (again boo
 		o.err.Hint = "the records of the name keep changing, or read otherwise than they are"
 		return false, 0, o
 	}
-	found := u.investigate(r, o.rcode, deadline)
-	if found.verdict != accepted {
+	explained, found := u.investigate(r, o.rcode, deadline)
+	switch {
+	case found.verdict != accepted:
 		return true, 0, found
+	case explained:
+		return true, 0, o
 	}
 	return true, min(5*time.Millisecond<<(r.unmet-2), 100*time.Millisecond), o
 }
 
 // investigate asks with prerequisites alone what is true of the only name left:
-// reads lag behind on a signing nameserver, and wildcards fake them.
-func (u *Updater) investigate(r *round, rcode int, deadline time.Time) outcome {
-	return u.with(deadline, func(c *conn, s *server, limit time.Time) outcome {
+// reads lag behind on a signing nameserver, and wildcards fake them. It tells
+// whether that showed why the prerequisites did not hold.
+func (u *Updater) investigate(r *round, rcode int, deadline time.Time) (explained bool, o outcome) {
+	o = u.with(deadline, func(c *conn, s *server, limit time.Time) outcome {
 		name := r.items[0].name
 		e := u.known.entry(name)
 		var touched [slots]bool
 		for _, it := range r.items {
 			touched[it.slot] = true
 		}
-		explained := false
 		for i := range slots {
 			if !touched[i] {
 				continue
@@ -158,10 +172,12 @@ func (u *Updater) investigate(r *round, rcode int, deadline time.Time) outcome {
 				*set = belief{known: true}
 				explained = true
 			case !exists:
-			case set.exists() && r.unmet >= loosenAfter && set.sameValues(r.pinned[i]):
+			case !set.exists():
+				*set = belief{}
+				explained = true
+			case r.unmet >= loosenAfter && set.sameValues(r.pinned[i]):
 				set.loose = true
 			default:
-				explained = explained || !set.exists()
 				r.pinned[i] = set.rrset
 				*set = belief{}
 			}
@@ -181,6 +197,7 @@ func (u *Updater) investigate(r *round, rcode int, deadline time.Time) outcome {
 		}
 		return outcome{}
 	})
+	return explained, o
 }
 
 // noteWildcard remembers what a wildcard shows, so that the next name below it

@@ -1,0 +1,326 @@
+package dnsupdate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+)
+
+// gather holds a first message back until n calls wait behind it, so that they
+// leave as one group, and gives their results in the order of their arrival.
+func gather(t *testing.T, w *world, calls ...[]Change) [][]Result {
+	t.Helper()
+	release := make(chan struct{})
+	w.proxy.SetFault(dnstest.OnUpdates(dnstest.Sequence(dnstest.Hold(release))))
+	var wg sync.WaitGroup
+	wg.Go(func() { apply(w.Updater, to(host("first"), "192.0.2.250")) })
+	waitFor(t, "the first message to leave", func() bool { return w.Status().Waiting == 0 && w.isRunning() })
+	results := make([][]Result, len(calls))
+	waiting := 0
+	for i, changes := range calls {
+		wg.Go(func() { results[i] = apply(w.Updater, changes...) })
+		waiting += len(changes)
+		waitFor(t, "the call to queue", func() bool { return w.Status().Waiting == waiting })
+	}
+	close(release)
+	wg.Wait()
+	return results
+}
+
+func (u *Updater) isRunning() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.running
+}
+
+// waitFor polls: what it waits for takes milliseconds, whatever the limit is.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 4000 {
+		if ok() {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("waited in vain for %s", what)
+}
+
+func TestGroup(t *testing.T) {
+	w := newWorld(t)
+	var calls [][]Change
+	for i := range 60 {
+		calls = append(calls, []Change{to(host(fmt.Sprintf("h%d.sub.net", i%20)), fmt.Sprintf("192.0.2.%d", i)), to(host(fmt.Sprintf("h%d.sub.net", i%20)), "2001:db8::1")})
+	}
+	before := w.zone.Messages()
+	serial := w.zone.Serial()
+	for i, results := range gather(t, w, calls...) {
+		want := []string{fmt.Sprintf("192.0.2.%d -> 192.0.2.%d", i-20, i), "unchanged 2001:db8::1"}
+		if i < 20 {
+			want = []string{fmt.Sprintf("None -> 192.0.2.%d", i), "None -> 2001:db8::1"}
+		}
+		expect(t, results, want...)
+	}
+	after := w.zone.Messages()
+	if got := after.Updates - before.Updates; got != 2 {
+		t.Errorf("%d messages, want the first and one for all others", got)
+	}
+	if got := w.zone.Serial() - serial; got != 2 {
+		t.Errorf("the serial rose by %d, want 2", got)
+	}
+}
+
+// TestGuilty puts one name that the policy refuses into a group of 64.
+func TestGuilty(t *testing.T) {
+	deny := func(_, owner string, _ uint16) bool { return owner != host("bad") }
+	w := newWorldWith(t, dnstest.Zone{Allow: deny}, Options{})
+	var calls [][]Change
+	for i := range 64 {
+		name := host(fmt.Sprintf("h%d", i))
+		if i == 41 {
+			name = host("bad")
+		}
+		calls = append(calls, []Change{to(name, "192.0.2.1")})
+	}
+	before := w.zone.Messages().Updates
+	for i, results := range gather(t, w, calls...) {
+		if i != 41 {
+			expect(t, results, "None -> 192.0.2.1")
+		} else if e := errorOf(t, results[0]); e.Kind != Refused || e.Name != host("bad") || !e.Verified || e.Unknown {
+			t.Errorf("got %#v", e)
+		}
+	}
+	if got := w.zone.Messages().Updates - before - 1; got > 20 {
+		t.Errorf("%d messages to find one bad name of 64, want at most 20", got)
+	}
+	// From now on it goes alone.
+	for i := range calls {
+		calls[i][0].Values = []string{"192.0.2.2"}
+	}
+	before = w.zone.Messages().Updates
+	gather(t, w, calls...)
+	if got := w.zone.Messages().Updates - before; got > 4 {
+		t.Errorf("%d messages with a name known to be bad, want 4", got)
+	}
+}
+
+// TestGuiltyCall lets the policy refuse one name of a call with several.
+func TestGuiltyCall(t *testing.T) {
+	deny := func(_, owner string, rrtype uint16) bool { return owner != host("bad") || rrtype != dns.TypeAAAA }
+	w := newWorldWith(t, dnstest.Zone{Allow: deny}, Options{})
+	var call []Change
+	for _, label := range []string{"a", "b", "bad", "c"} {
+		call = append(call, to(host(label), "192.0.2.1"), to(host(label), "2001:db8::1"))
+	}
+	for i, r := range apply(w.Updater, call...) {
+		if bad := call[i].Name == host("bad"); bad != (r.Err != nil) {
+			t.Errorf("%s: %s", call[i].Name, line(r))
+		}
+	}
+	if w.zone.Lookup(host("bad"), dns.TypeA) != nil {
+		t.Error("half of a name was changed")
+	}
+}
+
+// TestUselessKey gives a key without any right: no halving can help.
+func TestUselessKey(t *testing.T) {
+	w := newWorld(t)
+	messages := 0
+	w.proxy.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+		messages++
+		return signedAs(dns.RcodeRefused)
+	}))
+	var call []Change
+	for i := range 64 {
+		call = append(call, to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"))
+	}
+	for _, r := range apply(w.Updater, call...) {
+		if e := errorOf(t, r); e.RCode != "REFUSED" || !e.Verified {
+			t.Errorf("got %v", e)
+		}
+	}
+	w.proxy.SetFault(nil) // after this no call of the function is under way
+	if messages != 2 {
+		t.Errorf("%d messages, want the group and a probe", messages)
+	}
+}
+
+// TestLongCalls makes messages that one frame cannot hold.
+func TestLongCalls(t *testing.T) {
+	w := newWorld(t)
+	text := func(i int) []Change {
+		return []Change{{Name: host(fmt.Sprintf("h%d", i)), Type: TypeTXT, Action: Set, Values: []string{strings.Repeat("x", 4000)}, TTL: 1}}
+	}
+	var calls [][]Change
+	for i := range 40 {
+		calls = append(calls, text(i))
+	}
+	for _, results := range gather(t, w, calls...) {
+		if results[0].Err != nil || len(results[0].New) != 1 {
+			t.Error(results[0].Err)
+		}
+	}
+	if e := errorOf(t, apply(w.Updater, slices.Concat(calls...)...)[0]); e.Kind != Invalid || e.Unknown {
+		t.Errorf("got %v, want that one call is too long", e)
+	}
+}
+
+func TestQueueBound(t *testing.T) {
+	w := newWorld(t)
+	w.maxQueue = 10
+	release := make(chan struct{})
+	w.proxy.SetFault(dnstest.Always(dnstest.Hold(release)))
+	var wg sync.WaitGroup
+	wg.Go(func() { apply(w.Updater, to(host("first"), "192.0.2.1")) })
+	waitFor(t, "the first to leave the queue", func() bool { return w.isRunning() && w.Status().Waiting == 0 })
+	for i := range 10 {
+		wg.Go(func() { apply(w.Updater, to(host(fmt.Sprintf("h%d", i)), "192.0.2.1")) })
+	}
+	waitFor(t, "a full queue", func() bool { return w.Status().Waiting == 10 })
+	if e := errorOf(t, apply(w.Updater, to(host("late"), "192.0.2.1"))[0]); e.Kind != Busy || e.Unknown {
+		t.Errorf("got %#v", e)
+	}
+	close(release)
+	wg.Wait()
+	expect(t, apply(w.Updater, to(host("late"), "192.0.2.1")), "None -> 192.0.2.1")
+}
+
+// TestGivingUp cancels a call in each of its states.
+func TestGivingUp(t *testing.T) {
+	w := newWorld(t)
+	release := make(chan struct{})
+	seen := make(chan struct{}, 100)
+	w.proxy.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+		seen <- struct{}{}
+		return dnstest.HoldReply(release)
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	results := make(chan Result, 2)
+	go func() { results <- w.Apply(ctx, []Change{to(host("sent"), "192.0.2.1")})[0] }()
+	<-seen
+	go func() { results <- w.Apply(ctx, []Change{to(host("waiting"), "192.0.2.1")})[0] }()
+	waitFor(t, "the second to queue", func() bool { return w.Status().Waiting == 1 })
+	patient := make(chan []Result)
+	go func() { patient <- apply(w.Updater, to(host("patient"), "192.0.2.1")) }()
+	waitFor(t, "the third to queue", func() bool { return w.Status().Waiting == 2 })
+	cancel()
+	unknown := 0
+	for range 2 {
+		e := errorOf(t, <-results)
+		if e.Kind != Timeout || !errors.Is(e, context.Canceled) {
+			t.Errorf("got %#v", e)
+		}
+		if e.Unknown {
+			unknown++
+		}
+	}
+	if unknown != 1 {
+		t.Errorf("%d outcomes are unknown, want that of the change that was sent", unknown)
+	}
+	close(release)
+	expect(t, <-patient, "None -> 192.0.2.1")
+	if w.zone.Lookup(host("waiting"), dns.TypeA) != nil {
+		t.Error("a change was sent whose caller had gone")
+	}
+	expect(t, apply(w.Updater, to(host("sent"), "192.0.2.1")), "unchanged 192.0.2.1")
+	if e := errorOf(t, w.Apply(ctx, []Change{to(host("late"), "192.0.2.1")})[0]); e.Kind != Timeout || e.Unknown {
+		t.Errorf("got %#v", e)
+	}
+}
+
+// TestNothingLeft cancels ten thousand calls to a server that does not answer.
+func TestNothingLeft(t *testing.T) {
+	w := newWorld(t)
+	apply(w.Updater, to(host("home"), "192.0.2.1"))
+	before := runtime.NumGoroutine()
+	w.proxy.SetFault(dnstest.Always(dnstest.Drop()))
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	storm(t, 10_000, func(i int) {
+		if r := w.Apply(ctx, []Change{to(host(fmt.Sprintf("h%d", i)), "192.0.2.1")})[0]; r.Err == nil {
+			t.Error("a change succeeded without a reply")
+		}
+	})
+	w.Updater.Close()
+	w.client.Close()
+	w.proxy.SetFault(nil)
+	if w.queue.front != nil || w.queue.length != 0 {
+		t.Errorf("%d changes are left in the queue", w.queue.length)
+	}
+	waitFor(t, "connections to end", func() bool { open, _ := w.proxy.Connections(); return open == 0 })
+	waitFor(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
+	// A request that still holds the updater is not cut.
+	expect(t, apply(w.Updater, to(host("home"), "192.0.2.2")), "192.0.2.1 -> 192.0.2.2")
+	waitFor(t, "its connection to end", func() bool { open, _ := w.proxy.Connections(); return open == 0 })
+}
+
+// TestIdleConnections shows that connections are kept, shared by zones and, after
+// a while, closed.
+func TestIdleConnections(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := w.open(t, w.proxy.Addr())
+	for i := range 20 {
+		apply(w.Updater, to(host("a"), fmt.Sprintf("192.0.2.%d", i)))
+		apply(other, to(host("b"), fmt.Sprintf("192.0.2.%d", i)))
+	}
+	if _, total := w.proxy.Connections(); total > 2 {
+		t.Errorf("%d connections for one change after the other, want one per zone", total)
+	}
+	waitFor(t, "the idle connection to close", func() bool { open, _ := w.proxy.Connections(); return open == 0 })
+}
+
+// TestConnectionBound lets many zones of one nameserver work at once.
+func TestConnectionBound(t *testing.T) {
+	w := newWorld(t)
+	release := make(chan struct{})
+	w.proxy.SetFault(dnstest.OnUpdates(dnstest.Always(dnstest.Hold(release))))
+	var wg sync.WaitGroup
+	for i := range 3 * maxConns {
+		u := w.open(t, w.proxy.Addr())
+		wg.Go(func() {
+			if r := apply(u, to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"))[0]; r.Err != nil {
+				t.Error(r.Err)
+			}
+		})
+	}
+	waitFor(t, "all connections to be in use", func() bool { open, _ := w.proxy.Connections(); return open == maxConns })
+	close(release)
+	wg.Wait()
+	if _, total := w.proxy.Connections(); total != maxConns {
+		t.Errorf("%d connections in all, want %d", total, maxConns)
+	}
+}
+
+// TestTextCompare stands for PowerDNS with a record in its database that is not
+// in canonical form: it reads as its prerequisites do not find it.
+func TestTextCompare(t *testing.T) {
+	w := newWorld(t, "home 300 AAAA 2001:db8::1")
+	odd := true
+	w.proxy.SetFault(dnstest.OnUpdates(func(x dnstest.Exchange) dnstest.Action {
+		m := new(dns.Msg)
+		if err := m.Unpack(x.Query); err != nil {
+			t.Error(err)
+		}
+		exact := slices.ContainsFunc(m.Answer, func(rr dns.RR) bool { return rr.Header().Class == dns.ClassINET })
+		switch {
+		case odd && exact:
+			return signedAs(dns.RcodeNXRrset)
+		case len(m.Ns) > 0:
+			odd = false // rewritten, in canonical form
+		}
+		return dnstest.Pass()
+	}))
+	expect(t, apply(w.Updater, Change{Name: host("home"), Type: TypeAAAA}), "unchanged 2001:db8::1")
+	expect(t, apply(w.Updater, to(host("home"), "2001:db8::2")), "2001:db8::1 -> 2001:db8::2")
+	expect(t, apply(w.Updater, to(host("home"), "2001:db8::3")), "2001:db8::2 -> 2001:db8::3")
+}
