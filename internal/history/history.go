@@ -46,8 +46,8 @@ type Config struct {
 	// Storage keeps the snapshots; nil means memory alone.
 	Storage Storage
 	// Instance names this instance's object in the storage. Two processes that
-	// give the same name get one object each.
-	Instance string
+	// give the same name get one object each. It is asked after Start only.
+	Instance func() (string, error)
 	// Warn is told of trouble with the storage: once, then not again until it
 	// has gone. It may be nil.
 	Warn func(message string, err error)

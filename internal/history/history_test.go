@@ -293,7 +293,7 @@ func TestExpire(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	s := New(Config{MaxHosts: 1000, Storage: newMemory(), Instance: "one"})
+	s := New(Config{MaxHosts: 1000, Storage: newMemory(), Instance: named("one")})
 	s.Start()
 	var wg sync.WaitGroup
 	for g := range 4 {

@@ -119,11 +119,14 @@ func (w *warnings) all() []string {
 	return slices.Clone(w.list)
 }
 
+// named is an instance of that name.
+func named(s string) func() (string, error) { return func() (string, error) { return s, nil } }
+
 // ready starts a store and waits until it has its object's name.
 func ready(t *testing.T, m *memory, instance string) (*Store, *warnings) {
 	t.Helper()
 	w := new(warnings)
-	s := New(Config{Storage: m, Instance: instance, Warn: w.add})
+	s := New(Config{Storage: m, Instance: named(instance), Warn: w.add})
 	s.Start()
 	t.Cleanup(func() { s.Stop(context.Background()) })
 	for s.key() == "" {
@@ -178,7 +181,7 @@ func TestInstancesAddUp(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMemory()
 			a, _ := ready(t, m, "one")
-			b := New(Config{Storage: m, Instance: tt.other})
+			b := New(Config{Storage: m, Instance: named(tt.other)})
 			b.claim(context.Background(), 5*time.Millisecond)
 			if a.key() == b.key() || b.key() == "" {
 				t.Fatalf("objects %q and %q", a.key(), b.key())
@@ -300,7 +303,7 @@ func TestStorageThatFailsAtStart(t *testing.T) {
 
 	m.setFail(errors.New("not mounted"))
 	w := new(warnings)
-	s := New(Config{Storage: m, Instance: "one", Warn: w.add})
+	s := New(Config{Storage: m, Instance: named("one"), Warn: w.add})
 	s.Start()
 	s.Record(entry(recently(-1), set("a.", "192.0.2.1", "192.0.2.2")))
 	for len(w.all()) == 0 {
@@ -346,6 +349,33 @@ func TestStopGivesTheNameBack(t *testing.T) {
 		t.Errorf("locks: %v", m.locks)
 	}
 	New(Config{}).Stop(context.Background())
+}
+
+func TestNothingStartsAfterStop(t *testing.T) {
+	m := newMemory()
+	s := New(Config{Storage: m, Instance: named("one")})
+	s.Stop(context.Background())
+	s.Start() // by a request that was still running
+	s.Record(entry(start, set("a.example.com.", "", "192.0.2.1")))
+	s.Stop(context.Background())
+	if s.writer.done != nil || len(m.locks) != 0 || len(m.objects) != 0 {
+		t.Errorf("it has started: locks %v, %d objects", m.locks, len(m.objects))
+	}
+}
+
+func TestInstanceWithoutName(t *testing.T) {
+	w := new(warnings)
+	s := New(Config{
+		Storage: newMemory(), Warn: w.add,
+		Instance: func() (string, error) { return "", errors.New("no data folder") },
+	})
+	s.Start()
+	s.Record(entry(start, set("a.example.com.", "", "192.0.2.1")))
+	s.Stop(context.Background())
+	if got := w.all(); len(got) != 1 || !strings.Contains(got[0], "no data folder") {
+		t.Errorf("warnings: %q", got)
+	}
+	mustHost(t, s, "a.example.com.")
 }
 
 func FuzzDecode(f *testing.F) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,9 +24,13 @@ const (
 	maxTwins  = 16 // processes that may share an instance name
 )
 
-// writer is the state of the goroutine that saves; only it touches the fields
-// but key, which the store's lock guards.
+// writer is the state of the goroutine that saves; only it touches key, which
+// the store's lock guards, and what follows.
 type writer struct {
+	life    sync.Mutex // guards started and stopped
+	started bool
+	stopped bool
+
 	cancel context.CancelFunc
 	done   chan struct{}
 	key    string // of our object, empty before it is claimed
@@ -33,11 +38,15 @@ type writer struct {
 	size   int    // of the last snapshot
 }
 
-// Start begins to save snapshots until Stop. Without a storage it does nothing.
+// Start begins to save snapshots until Stop. Without a storage, a second time or
+// after Stop it does nothing.
 func (s *Store) Start() {
-	if s.cfg.Storage == nil || s.writer.done != nil {
+	s.writer.life.Lock()
+	defer s.writer.life.Unlock()
+	if s.cfg.Storage == nil || s.writer.started || s.writer.stopped {
 		return
 	}
+	s.writer.started = true
 	ctx, cancel := context.WithCancel(context.Background())
 	s.writer.cancel = cancel
 	s.writer.done = make(chan struct{})
@@ -47,7 +56,11 @@ func (s *Store) Start() {
 // Stop saves what has changed and returns when the goroutine has ended, at the
 // latest when ctx does or after some seconds. Record and the queries still work.
 func (s *Store) Stop(ctx context.Context) {
-	if s.writer.done == nil {
+	s.writer.life.Lock()
+	s.writer.stopped = true
+	started := s.writer.started
+	s.writer.life.Unlock()
+	if !started {
 		return
 	}
 	s.writer.cancel()
@@ -120,9 +133,14 @@ func (s *Store) save(ctx context.Context) {
 // is how two processes with one instance name (Caddy keeps its ID in the data
 // folder) notice each other; the second takes the name with -2 behind it.
 func (s *Store) claim(ctx context.Context, wait time.Duration) {
-	err := errors.New("too many processes with this instance name")
+	instance, err := s.cfg.Instance()
+	if err != nil {
+		s.warn("claim", "cannot name this instance's history; updates are not affected", err)
+		return
+	}
+	err = errors.New("too many processes with this instance name")
 	for n := 1; n <= maxTwins && ctx.Err() == nil; n++ {
-		key := objectKey(s.cfg.Instance, n)
+		key := objectKey(instance, n)
 		lockCtx, cancel := context.WithTimeout(ctx, wait)
 		err = s.cfg.Storage.Lock(lockCtx, key)
 		late := lockCtx.Err() != nil
