@@ -13,13 +13,17 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
-// ServeHTTP answers the requests of every dialect and passes on all others.
+// ServeHTTP answers the requests of every dialect and those for the pages, and
+// passes on all others.
 //
 // It never returns an error of its own: Caddy would log the whole URI, which may
 // hold a secret.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	call, ok := dialect.Match(r, h.dialects)
 	if !ok {
+		if h.servePage(w, r) {
+			return nil
+		}
 		return next.ServeHTTP(w, r)
 	}
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
@@ -27,7 +31,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	outcome := h.answer(r, call)
 	reply := call.Reply(outcome)
 	writeReply(w, reply)
-	h.report(r, call, outcome, reply.Status, time.Since(start))
+	h.report(r, call.Dialect(), outcome, reply.Status, time.Since(start))
 	return nil
 }
 

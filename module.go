@@ -9,6 +9,7 @@ package dyndns
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -87,6 +88,7 @@ type Handler struct {
 	dialects dialect.Options
 	leases   leases
 	events   *notifier
+	history  *storageLease // nil if there is none
 	logger   *zap.Logger
 }
 
@@ -199,6 +201,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.events = newNotifier(ctx)
+	if h.history, err = h.leases.openHistory(ctx, c.historyDays); err != nil {
+		return fmt.Errorf("opening the history: %w", err)
+	}
 	h.service, err = h.leases.open(c)
 	return err
 }
@@ -211,7 +216,7 @@ func (h *Handler) Validate() error {
 		return fmt.Errorf("missing_family: %q is neither keep nor delete", h.MissingFamily)
 	}
 	if h.Timeout < 0 {
-		return fmt.Errorf("timeout: %v is negative", h.Timeout)
+		return fmt.Errorf("timeout: %v is negative", time.Duration(h.Timeout))
 	}
 	if h.History < -1 {
 		return fmt.Errorf("history: %d days is negative", h.History)
@@ -224,6 +229,7 @@ func (h *Handler) Validate() error {
 
 // Cleanup gives back what Provision took. Requests may still be running.
 func (h *Handler) Cleanup() error {
+	h.history.release()
 	return h.leases.release()
 }
 

@@ -1,0 +1,186 @@
+package dyndns
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/internal/pages"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+)
+
+// pathIP answers with the visitor's address, for clients that ask for theirs.
+const pathIP = "/ip"
+
+// pagePaths are ours on the configured domain alone: they are common on other sites.
+var pagePaths = []string{pages.PathUsage, pathIP, pages.PathHosts, pages.PathLatest}
+
+// page is one request for a page.
+type page struct {
+	*Handler
+	w      http.ResponseWriter
+	r      *http.Request
+	format pages.Format
+	site   pages.Site
+	// status and outcome are for the report.
+	status  int
+	outcome service.Outcome
+}
+
+// servePage answers a request for a page; it returns false if this is none.
+func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
+	path := "/" + strings.TrimLeft(r.URL.Path, "/")
+	if !slices.Contains(pagePaths, path) || !h.dialects.ForDomain(r) {
+		return false
+	}
+	// Someone may have put a secret into this URL as well.
+	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	start := time.Now()
+	p := &page{Handler: h, w: w, r: r, format: pages.Negotiate(r.Header.Get("Accept"))}
+	p.site = pages.Site{Host: r.Host, Plain: !encrypted(r), Base: strippedPrefix(r), Statistics: h.history != nil}
+	header := w.Header()
+	header.Set("Vary", "Accept, Authorization")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		header.Set("Allow", "GET, HEAD")
+		p.message(http.StatusMethodNotAllowed, "Method not allowed", "This page can only be read.")
+	case path == pathIP:
+		p.ip()
+	case path == pages.PathUsage:
+		p.write(http.StatusOK, func(b *bytes.Buffer) error {
+			return pages.Usage(b, pages.UsageData{
+				Site: p.site, Visitor: clientAddress(r), Host: r.URL.Query().Get(pages.ParamHost),
+			}, p.format)
+		})
+	case h.history == nil:
+		p.message(http.StatusNotFound, "No statistics", "This server keeps no history.")
+	default:
+		p.statistics(path)
+	}
+	h.report(r, "pages", p.outcome, p.status, time.Since(start))
+	return true
+}
+
+// encrypted tells whether the visitor came over TLS, to Caddy or to a proxy that
+// it trusts.
+func encrypted(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return r.TLS != nil || trusted && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+}
+
+// strippedPrefix is what handle_path or uri strip_prefix took off the path.
+func strippedPrefix(r *http.Request) string {
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok {
+		return ""
+	}
+	prefix, ok := strings.CutSuffix(original.URL.Path, r.URL.Path)
+	if !ok {
+		return ""
+	}
+	return strings.TrimRight(prefix, "/")
+}
+
+func (p *page) ip() {
+	addr := clientAddress(p.r)
+	if !addr.IsValid() {
+		p.message(http.StatusNotFound, "Unknown address", "Your address is not known here.")
+		return
+	}
+	p.send(http.StatusOK, "text/plain; charset=utf-8", []byte(addr.String()+"\n"))
+}
+
+// statistics shows a credential what was submitted for the names that it may change.
+func (p *page) statistics(path string) {
+	client, err := p.service.Authenticate(dialect.HeaderCredential(p.r), clientAddress(p.r), time.Now())
+	if err != nil {
+		p.outcome.Err = err
+		p.refuse(err)
+		return
+	}
+	p.outcome.Client = client.Name
+	ctx, query := p.r.Context(), p.r.URL.Query()
+	list := pages.Page{Number: pages.PageNumber(query.Get(pages.ParamPage))}
+	mine := func(fqdn string) bool { return mayRead(client, fqdn) }
+	store := p.history.recorder
+	if path == pages.PathLatest {
+		data := pages.LatestData{Site: p.site, Client: client.Name}
+		data.Submissions, list.Total = store.Latest(ctx, mine, list.Offset(), pages.PageSize)
+		data.Page = list
+		p.write(http.StatusOK, func(b *bytes.Buffer) error { return pages.Latest(b, data, p.format) })
+		return
+	}
+	if fqdn := query.Get(pages.ParamFQDN); fqdn != "" {
+		p.host(client, fqdn)
+		return
+	}
+	data := pages.HostsData{Site: p.site, Client: client.Name}
+	data.Hosts, list.Total = store.Hosts(ctx, mine, list.Offset(), pages.PageSize)
+	data.Page = list
+	p.write(http.StatusOK, func(b *bytes.Buffer) error { return pages.Hosts(b, data, p.format) })
+}
+
+// host shows one name. Whether another's name is known is nobody's business.
+func (p *page) host(client *access.Client, text string) {
+	fqdn, err := name.Normalize(text)
+	if err == nil && mayRead(client, fqdn) {
+		if host, ok := p.history.recorder.Host(p.r.Context(), fqdn); ok {
+			data := pages.HostData{Site: p.site, Client: client.Name, Host: host}
+			p.write(http.StatusOK, func(b *bytes.Buffer) error { return pages.Host(b, data, p.format) })
+			return
+		}
+	}
+	p.message(http.StatusNotFound, "Unknown host", "Nothing has been submitted for this name, or it is not yours.")
+}
+
+// mayRead tells whether the client may change the name, itself or by a prefix.
+func mayRead(client *access.Client, fqdn string) bool {
+	return client.Grant(fqdn) != access.Denied ||
+		slices.ContainsFunc(client.LAN, func(l access.LAN) bool { return l.Name == fqdn })
+}
+
+// refuse asks for a password, or says why the one given was not taken.
+func (p *page) refuse(err *service.Error) {
+	if err.Reason == service.Throttled {
+		p.w.Header().Set("Retry-After", strconv.Itoa(int(err.RetryAfter.Seconds())+1))
+		p.message(http.StatusTooManyRequests, "Too many attempts", "There were too many wrong passwords from your network. Try again later.")
+		return
+	}
+	p.w.Header().Set("WWW-Authenticate", `Basic realm="dyndns"`)
+	p.message(http.StatusUnauthorized, "Password needed", "Statistics need the secret or the token of a client as the password; the user name may be anything.")
+}
+
+func (p *page) message(status int, title, text string) {
+	p.write(status, func(b *bytes.Buffer) error {
+		return pages.Message(b, pages.MessageData{Site: p.site, Title: title, Text: text}, p.format)
+	})
+}
+
+// write renders a page and sends it whole, or an error page's status alone.
+func (p *page) write(status int, render func(*bytes.Buffer) error) {
+	var b bytes.Buffer
+	if err := render(&b); err != nil {
+		p.logger.Error("rendering a page failed", zap.Error(err))
+		status = http.StatusInternalServerError
+		b.Reset()
+	}
+	if p.format == pages.HTML {
+		p.w.Header().Set("Content-Security-Policy", pages.ContentSecurityPolicy)
+	}
+	p.send(status, p.format.ContentType(), b.Bytes())
+}
+
+func (p *page) send(status int, contentType string, body []byte) {
+	p.status = status
+	writeReply(p.w, dialect.Reply{Status: status, ContentType: contentType, Body: body})
+}
