@@ -81,9 +81,10 @@ func countRequest(dialect string, worst result, o *service.Outcome) {
 	}
 }
 
-// dnsHooks feeds metrics and log from the DNS client, which outlives handlers.
+// dnsHooks feeds metrics and log from the DNS client, which outlives handlers: it
+// asks for the logger each time, because a reload closes the one of before.
 func dnsHooks() dnsupdate.Hooks {
-	logger := caddy.Log().Named("http.handlers.dyndns")
+	logger := func() *zap.Logger { return caddy.Log().Named("http.handlers.dyndns") }
 	return dnsupdate.Hooks{
 		Exchange: func(server, op string, took time.Duration, err *dnsupdate.Error) {
 			exchangeDuration.WithLabelValues(server, op).Observe(took.Seconds())
@@ -94,13 +95,13 @@ func dnsHooks() dnsupdate.Hooks {
 		Group: func(_ string, names int) { groupSize.Observe(float64(names)) },
 		Health: func(server string, up bool) {
 			if up {
-				logger.Info("nameserver answers again", zap.String("server", server))
+				logger().Info("nameserver answers again", zap.String("server", server))
 			} else {
-				logger.Warn("nameserver does not answer", zap.String("server", server))
+				logger().Warn("nameserver does not answer", zap.String("server", server))
 			}
 		},
 		Clamped: func(zone string, wanted, got uint32) {
-			logger.Warn("nameserver bounds the TTL",
+			logger().Warn("nameserver bounds the TTL",
 				zap.String("zone", zone), zap.Uint32("wanted", wanted), zap.Uint32("got", got))
 		},
 	}
