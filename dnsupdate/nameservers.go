@@ -49,6 +49,9 @@ func (u *Updater) NameServers(ctx context.Context) ([]string, error) {
 
 // lookup asks one signed question, going on to other nameservers where that helps.
 func (u *Updater) lookup(ctx context.Context, name string, rrtype uint16) (*dns.Msg, *Error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &Error{Kind: Timeout, Zone: u.zone, Cause: err}
+	}
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(defaultTime)

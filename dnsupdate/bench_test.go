@@ -1,0 +1,77 @@
+package dnsupdate
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+)
+
+// The benchmarks of Apply run against a nameserver in the same process, whose
+// time and allocations they include.
+
+func benchWorld(b *testing.B) *Updater {
+	s := dnstest.NewServer(dnstest.Zone{Name: zoneName, Keys: []dnstest.Key{serverKey(testKey)}})
+	c := NewClient(Options{})
+	b.Cleanup(func() { c.Close(); s.Close() })
+	u, err := c.Open(ZoneConfig{Name: zoneName, Servers: []string{s.Addr()}, Key: testKey})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return u
+}
+
+func BenchmarkApply(b *testing.B) {
+	for _, goroutines := range []int{1, 32, 512} {
+		for _, row := range []struct {
+			name    string
+			changed bool
+		}{{"unchanged", false}, {"changed", true}} {
+			b.Run(fmt.Sprintf("%s/%d", row.name, goroutines), func(b *testing.B) {
+				u := benchWorld(b)
+				b.SetParallelism(goroutines)
+				var next atomic.Int64
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					name := host(fmt.Sprintf("h%d", next.Add(1)))
+					for i := 0; pb.Next(); i++ {
+						address := "192.0.2.1"
+						if row.changed && i%2 == 1 {
+							address = "192.0.2.2"
+						}
+						if r := u.Apply(b.Context(), []Change{to(name, address)}); r[0].Err != nil {
+							b.Error(r[0].Err)
+							return
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkPlan is the work of the engine alone for a group of 200 names that
+// hold what they should.
+func BenchmarkPlan(b *testing.B) {
+	u := benchWorld(b)
+	var items []*item
+	for i := range 200 {
+		c := u.newCall(b.Context(), []Change{to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"), to(host(fmt.Sprintf("h%d", i)), "2001:db8::1")})
+		for j := range c.items {
+			it := &c.items[j]
+			u.known.entry(it.name).sets[it.slot] = belief{rrset: it.set, known: true}
+			items = append(items, it)
+		}
+	}
+	var m message
+	var mac []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		u.plan.make(u, items)
+		if !u.plan.pack(&m, u.zone) {
+			b.Fatal("too long")
+		}
+		mac = m.finish(u.signer, testTime, mac)
+	}
+}
