@@ -1,0 +1,171 @@
+package dyndns
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// The secrets of the canary test: what is configured and what is guessed.
+const (
+	plantedSecret = "c4n4rySecret0123456789"
+	plantedToken  = "c4n4ry-Token_0123456789"
+	plantedWrong  = "c4n4ry-Wrong_0123456789"
+	plantedKey    = "c4n4ryKeyIsThirtyTwoBytesLong000"
+)
+
+// No secret, right or wrong, wherever a client may put it, comes to light in the
+// log with everything turned on, the configuration, metrics, events, status,
+// stored files or replies.
+func TestCanary(t *testing.T) {
+	t.Setenv("CANARY_SECRET", plantedSecret)
+	t.Setenv("CANARY_TOKEN", plantedToken)
+	t.Setenv("CANARY_KEY", base64.StdEncoding.EncodeToString([]byte(plantedKey)))
+	var (
+		mu     sync.Mutex
+		public strings.Builder // everything that anyone can see but the log
+	)
+	show := func(source, text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(&public, "%s: %s\n", source, text)
+	}
+	record(t, func(e caddy.Event) { show("event", eventText(e)) })
+
+	ns := startNameserver(t, "dyn.example.com.", "key.example.com.")
+	dead := "127.0.0.1:" + freePort(t)
+	body := "secret {env.CANARY_SECRET}\nthrottle off\ndomain localhost\n" +
+		zoneBlock("dyn.example.com", ns.Addr()) + zoneBlock("dead.example.com", dead) +
+		"zone key.example.com {\ntsig_key key.example. hmac-sha256 {env.CANARY_KEY}\nnameserver " + ns.Addr() + "\n}\n" +
+		"client home {\ntoken {env.CANARY_TOKEN}\nhosts home.dyn.example.com a.dead.example.com a.key.example.com\nlan nas.dyn.example.com ::1\n}\n"
+	s := serve(t, adminOn+"debug\nmetrics\nservers {\ntrace\n}\n"+recordEvents, `
+https://localhost:{$HTTPS_PORT} {
+	log
+	dyndns {
+		`+body+`
+	}
+	error /error* "broken" 500
+	respond "not found" 404
+}
+http://127.0.0.1:{$HTTP_PORT} {
+	log
+	route /prefix/* {
+		uri strip_prefix /prefix
+		dyndns {
+			`+body+`
+		}
+	}
+	dyndns {
+		`+body+`
+	}
+}`)
+	s.awaitTLS()
+	redirect := "http://localhost:" + os.Getenv("HTTP_PORT")
+
+	requests := 0
+	send := func(method, target, form string, headers ...string) reply {
+		requests++
+		got, err := s.do(method, target, form, headers...)
+		if err != nil {
+			t.Fatalf("%s %s: %v", method, target, err)
+		}
+		// Caddy's redirect sends the client its own URL back.
+		if !strings.HasPrefix(target, redirect) {
+			show("reply to "+method, fmt.Sprint(got.status, got.header, got.body))
+		}
+		return got
+	}
+	for _, secret := range []string{plantedSecret, plantedToken, plantedWrong, url.QueryEscape(plantedWrong + ` "<&=/`)} {
+		paths := []string{"/check/" + secret, "/check?secret=" + secret}
+		for _, host := range []string{"home.dyn.example.com", "a.dead.example.com", "a.key.example.com", "other.dyn.example.com", "x.example.org", "-", ""} {
+			for _, ip := range []string{"192.0.2.1", "127.0.0.1", "x"} {
+				paths = append(paths,
+					"/update-by-path/"+secret+"/"+host+"/"+ip,
+					"/update-by-path/"+host+"/"+secret,
+					"/update-by-query?secret="+secret+"&fqdn="+host+"&ip_1="+ip,
+					"/UPDATE-BY-QUERY?Secret="+secret,
+					"/nic/update?hostname="+host+"&myip="+ip+"&password="+secret,
+					"/v3/update?hostname="+host+"&username="+secret+"&pass="+secret,
+					"/update?domains="+host+"&token="+secret+"&ip="+ip+"&verbose=true",
+				)
+				if strings.HasPrefix(host, "a.d") {
+					break // one request to a dead nameserver is enough
+				}
+			}
+			paths = append(paths, "/delete-by-path/"+secret+"/"+host, "/prefix/delete-by-path/"+secret+"/"+host)
+		}
+		paths = append(paths, "/statistics/latest-submissions?secret="+secret, "/?token="+secret, "/error?token="+secret)
+		for _, base := range []string{s.http, s.https, redirect} {
+			for _, path := range paths {
+				send(http.MethodGet, base+path, "")
+			}
+			for _, path := range []string{"/update-by-query", "/nic/update", "/check", "/update", "/statistics/updates-by-fqdn", "/no/such/path"} {
+				query := "?hostname=home.dyn.example.com&fqdn=home.dyn.example.com&token=" + secret
+				for _, method := range []string{http.MethodPost, http.MethodHead, http.MethodDelete, "PROPFIND"} {
+					send(method, base+path+query, "")
+				}
+				send(http.MethodPost, base+path, "secret="+secret+"&token="+secret, "Content-Type: application/x-www-form-urlencoded")
+				send(http.MethodPost, base+path, "secret="+secret, "Content-Type: text/plain")
+				for _, header := range []string{
+					basicAuth("user", secret), basicAuth(secret, "password"), basicAuth(secret, ""), basicAuth(secret, secret),
+					"Authorization: Bearer " + secret, "Authorization: Token " + secret, "Authorization: Basic " + secret, "Authorization: " + secret,
+				} {
+					send(http.MethodGet, base+path+"?hostname=home.dyn.example.com", "", header)
+					send(http.MethodGet, base+path, "", header, "Sec-Fetch-Site: cross-site")
+				}
+			}
+			send(http.MethodGet, base+"/favicon.ico", "", "Referer: "+base+"/update-by-path/"+secret+"/home.dyn.example.com")
+			send(http.MethodGet, base+"/favicon.ico", "", "Referer: "+base+"/update?domains=home&token="+secret)
+			send(http.MethodGet, base+"/", "", "X-Forwarded-Uri: /check/"+secret, "X-Original-Url: https://localhost/nic/update?password="+secret)
+		}
+	}
+
+	show("config", s.get(s.admin+"/config/").body)
+	show("metrics", s.get(s.admin+"/metrics").body)
+	show("status", s.get(s.admin+"/dyndns/status").body)
+	if err := s.load("http://127.0.0.1:{$HTTP_PORT} {\nrespond 404\n}"); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		show(path, string(text))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	mu.Lock()
+	defer mu.Unlock()
+	text := public.String()
+	for _, secret := range []string{"c4n4ry", base64.StdEncoding.EncodeToString([]byte(plantedKey)), base64.StdEncoding.EncodeToString([]byte("user:" + plantedSecret))} {
+		for line := range strings.Lines(text) {
+			if strings.Contains(line, secret) {
+				t.Fatalf("%s stands in %s", secret, line)
+			}
+		}
+	}
+	// The test sees what it looks for.
+	for _, want := range []string{
+		`"msg":"answered request"`, `"msg":"handled request"`, `"logger":"http.log.error`, `"logger":"http.log.trace"`, `"adjusted config"`,
+		`"Location":["https://localhost`, `REDACTED`, `event: dyndns.updated`, `event: dyndns.refused`, `event: dyndns.deleted`,
+		`caddy_dyndns_requests_total`, `"zone":"dead.example.com."`, `{env.CANARY_SECRET}`, `reply to GET: 200`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the test did not see %s", want)
+		}
+	}
+	t.Logf("%d requests", requests)
+}

@@ -1,0 +1,183 @@
+package dyndns
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+func init() {
+	caddy.RegisterModule(new(subscriber))
+}
+
+// subscriber receives events in tests.
+type subscriber struct{}
+
+// recorded is what all subscribers do with an event.
+var recorded struct {
+	sync.Mutex
+	handle func(caddy.Event)
+}
+
+func (*subscriber) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "events.handlers.dyndns_test", New: func() caddy.Module { return new(subscriber) }}
+}
+
+func (*subscriber) UnmarshalCaddyfile(*caddyfile.Dispenser) error { return nil }
+
+func (*subscriber) Handle(_ context.Context, e caddy.Event) error {
+	recorded.Lock()
+	handle := recorded.handle
+	recorded.Unlock()
+	handle(e)
+	return nil
+}
+
+// record calls handle for every event until the test ends.
+func record(t testing.TB, handle func(caddy.Event)) {
+	set := func(f func(caddy.Event)) {
+		recorded.Lock()
+		defer recorded.Unlock()
+		recorded.handle = f
+	}
+	set(handle)
+	t.Cleanup(func() { set(func(caddy.Event) {}) })
+}
+
+const recordEvents = `
+	events {
+		on dyndns.updated dyndns_test
+		on dyndns.deleted dyndns_test
+		on dyndns.refused dyndns_test
+	}`
+
+func plainSite(body string) string {
+	return "http://127.0.0.1:{$HTTP_PORT} {\nlog\ndyndns {\nsecret 12345678\n" + body + "}\n}\n"
+}
+
+// eventText is an event with its data in the order of their names.
+func eventText(e caddy.Event) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", e.Name(), e.Origin().CaddyModule().ID)
+	for _, key := range slices.Sorted(maps.Keys(e.Data)) {
+		fmt.Fprintf(&b, " %s=%v", key, e.Data[key])
+	}
+	return b.String()
+}
+
+func TestEvents(t *testing.T) {
+	events := make(chan string, 100)
+	record(t, func(e caddy.Event) { events <- eventText(e) })
+	ns := startNameserver(t, "dyn.example.com.")
+	s := serve(t, recordEvents, plainSite(zoneBlock("dyn.example.com", ns.Addr())))
+	const common = " http.handlers.dyndns client=secret client_ip=127.0.0.1 dialect=native host=home.dyn.example.com."
+	rows := []struct {
+		name, path string
+		want       []string
+	}{
+		{"two records", "/update-by-path/12345678/home.dyn.example.com/192.0.2.1/2001:db8::1", []string{
+			"dyndns.updated" + common + " new=192.0.2.1 old= ttl=300 type=A zone=dyn.example.com.",
+			"dyndns.updated" + common + " new=2001:db8::1 old= ttl=300 type=AAAA zone=dyn.example.com.",
+		}},
+		{"no change", "/update-by-path/12345678/home.dyn.example.com/192.0.2.1", nil},
+		{"one of two", "/update-by-path/12345678/home.dyn.example.com/192.0.2.2", []string{
+			"dyndns.updated" + common + " new=192.0.2.2 old=192.0.2.1 ttl=300 type=A zone=dyn.example.com.",
+		}},
+		{"deletion", "/delete-by-path/12345678/home.dyn.example.com", []string{
+			"dyndns.deleted" + common + " new= old=192.0.2.2 ttl=0 type=A zone=dyn.example.com.",
+			"dyndns.deleted" + common + " new= old=2001:db8::1 ttl=0 type=AAAA zone=dyn.example.com.",
+		}},
+		{"wrong secret", "/update-by-path/87654321/home.dyn.example.com/192.0.2.2", []string{
+			"dyndns.refused http.handlers.dyndns client= client_ip=127.0.0.1 dialect=native host= message=wrong secret or token reason=bad_credential zone=",
+		}},
+		{"no zone", "/update-by-path/12345678/home.example.org/192.0.2.2", []string{
+			"dyndns.refused http.handlers.dyndns client=secret client_ip=127.0.0.1 dialect=native host=home.example.org." +
+				" message=home.example.org. is in no zone that this server changes reason=no_zone zone=",
+		}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			s.get(s.http + row.path)
+			for _, want := range row.want {
+				if got := <-events; got != want {
+					t.Errorf("got  %s\nwant %s", got, want)
+				}
+			}
+		})
+	}
+	if len(events) > 0 {
+		t.Errorf("an event too many: %s", <-events)
+	}
+}
+
+// A subscriber that hangs delays no reply; what the queue cannot hold is counted.
+func TestEventsSlowSubscriber(t *testing.T) {
+	release := make(chan struct{})
+	called := make(chan struct{}, 2*maxQueuedEvents)
+	record(t, func(caddy.Event) {
+		called <- struct{}{}
+		<-release
+	})
+	ns := startNameserver(t, "dyn.example.com.")
+	s := serve(t, recordEvents, plainSite("throttle off\n"+zoneBlock("dyn.example.com", ns.Addr())))
+	// One event is with the subscriber, the queue is full, and three are too many.
+	for range 1 + maxQueuedEvents + 3 {
+		if got := s.get(s.http + "/check/87654321"); got.status != 403 {
+			t.Fatalf("status %d: %s", got.status, got.body)
+		}
+	}
+	<-called
+	close(release)
+	for range maxQueuedEvents {
+		<-called
+	}
+	want := `"count":3`
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(s.log(), want); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no warning with %s", want)
+		}
+	}
+	if len(called) > 0 {
+		t.Errorf("%d events too many", len(called))
+	}
+}
+
+// Events of requests that end after their configuration still arrive, and
+// nothing of the configuration is left then.
+func TestEventsAfterReload(t *testing.T) {
+	events := make(chan string, 10)
+	record(t, func(e caddy.Event) { events <- eventText(e) })
+	ns := startNameserver(t, "dyn.example.com.")
+	s := serve(t, recordEvents, plainSite(zoneBlock("dyn.example.com", ns.Addr())))
+	slow, held, release := holdUpdates(t, ns.Addr())
+	if err := s.load(plainSite(zoneBlock("dyn.example.com", slow))); err != nil {
+		t.Fatal(err)
+	}
+	replies := make(chan reply, 1)
+	go func() {
+		got, err := s.do("GET", s.http+"/update-by-path/12345678/home.dyn.example.com/192.0.2.1", "")
+		if err != nil {
+			t.Error(err)
+		}
+		replies <- got
+	}()
+	<-held
+	if err := s.load(plainSite(zoneBlock("dyn.example.com", ns.Addr()))); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if got := <-replies; got.status != 200 || !strings.HasPrefix(got.body, "UPDATED") {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := <-events; !strings.HasPrefix(got, "dyndns.updated") {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,152 @@
+package dyndns
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// scrape returns the module's metrics from the admin API, by name with labels.
+func (s *testServer) scrape() map[string]float64 {
+	s.t.Helper()
+	values := make(map[string]float64)
+	for line := range strings.Lines(s.get(s.admin + "/metrics").body) {
+		if !strings.HasPrefix(line, "caddy_dyndns_") {
+			continue
+		}
+		i := strings.LastIndexByte(line, ' ')
+		value, err := strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		values[line[:i]] = value
+	}
+	return values
+}
+
+const adminOn = "admin 127.0.0.1:{$ADMIN_PORT}\n"
+
+// After a load that two handlers and two configurations shared, the counters
+// have grown by exactly what was asked.
+func TestMetrics(t *testing.T) {
+	ns := startNameserver(t, "dyn.example.com.", "other.example.com.")
+	dead := "127.0.0.1:" + freePort(t)
+	body := "throttle off\n" + zoneBlock("dyn.example.com", ns.Addr()) + zoneBlock("other.example.com", ns.Addr()) + zoneBlock("dead.example.com", dead)
+	sites := plainSite(body) + "https://localhost:{$HTTPS_PORT} {\ndyndns {\nsecret 12345678\n" + body + "}\n}\n"
+	s := serve(t, adminOn+"auto_https disable_redirects", sites)
+	s.awaitTLS()
+	before := s.scrape()
+
+	const rounds = 20
+	load := func(base string, worker int) {
+		host := fmt.Sprintf("h%d", worker)
+		for i := range rounds {
+			for _, path := range []string{
+				fmt.Sprintf("/update-by-path/12345678/%s.dyn.example.com/192.0.2.%d/2001:db8::%d", host, i+1, i+1), // 2 records
+				fmt.Sprintf("/update-by-path/12345678/%s.dyn.example.com/192.0.2.%d", host, i+1),
+				fmt.Sprintf("/nic/update?hostname=%s.other.example.com,%s.dyn.example.com&myip=192.0.2.%d&password=12345678", host, host, i+1), // 1 record
+				fmt.Sprintf("/delete-by-path/12345678/%s.other.example.com", host),                                                             // 1 record
+				"/update-by-path/87654321/h.dyn.example.com/192.0.2.1",
+				"/nic/update?hostname=h.dyn.example.com&myip=192.0.2.1",
+				"/update?domains=h.example.org&token=12345678&ip=192.0.2.1",
+			} {
+				if _, err := s.do("GET", base+path, ""); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	run := func() {
+		var workers sync.WaitGroup
+		for worker := range 4 {
+			base := s.http
+			if worker%2 == 1 {
+				base = s.https
+			}
+			workers.Go(func() { load(base, worker) })
+		}
+		workers.Wait()
+	}
+	run()
+	if err := s.load(sites); err != nil {
+		t.Fatal(err)
+	}
+	after := s.scrape()
+	const n = 4 * rounds
+	want := map[string]float64{
+		`caddy_dyndns_requests_total{dialect="native",result="updated"}`:                      n,
+		`caddy_dyndns_requests_total{dialect="native",result="unchanged"}`:                    n,
+		`caddy_dyndns_requests_total{dialect="native",result="deleted"}`:                      n,
+		`caddy_dyndns_requests_total{dialect="native",result="refused"}`:                      n,
+		`caddy_dyndns_requests_total{dialect="dyndns2",result="updated"}`:                     n,
+		`caddy_dyndns_requests_total{dialect="dyndns2",result="refused"}`:                     n,
+		`caddy_dyndns_requests_total{dialect="duckdns",result="refused"}`:                     n,
+		`caddy_dyndns_records_changed_total{type="A",zone="dyn.example.com."}`:                n,
+		`caddy_dyndns_records_changed_total{type="AAAA",zone="dyn.example.com."}`:             n,
+		`caddy_dyndns_records_changed_total{type="A",zone="other.example.com."}`:              2 * n,
+		`caddy_dyndns_auth_failures_total{reason="wrong"}`:                                    n,
+		`caddy_dyndns_auth_failures_total{reason="missing"}`:                                  n,
+		`caddy_dyndns_auth_failures_total{reason="throttled"}`:                                0,
+		`caddy_dyndns_requests_total{dialect="native",result="failed"}`:                       0,
+		`caddy_dyndns_dns_errors_total{kind="refused",server="` + ns.Addr() + `"}`:            0,
+		`caddy_dyndns_dns_errors_total{kind="unreachable",server="` + ns.Addr() + `"}`:        0,
+		`caddy_dyndns_dns_exchange_duration_seconds_count{op="update",server="` + dead + `"}`: 0,
+	}
+	for name, value := range want {
+		if got := after[name] - before[name]; got != value {
+			t.Errorf("%s grew by %v, want %v", name, got, value)
+		}
+	}
+	updates := `caddy_dyndns_dns_exchange_duration_seconds_count{op="update",server="` + ns.Addr() + `"}`
+	messages := ns.Zone("dyn.example.com.").Messages().Updates + ns.Zone("other.example.com.").Messages().Updates
+	if got := after[updates]; got != float64(messages) {
+		t.Errorf("%v updates counted, the nameserver saw %d", got, messages)
+	}
+	for _, gauge := range []struct {
+		name  string
+		value float64
+	}{
+		{`caddy_dyndns_nameserver_up{server="` + ns.Addr() + `"}`, 1},
+		{`caddy_dyndns_queue_length{zone="dyn.example.com."}`, 0},
+		{`caddy_dyndns_queue_length{zone="dead.example.com."}`, 0},
+	} {
+		if got, ok := after[gauge.name]; !ok || got != gauge.value {
+			t.Errorf("%s is %v, want %v", gauge.name, got, gauge.value)
+		}
+	}
+	for name := range after {
+		if strings.Contains(name, "h1") || strings.Contains(name, "192.0.2") || strings.Contains(name, "12345678") {
+			t.Errorf("a host, address or secret stands in %s", name)
+		}
+	}
+}
+
+// A nameserver that fails is down and counted, and forgotten with its zone.
+func TestMetricsNameserver(t *testing.T) {
+	ns := startNameserver(t, "dyn.example.com.")
+	dead := "127.0.0.1:" + freePort(t)
+	s := serve(t, adminOn, plainSite(zoneBlock("dyn.example.com", dead)))
+	if got := s.get(s.http + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.status != 502 {
+		t.Fatalf("status %d: %s", got.status, got.body)
+	}
+	down := s.scrape()
+	up := fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, dead)
+	if got, ok := down[up]; !ok || got != 0 {
+		t.Errorf("%s is %v", up, got)
+	}
+	if errors := fmt.Sprintf(`caddy_dyndns_dns_errors_total{kind="unreachable",server=%q}`, dead); down[errors] < 1 {
+		t.Errorf("%s is %v", errors, down[errors])
+	}
+	if err := s.load(plainSite(zoneBlock("dyn.example.com", ns.Addr()))); err != nil {
+		t.Fatal(err)
+	}
+	after := s.scrape()
+	if _, ok := after[up]; ok {
+		t.Errorf("%s is still there", up)
+	}
+	if got := after[fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, ns.Addr())]; got != 1 {
+		t.Errorf("the new nameserver is not up: %v", after)
+	}
+}

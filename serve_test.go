@@ -1,0 +1,230 @@
+package dyndns
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+)
+
+// testServer is Caddy in this process. Its state is the process's: tests that
+// use it do not run in parallel.
+type testServer struct {
+	t   testing.TB
+	dir string
+	// The base URLs, without a slash at the end. What listens at the first two is
+	// up to the sites; the last is the admin API, if there is one.
+	http, https, admin string
+	// client trusts any certificate and follows no redirect.
+	client *http.Client
+	global string
+}
+
+// newTestServer prepares a server whose global options are common ones and the
+// given. The variables HTTP_PORT, HTTPS_PORT and ADMIN_PORT hold its ports for
+// use in a Caddyfile. The admin API is off unless the options turn it on; the
+// log is a file in JSON with everything from DEBUG up.
+func newTestServer(t testing.TB, global string) *testServer {
+	t.Helper()
+	dir := t.TempDir()
+	for variable, value := range map[string]string{
+		"HTTP_PORT": freePort(t), "HTTPS_PORT": freePort(t), "ADMIN_PORT": freePort(t), "TEST_DIR": dir,
+	} {
+		t.Setenv(variable, value)
+	}
+	s := &testServer{
+		t: t, dir: dir,
+		http:   "http://127.0.0.1:" + os.Getenv("HTTP_PORT"),
+		https:  "https://localhost:" + os.Getenv("HTTPS_PORT"),
+		admin:  "http://127.0.0.1:" + os.Getenv("ADMIN_PORT"),
+		global: global,
+		client: &http.Client{
+			Timeout: 30 * time.Second,
+			Transport: &http.Transport{
+				TLSClientConfig:     &tls.Config{InsecureSkipVerify: true},
+				MaxIdleConnsPerHost: 32,
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	t.Cleanup(func() {
+		s.client.CloseIdleConnections()
+		if err := caddy.Stop(); err != nil {
+			t.Errorf("stopping Caddy: %v", err)
+		}
+	})
+	return s
+}
+
+// serve starts Caddy with the sites.
+func serve(t testing.TB, global, sites string) *testServer {
+	t.Helper()
+	s := newTestServer(t, global)
+	if err := s.load(sites); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// awaitTLS waits for the certificate of https, which Caddy obtains after it has
+// begun to listen.
+func (s *testServer) awaitTLS() {
+	s.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		_, err := s.do(http.MethodGet, s.https+"/", "")
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("waiting for the certificate: %v", err)
+		}
+	}
+}
+
+// load replaces the configuration, as a reload does.
+func (s *testServer) load(sites string) error {
+	config, err := s.adapt(sites)
+	if err != nil {
+		return err
+	}
+	return caddy.Load(config, true)
+}
+
+func (s *testServer) adapt(sites string) ([]byte, error) {
+	global := s.global
+	if !strings.Contains(global, "admin ") {
+		global += "\nadmin off"
+	}
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(`{
+	persist_config off
+	skip_install_trust
+	local_certs
+	http_port {$HTTP_PORT}
+	https_port {$HTTPS_PORT}
+	storage file_system {$TEST_DIR}/storage
+	log {
+		output file {$TEST_DIR}/log {
+			roll_disabled
+		}
+		format dyndns json
+		level DEBUG
+	}
+	`+global+`
+}
+`+sites), map[string]any{"filename": "Caddyfile"})
+	return config, err
+}
+
+// log returns everything that was logged.
+func (s *testServer) log() string {
+	s.t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// reply is an HTTP response that has been read.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// get requests a URL with the given header lines.
+func (s *testServer) get(url string, headers ...string) reply {
+	s.t.Helper()
+	got, err := s.do(http.MethodGet, url, "", headers...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return got
+}
+
+func (s *testServer) do(method, url, body string, headers ...string) (reply, error) {
+	r, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))
+	if err != nil {
+		return reply{}, err
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Add(name, value)
+	}
+	res, err := s.client.Do(r)
+	if err != nil {
+		return reply{}, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return reply{res.StatusCode, res.Header, string(text)}, err
+}
+
+// basicAuth is a header line with the credentials.
+func basicAuth(user, password string) string {
+	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}
+
+// testKey signs the updates of the test nameservers.
+var testKey = dnstest.Key{Name: "key.example.", Algorithm: "hmac-sha256", Secret: []byte("0123456789abcdef0123456789abcdef")}
+
+// startNameserver starts a primary for the zones.
+func startNameserver(t testing.TB, zones ...string) *dnstest.Server {
+	t.Helper()
+	var all []dnstest.Zone
+	for _, name := range zones {
+		all = append(all, dnstest.Zone{Name: name, Keys: []dnstest.Key{testKey}})
+	}
+	ns := dnstest.NewServer(all...)
+	t.Cleanup(ns.Close)
+	return ns
+}
+
+// holdUpdates starts a proxy before a nameserver that keeps UPDATE messages back
+// until release is called. held tells of each.
+func holdUpdates(t testing.TB, nameserver string) (addr string, held <-chan struct{}, release func()) {
+	t.Helper()
+	p := dnstest.NewProxy(nameserver)
+	t.Cleanup(p.Close)
+	arrived, until := make(chan struct{}, 100), make(chan struct{})
+	p.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+		arrived <- struct{}{}
+		return dnstest.Hold(until)
+	}))
+	release = sync.OnceFunc(func() { close(until) })
+	t.Cleanup(release)
+	return p.Addr(), arrived, release
+}
+
+// zoneBlock configures a zone on a nameserver.
+func zoneBlock(zone, nameserver string) string {
+	return fmt.Sprintf("zone %s {\ntsig_key %s %s %s\nnameserver %s\n}\n", zone,
+		testKey.Name, testKey.Algorithm, base64.StdEncoding.EncodeToString(testKey.Secret), nameserver)
+}
+
+// freePort returns a port of 127.0.0.1 that nobody listens at.
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
