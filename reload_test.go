@@ -1,0 +1,109 @@
+package dyndns
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// Ten reloads under load, which change tokens, zones and nameservers, lose no
+// request; each is answered by one configuration or the other.
+func TestReloadUnderLoad(t *testing.T) {
+	primary := startNameserver(t, "dyn.example.com.", "even.example.com.", "odd.example.com.")
+	proxy, _, release := holdUpdates(t, primary.Addr())
+	release() // a second way to the same primary, so that the values stay true
+	config := func(generation int) string {
+		zone, nameserver := "even.example.com", primary.Addr()
+		if generation%2 == 1 {
+			zone, nameserver = "odd.example.com", proxy
+		}
+		return "http://127.0.0.1:{$HTTP_PORT} {\ndyndns {\nthrottle off\nsecret 12345678\n" +
+			zoneBlock("dyn.example.com", nameserver) + zoneBlock(zone, nameserver) +
+			fmt.Sprintf("client changing {\ntoken generation-%04d-token\nhosts *\n}\n}\n}\n", generation%2)
+	}
+	s := serve(t, "", config(0))
+	var (
+		stop    = make(chan struct{})
+		workers sync.WaitGroup
+		served  [2]atomic.Int64
+	)
+	for worker := range 8 {
+		workers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				host := fmt.Sprintf("h%d.dyn.example.com", worker)
+				got, err := s.do("GET", fmt.Sprintf("%s/update-by-path/12345678/%s/192.0.2.%d", s.http, host, i%250+1), "")
+				if err != nil || got.status != 200 || !strings.HasPrefix(got.body, "UPDATED: "+host+". A ") {
+					t.Errorf("an update was lost: %d %q %v", got.status, got.body, err)
+					return
+				}
+				got, err = s.do("GET", fmt.Sprintf("%s/update-by-path/generation-000%d-token/%s/192.0.2.%d", s.http, i%2, host, i%250+1), "")
+				if err != nil || got.status != 200 && got.status != 403 {
+					t.Errorf("a request with a changing token was lost: %d %q %v", got.status, got.body, err)
+					return
+				}
+				if got.status == 200 {
+					served[i%2].Add(1)
+				}
+			}
+		})
+	}
+	for generation := range 10 {
+		// Each configuration is used before the next comes.
+		before := served[generation%2].Load()
+		for deadline := time.Now().Add(10 * time.Second); served[generation%2].Load() < before+10 && !t.Failed(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Error("nobody uses the configuration")
+				break
+			}
+		}
+		if err := s.load(config(generation + 1)); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	workers.Wait()
+}
+
+// Stopping waits for the requests in flight.
+func TestStopFinishesRequests(t *testing.T) {
+	ns := startNameserver(t, "dyn.example.com.")
+	slow, held, release := holdUpdates(t, ns.Addr())
+	s := serve(t, "grace_period 20s", plainSite(zoneBlock("dyn.example.com", slow)))
+	replies := make(chan reply, 1)
+	go func() {
+		got, err := s.do("GET", s.http+"/update-by-path/12345678/home.dyn.example.com/192.0.2.1", "")
+		if err != nil {
+			t.Error(err)
+		}
+		replies <- got
+	}()
+	<-held
+	stopped := make(chan error, 1)
+	go func() { stopped <- caddy.Stop() }()
+	// The listener is closed when the stop has begun.
+	for {
+		if _, err := s.do("GET", s.http+"/check/87654321", ""); err != nil {
+			break
+		}
+	}
+	release()
+	if got := <-replies; got.status != 200 || !strings.HasPrefix(got.body, "UPDATED") {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if got := ns.Zone("dyn.example.com.").Lookup("home.dyn.example.com.", "A"); len(got) != 1 {
+		t.Errorf("records %v", got)
+	}
+}
