@@ -107,7 +107,3 @@ func (e *Error) subject() string {
 	}
 	return who + " refused the update"
 }
-
-func busyError(zone string, waiting int) *Error {
-	return &Error{Kind: Busy, Zone: zone, Hint: fmt.Sprintf("%d changes are in the queue; try again in a few seconds", waiting)}
-}

@@ -130,6 +130,7 @@ func TestReadFaults(t *testing.T) {
 
 // TestLoss lets a third of all messages and replies disappear.
 func TestLoss(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.proxy.SetFault(dnstest.Loss(30, 1))
 	storm(t, 10, func(i int) {

@@ -52,11 +52,7 @@ func (u *Updater) newCall(ctx context.Context, changes []Change) *call {
 		results: make([]Result, len(changes)),
 		done:    make(chan struct{}),
 	}
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(defaultTime)
-	}
-	c.deadline = deadline
+	c.deadline, _ = ctx.Deadline()
 	var spoiled map[string]bool
 	for i, change := range changes {
 		it, err := u.newItem(change)

@@ -1,6 +1,7 @@
 package dnsupdate
 
 import (
+	"maps"
 	"time"
 
 	"github.com/miekg/dns"
@@ -82,8 +83,8 @@ func (u *Updater) narrow(r *round, o outcome, deadline time.Time) (again bool, l
 	a, b, ok := halve(r.items)
 	if !ok {
 		name := r.items[0].name
-		if _, already := u.suspects[name]; (r.proven || already) && len(u.suspects) < maxSuspects {
-			u.suspects[name] = time.Now().Add(suspectTime)
+		if _, already := u.suspects[name]; r.proven || already {
+			u.quarantine(name, time.Now())
 		}
 		return false, o
 	}
@@ -107,6 +108,16 @@ func (u *Updater) narrow(r *round, o outcome, deadline time.Time) (again bool, l
 	u.halves(*r, a, b)
 	r.items = nil
 	return false, o
+}
+
+// quarantine lets a name go alone for a while, so that it spoils no group.
+func (u *Updater) quarantine(name string, now time.Time) {
+	if len(u.suspects) >= maxSuspects {
+		maps.DeleteFunc(u.suspects, func(_ string, until time.Time) bool { return now.After(until) })
+	}
+	if len(u.suspects) < maxSuspects {
+		u.suspects[name] = now.Add(suspectTime)
+	}
 }
 
 // keyWorks tells whether the nameserver signs a reply to a query with our key.

@@ -3,6 +3,7 @@ package dnsupdate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -52,18 +53,23 @@ var (
 //
 // Apply returns when every change has its result or ctx ends. A change that was
 // already sent by then is reported as an [Error] with Unknown set. Without a
-// deadline in ctx it takes about ten seconds at most. The slices in a result
-// are shared and must not be changed.
+// deadline in ctx it takes ten seconds at most. The slices in a result are
+// shared and must not be changed.
 func (u *Updater) Apply(ctx context.Context, changes []Change) []Result {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, defaultTime)
+		defer cancel()
+	}
 	c := u.newCall(ctx, changes)
 	if len(c.items) == 0 {
 		return c.results
 	}
 	if err := ctx.Err(); err != nil {
-		return u.giveUp(c, &Error{Kind: Timeout, Zone: u.zone, Cause: err})
+		return c.giveUp(Error{Kind: Timeout, Zone: u.zone, Cause: err})
 	}
-	if err := u.enqueue(c); err != nil {
-		return u.giveUp(c, err)
+	if length, ok := u.enqueue(c); !ok {
+		return c.giveUp(Error{Kind: Busy, Zone: u.zone, Hint: fmt.Sprintf("%d changes are in the queue; try again in a few seconds", length)})
 	}
 	select {
 	case <-c.done:
@@ -81,37 +87,45 @@ func (u *Updater) Apply(ctx context.Context, changes []Change) []Result {
 	case <-c.done:
 		return c.results
 	default:
-		return u.giveUp(c, &Error{Kind: Timeout, Zone: u.zone, Unknown: state == sent, Cause: ctx.Err()})
+		return c.giveUp(Error{Kind: Timeout, Zone: u.zone, Unknown: state == sent, Cause: ctx.Err()})
 	}
 }
 
-// giveUp gives a fresh set of results: the running goroutine may still be
-// writing to those of the call.
-func (u *Updater) giveUp(c *call, err *Error) []Result {
+// giveUp gives a fresh set of results, with err for every valid change: the
+// running goroutine may still be writing to those of the call.
+func (c *call) giveUp(err Error) []Result {
 	results := make([]Result, len(c.results))
+	valid := 0
 	for i := range results {
-		results[i].Err = err
+		if valid == len(c.items) || c.items[valid].index != i {
+			results[i] = c.results[i]
+			continue
+		}
+		e := err
+		e.Name = c.items[valid].name
+		results[i].Err = &e
+		valid++
 	}
 	return results
 }
 
-// enqueue puts a call into the queue and sees to it that somebody works on it.
-func (u *Updater) enqueue(c *call) *Error {
+// enqueue puts a call into the queue, unless that is full, and sees to it that
+// somebody works on it. It gives the number of waiting changes.
+func (u *Updater) enqueue(c *call) (length int, ok bool) {
 	u.mu.Lock()
 	if u.queue.length > 0 && u.queue.length+len(c.items) > u.maxQueue {
-		length := u.queue.length
-		u.mu.Unlock()
-		return busyError(u.zone, length)
+		defer u.mu.Unlock()
+		return u.queue.length, false
 	}
 	u.queue.push(c)
-	length := u.queue.length
+	length = u.queue.length
 	if !u.running {
 		u.running = true
 		go u.run()
 	}
 	u.mu.Unlock()
 	u.queueHook(length)
-	return nil
+	return length, true
 }
 
 func (u *Updater) queueHook(length int) {
