@@ -1,0 +1,243 @@
+package dyndns
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-dyndns/dyndns/internal/pages"
+)
+
+// submissions is how many the statistics count for a host.
+func (s *testServer) submissions(fqdn string) uint64 {
+	s.t.Helper()
+	var host struct{ Submissions uint64 }
+	s.page(pages.PathHosts+"?fqdn="+fqdn, homeToken, &host)
+	return host.Submissions
+}
+
+// historySite is a site with the pages and the given words.
+func historySite(nameserver string, words ...string) string {
+	return "http://:{$HTTP_PORT} {\ndyndns {\n" + pageWords(nameserver) + strings.Join(words, "\n") + "\n}\n}\n"
+}
+
+// historyObjects are the files of the history, their names and contents.
+func (s *testServer) historyObjects() map[string][]byte {
+	s.t.Helper()
+	paths, err := filepath.Glob(filepath.Join(s.dir, "storage", "dyndns", "history", "*.json"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	objects := make(map[string][]byte)
+	for _, path := range paths {
+		if objects[path], err = os.ReadFile(path); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return objects
+}
+
+func TestHistorySurvives(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	ns := startNameserver(t, "dyn.example.com.")
+	s := serve(t, "", historySite(ns.Addr()))
+	const update = "hostname=home.dyn.example.com&myip=192.0.2.1"
+	s.submit(homeToken, update)
+	s.submit(homeToken, update)
+	steps := []struct {
+		name string
+		do   func() error
+		want uint64
+	}{
+		{"a reload", func() error { return s.load(historySite(ns.Addr())) }, 3},
+		{"a reload with other settings", func() error { return s.load(historySite(ns.Addr(), "ttl 60")) }, 4},
+		{"a reload with another number of days", func() error { return s.load(historySite(ns.Addr(), "history 7")) }, 5},
+		{"a reload that fails", func() error {
+			if err := s.load(historySite(ns.Addr(), "config /nonexistent")); err == nil {
+				t.Error("it succeeded")
+			}
+			return nil
+		}, 6},
+		{"a restart", func() error {
+			if err := caddy.Stop(); err != nil {
+				return err
+			}
+			if len(s.historyObjects()) != 1 {
+				t.Errorf("the storage holds %d objects", len(s.historyObjects()))
+			}
+			return s.load(historySite(ns.Addr()))
+		}, 7},
+	}
+	for _, step := range steps {
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		s.submit(homeToken, update)
+		if got := s.submissions("home.dyn.example.com"); got != step.want {
+			t.Errorf("after %s: %d submissions, want %d", step.name, got, step.want)
+		}
+	}
+}
+
+// What is stored and shown holds no credential, however it was presented.
+func TestHistoryHoldsNoSecret(t *testing.T) {
+	s := servePages(t)
+	const secret = "12345678"
+	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
+	for _, path := range []string{
+		"/update-by-path/" + secret + "/home.dyn.example.com/192.0.2.2",
+		"/update?domains=home.dyn.example.com&token=" + homeToken + "&ip=192.0.2.3",
+		"/nic/update?username=u&password=" + homeToken + "&hostname=home.dyn.example.com&myip=192.0.2.4",
+		pages.PathLatest + "?secret=" + secret,
+		"/?token=" + homeToken,
+	} {
+		s.ask("GET", pagesHost, path, basicAuth(homeToken, homeToken))
+	}
+	var shown strings.Builder
+	for _, path := range []string{"/", pages.PathHosts, pages.PathLatest, pages.PathHosts + "?fqdn=home.dyn.example.com"} {
+		for _, format := range []string{asText, asHTML, asJSON} {
+			got := s.ask("GET", pagesHost, path, "Accept: "+format, basicAuth("any", homeToken))
+			if got.status != 200 {
+				t.Fatalf("%s: %d", path, got.status)
+			}
+			shown.WriteString(got.body)
+		}
+	}
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	objects := s.historyObjects()
+	if len(objects) != 1 {
+		t.Fatalf("the storage holds %d objects", len(objects))
+	}
+	texts := map[string]string{"a page": shown.String(), "the log": s.log()}
+	for path, data := range objects {
+		if !bytes.Contains(data, []byte("home.dyn.example.com.")) {
+			t.Errorf("%s: %s", path, data)
+		}
+		texts["the storage"] = string(data)
+	}
+	for where, text := range texts {
+		for _, s := range []string{homeToken, secret, string(testKey.Secret)} {
+			if strings.Contains(text, s) {
+				t.Errorf("%s holds %s", where, s)
+			}
+		}
+	}
+}
+
+func TestHistoryObjectsThatCannotBeRead(t *testing.T) {
+	const instance = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+	const whole = `{"version":1,"hosts":[{"name":"home.dyn.example.com.","first":1,"last":4102444800,"submissions":40,"result":1}],"latest":[]}`
+	rows := []struct {
+		name, object, content string
+		want                  uint64
+		warning               string
+	}{
+		{"another instance's", "other", whole, 41, ""},
+		{"another instance's, cut in half", "other", whole[:len(whole)/2], 1, "other.json"},
+		{"another instance's of another version", "other", strings.Replace(whole, `"version":1`, `"version":2`, 1), 1, "version 2"},
+		{"its own", instance, whole, 41, ""},
+		{"its own, cut in half", instance, whole[:len(whole)/2], 1, instance},
+		{"its own, empty", instance, "", 1, instance},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			data := t.TempDir()
+			t.Setenv("XDG_DATA_HOME", data)
+			s := newTestServer(t, "")
+			for path, content := range map[string]string{
+				filepath.Join(data, "caddy", "instance.uuid"):                            instance,
+				filepath.Join(s.dir, "storage", "dyndns", "history", row.object+".json"): row.content,
+			} {
+				if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.load(historySite(startNameserver(t, "dyn.example.com.").Addr())); err != nil {
+				t.Fatal(err)
+			}
+			s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
+			for range 3 {
+				if got := s.submissions("home.dyn.example.com"); got != row.want {
+					t.Errorf("%d submissions, want %d", got, row.want)
+				}
+			}
+			if err := caddy.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			var warnings []string
+			for line := range strings.Lines(s.log()) {
+				if strings.Contains(line, `"level":"warn"`) && strings.Contains(line, "history object") {
+					warnings = append(warnings, line)
+				}
+			}
+			if row.warning == "" && len(warnings) > 0 || row.warning != "" && (len(warnings) != 1 || !strings.Contains(warnings[0], row.warning)) {
+				t.Errorf("warnings %q", warnings)
+			}
+		})
+	}
+}
+
+// A storage that cannot be written costs one warning, and no update.
+func TestHistoryWithoutStorage(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	s := newTestServer(t, "")
+	// A file in the place of the folder fails even for root.
+	if err := os.Mkdir(filepath.Join(s.dir, "storage"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "storage", "dyndns"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.load(historySite(startNameserver(t, "dyn.example.com.").Addr())); err != nil {
+		t.Fatal(err)
+	}
+	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
+	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.2")
+	if got := s.submissions("home.dyn.example.com"); got != 2 {
+		t.Errorf("%d submissions", got)
+	}
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(s.log(), "updates are not affected"); got != 1 {
+		t.Errorf("%d warnings", got)
+	}
+}
+
+func TestValidateStartsNoHistory(t *testing.T) {
+	data := t.TempDir()
+	t.Setenv("XDG_DATA_HOME", data)
+	s := newTestServer(t, "")
+	adapted, err := s.adapt(historySite("127.0.0.1:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := new(caddy.Config)
+	if err := caddy.StrictUnmarshalJSON(adapted, config); err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Validate(config); err != nil {
+		t.Fatal(err)
+	}
+	stacks := make([]byte, 1<<20)
+	if stacks = stacks[:runtime.Stack(stacks, true)]; bytes.Contains(stacks, []byte("internal/history")) {
+		t.Errorf("a goroutine of the history runs:\n%s", stacks)
+	}
+	for _, path := range []string{filepath.Join(data, "caddy"), filepath.Join(s.dir, "storage", "dyndns"), filepath.Join(s.dir, "storage", "locks")} {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

@@ -1,0 +1,373 @@
+package dyndns
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddy-dyndns/dyndns/internal/pages"
+)
+
+const (
+	pagesHost   = "dyndns.example.com"
+	homeToken   = "home-token_0123456789"
+	officeToken = "office-token_0123456789"
+)
+
+// pageWords configure the pages and two clients with hosts of their own.
+func pageWords(nameserver string) string {
+	return `
+	secret 12345678
+	domain DynDNS.example.com
+	private_clients
+	` + zoneBlock("dyn.example.com", nameserver) + `
+	client home-router {
+		token ` + homeToken + `
+		hosts home.dyn.example.com *.home.dyn.example.com
+		lan nas.dyn.example.com ::211:32ff:fe12:3456
+	}
+	client office-router {
+		token ` + officeToken + `
+		hosts office.dyn.example.com
+	}
+	`
+}
+
+// servePages starts Caddy with the pages at the root and below /dns.
+func servePages(t *testing.T, words ...string) *testServer {
+	t.Helper()
+	t.Setenv("XDG_DATA_HOME", t.TempDir()) // Caddy keeps its name there
+	block := "dyndns {\n" + pageWords(startNameserver(t, "dyn.example.com.").Addr()) + strings.Join(words, "\n") + "\n}\n"
+	return serve(t, "servers {\ntrusted_proxies static 127.0.0.1/32\n}", `
+http://:{$HTTP_PORT} {
+	log
+	`+block+`
+	handle_path /dns/* {
+		`+block+`
+	}
+	respond "passed on"
+}`)
+}
+
+// ask sends a request for a path to a host, whatever name its address has.
+func (s *testServer) ask(method, host, path string, headers ...string) reply {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), method, s.http+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Host = host
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Add(name, value)
+	}
+	res, err := s.client.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return reply{res.StatusCode, res.Header, string(body)}
+}
+
+// page reads a page as JSON with a password.
+func (s *testServer) page(path, password string, into any) {
+	s.t.Helper()
+	got := s.ask(http.MethodGet, pagesHost, path, "Accept: application/json", basicAuth("any", password))
+	if got.status != http.StatusOK {
+		s.t.Fatalf("%s: %d %s", path, got.status, got.body)
+	}
+	if err := json.Unmarshal([]byte(got.body), into); err != nil {
+		s.t.Fatalf("%s: %v in %s", path, err, got.body)
+	}
+}
+
+// submit changes a name or fails the test.
+func (s *testServer) submit(password, query string, headers ...string) {
+	s.t.Helper()
+	got := s.ask(http.MethodGet, pagesHost, "/nic/update?"+query, append(headers, basicAuth("any", password))...)
+	if !strings.HasPrefix(got.body, "good") && !strings.HasPrefix(got.body, "nochg") {
+		s.t.Fatalf("%s: %d %s", query, got.status, got.body)
+	}
+}
+
+// The content types of the three formats.
+const (
+	asText = "text/plain; charset=utf-8"
+	asHTML = "text/html; charset=utf-8"
+	asJSON = "application/json"
+)
+
+func TestPagePaths(t *testing.T) {
+	s := servePages(t)
+	auth := basicAuth("any", homeToken)
+	const browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+	const passed = "passed on"
+	rows := []struct {
+		name, method, host, path string
+		headers                  []string
+		status                   int
+		contentType              string
+		want                     string
+	}{
+		{"usage", "GET", pagesHost, "/", nil, 200, asText, "Dynamic DNS on dyndns.example.com"},
+		{"usage for a browser", "GET", pagesHost, "/", []string{browser}, 200, asHTML, "<!doctype html>"},
+		{"usage as JSON", "GET", pagesHost, "/", []string{"Accept: application/json"}, 200, asJSON, `{"address":"127.0.0.1"`},
+		{"usage with a name", "GET", pagesHost, "/?host=Home.Example.Org", nil, 200, asText, "hostname=home.example.org"},
+		{"usage with a bad name", "GET", pagesHost, "/?host=a..b", nil, 200, asText, "Host name: "},
+		{"any case", "GET", "DYNDNS.Example.COM", "/", nil, 200, asText, "Dynamic DNS on"},
+		{"with a port", "GET", pagesHost + ":8443", "/", nil, 200, asText, "http://dyndns.example.com:8443/nic/update"},
+		{"behind a proxy with TLS", "GET", pagesHost, "/", []string{"X-Forwarded-Proto: https"}, 200, asText, "https://dyndns.example.com/nic/update"},
+		{"HEAD", "HEAD", pagesHost, "/", nil, 200, asText, ""},
+		{"POST", "POST", pagesHost, "/", nil, 405, asText, "can only be read"},
+		{"POST of a statistics page", "POST", pagesHost, "/statistics/updates-by-fqdn", []string{auth}, 405, asText, "can only be read"},
+		{"leading slashes", "GET", pagesHost, "///ip", nil, 200, asText, "127.0.0.1\n"},
+
+		{"below a prefix", "GET", pagesHost, "/dns/", []string{browser}, 200, asHTML, `href="/dns/statistics/updates-by-fqdn"`},
+		{"settings below a prefix", "GET", pagesHost, "/dns/", nil, 200, asText, "http://dyndns.example.com/dns/nic/update"},
+		{"address below a prefix", "GET", pagesHost, "/dns/ip", nil, 200, asText, "127.0.0.1\n"},
+		{"statistics below a prefix", "GET", pagesHost, "/dns/statistics/updates-by-fqdn", []string{auth}, 200, asText, "HOST"},
+
+		{"address", "GET", pagesHost, "/ip", nil, 200, asText, "127.0.0.1\n"},
+		{"address behind a proxy", "GET", pagesHost, "/ip", []string{"X-Forwarded-For: 203.0.113.7"}, 200, asText, "203.0.113.7\n"},
+		{"IPv6 address behind a proxy", "GET", pagesHost, "/ip", []string{"X-Forwarded-For: 2001:DB8::7"}, 200, asText, "2001:db8::7\n"},
+		{"address for a browser", "GET", pagesHost, "/ip", []string{browser}, 200, asText, "127.0.0.1\n"},
+
+		{"hosts", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{auth}, 200, asText, "HOST"},
+		{"hosts for a browser", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{auth, browser}, 200, asHTML, "home-router"},
+		{"hosts as JSON", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{auth, "Accept: application/json"}, 200, asJSON, `{"hosts":[],`},
+		{"hosts of a bearer", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{"Authorization: Bearer " + homeToken}, 200, asText, "HOST"},
+		{"latest", "GET", pagesHost, "/statistics/latest-submissions", []string{auth}, 200, asText, "TIME (UTC)"},
+		{"latest as JSON", "GET", pagesHost, "/statistics/latest-submissions", []string{auth, "Accept: application/json"}, 200, asJSON, `{"submissions":[],`},
+		{"a page that is none", "GET", pagesHost, "/statistics/updates-by-fqdn?page=99999999999999999999", []string{auth}, 200, asText, "HOST"},
+		{"no password", "GET", pagesHost, "/statistics/updates-by-fqdn", nil, 401, asText, "need the secret"},
+		{"no password, as JSON", "GET", pagesHost, "/statistics/latest-submissions", []string{"Accept: application/json"}, 401, asJSON, `{"error":{"message":`},
+		{"a wrong password", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{basicAuth("any", "wrong")}, 401, asText, "need the secret"},
+		{"a password in the URL", "GET", pagesHost, "/statistics/updates-by-fqdn?token=" + homeToken + "&secret=12345678", nil, 401, asText, "need the secret"},
+
+		{"usage of another host", "GET", "www.example.com", "/", nil, 200, asText, passed},
+		{"address of another host", "GET", "www.example.com", "/ip", nil, 200, asText, passed},
+		{"statistics of another host", "GET", "www.example.com", "/statistics/updates-by-fqdn", []string{auth}, 200, asText, passed},
+		{"a host below the domain", "GET", "a." + pagesHost, "/", nil, 200, asText, passed},
+		{"POST of another host", "POST", "www.example.com", "/", nil, 200, asText, passed},
+		{"another path", "GET", pagesHost, "/statistics", nil, 200, asText, passed},
+		{"another page", "GET", pagesHost, "/index.html", nil, 200, asText, passed},
+		{"a slash at the end", "GET", pagesHost, "/ip/", nil, 200, asText, passed},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			got := s.ask(row.method, row.host, row.path, row.headers...)
+			if got.status != row.status || got.header.Get("Content-Type") != row.contentType || !strings.Contains(got.body, row.want) {
+				t.Errorf("got %d %s %s", got.status, got.header.Get("Content-Type"), got.body)
+			}
+			if row.want == passed {
+				return
+			}
+			for name, want := range map[string]string{
+				"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+				"Vary": "Accept, Authorization", "Cross-Origin-Resource-Policy": "same-origin",
+			} {
+				if value := got.header.Get(name); value != want {
+					t.Errorf("%s: %q, want %q", name, value, want)
+				}
+			}
+			policy := ""
+			if row.contentType == asHTML {
+				policy = pages.ContentSecurityPolicy
+			}
+			if got.header.Get("Content-Security-Policy") != policy {
+				t.Errorf("policy %q", got.header.Get("Content-Security-Policy"))
+			}
+			challenge, allow := "", ""
+			if row.status == http.StatusUnauthorized {
+				challenge = `Basic realm="dyndns"`
+			}
+			if row.status == http.StatusMethodNotAllowed {
+				allow = "GET, HEAD"
+			}
+			if got.header.Get("WWW-Authenticate") != challenge || got.header.Get("Allow") != allow {
+				t.Errorf("challenge %q, allow %q", got.header.Get("WWW-Authenticate"), got.header.Get("Allow"))
+			}
+			if got.header.Get("Content-Length") == "" {
+				t.Error("no Content-Length")
+			}
+		})
+	}
+	log := s.log()
+	for _, secret := range []string{homeToken, "12345678"} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log holds %s", secret)
+		}
+	}
+}
+
+// shownHosts are the names on a client's first page.
+func (s *testServer) shownHosts(password string) []string {
+	s.t.Helper()
+	var page struct {
+		Hosts []struct{ Name string }
+		Total int
+	}
+	s.page(pages.PathHosts, password, &page)
+	names := []string{}
+	for _, h := range page.Hosts {
+		names = append(names, strings.TrimSuffix(h.Name, ".dyn.example.com."))
+	}
+	if page.Total != len(names) {
+		s.t.Errorf("%d in total, %d on the page", page.Total, len(names))
+	}
+	return names
+}
+
+func TestStatisticsShowOnlyOwnHosts(t *testing.T) {
+	s := servePages(t)
+	s.submit(homeToken, "hostname=home.dyn.example.com,cam.home.dyn.example.com&myip=192.0.2.1&ip6lanprefix=2001:db8:1::/64")
+	s.submit(officeToken, "hostname=office.dyn.example.com&myip=192.0.2.2")
+	s.submit("12345678", "hostname=other.dyn.example.com&myip=192.0.2.3")
+	rows := []struct {
+		name, password string
+		want           []string
+	}{
+		{"by pattern and behind the router", homeToken, []string{"cam.home", "home", "nas"}},
+		{"one host", officeToken, []string{"office"}},
+		{"everything", "12345678", []string{"cam.home", "home", "nas", "office", "other"}},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			if got := s.shownHosts(row.password); !slices.Equal(got, row.want) {
+				t.Errorf("hosts %q", got)
+			}
+			var latest struct{ Submissions []struct{ Name string } }
+			s.page(pages.PathLatest, row.password, &latest)
+			var got []string
+			for _, sub := range latest.Submissions {
+				got = append(got, strings.TrimSuffix(sub.Name, ".dyn.example.com."))
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, row.want) {
+				t.Errorf("latest %q", got)
+			}
+			for _, label := range []string{"cam.home", "home", "nas", "office", "other", "never"} {
+				page := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn="+label+".DYN.example.com", basicAuth("any", row.password))
+				want := http.StatusNotFound
+				if slices.Contains(row.want, label) {
+					want = http.StatusOK
+				}
+				if page.status != want {
+					t.Errorf("%s: %d %s", label, page.status, page.body)
+				}
+			}
+		})
+	}
+	t.Run("another's name and no name look the same", func(t *testing.T) {
+		auth := basicAuth("any", officeToken)
+		other := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=home.dyn.example.com", auth)
+		none := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=none.dyn.example.com", auth)
+		if other.body != none.body {
+			t.Errorf("%q and %q", other.body, none.body)
+		}
+	})
+}
+
+func TestStatisticsThrottle(t *testing.T) {
+	s := servePages(t, "throttle 2 1h")
+	wrong := basicAuth("any", "wrong-token_0123456789")
+	for i, want := range []int{401, 401, 429} {
+		if got := s.ask(http.MethodGet, pagesHost, pages.PathHosts, wrong); got.status != want {
+			t.Fatalf("attempt %d: %d", i+1, got.status)
+		}
+	}
+	got := s.ask(http.MethodGet, pagesHost, pages.PathLatest, basicAuth("any", homeToken))
+	if got.status != 429 || got.header.Get("Retry-After") == "" || got.header.Get("WWW-Authenticate") != "" {
+		t.Errorf("a right password from the same network: %d %v", got.status, got.header)
+	}
+	if got := s.ask(http.MethodGet, pagesHost, "/", wrong); got.status != 200 {
+		t.Errorf("the usage page: %d", got.status)
+	}
+	elsewhere := s.ask(http.MethodGet, pagesHost, pages.PathHosts, basicAuth("any", homeToken), "X-Forwarded-For: 203.0.113.7")
+	if elsewhere.status != 200 {
+		t.Errorf("from another network: %d", elsewhere.status)
+	}
+}
+
+// Before a password, a visitor learns nothing of the configuration.
+func TestPagesTellNothing(t *testing.T) {
+	s := servePages(t)
+	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.99")
+	for _, path := range []string{"/", "/?host=example.org", "/ip", pages.PathHosts, pages.PathHosts + "?fqdn=office.example.org", pages.PathLatest} {
+		for _, format := range []string{asText, asHTML, asJSON} {
+			got := s.ask(http.MethodGet, pagesHost, path, "Accept: "+format)
+			for _, private := range []string{"dyn.example.com", "home-router", "office-router", "192.0.2.99", testKey.Name} {
+				if strings.Contains(got.body, private) {
+					t.Errorf("%s as %s tells %q", path, format, private)
+				}
+			}
+		}
+	}
+}
+
+func TestPagesEscape(t *testing.T) {
+	s := servePages(t)
+	const markup = `"'><script>alert(1)</script>&lt;{{1}}`
+	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1", "User-Agent: "+markup)
+	for _, path := range []string{
+		"/?host=" + `%22'%3E%3Cscript%3Ealert(1)%3C/script%3E`, pages.PathHosts, pages.PathHosts + "?fqdn=home.dyn.example.com",
+		pages.PathHosts + "?fqdn=%3Cscript%3E", pages.PathLatest, pages.PathLatest + "?page=%3Cscript%3E",
+	} {
+		got := s.ask(http.MethodGet, pagesHost, path, "Accept: text/html", basicAuth("any", homeToken))
+		if !strings.HasPrefix(got.body, "<!doctype html>") || strings.Contains(got.body, "<script") || strings.Contains(got.body, `"'>`) {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	host := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=home.dyn.example.com", "Accept: text/html", basicAuth("any", homeToken))
+	if !strings.Contains(host.body, "&lt;script&gt;alert(1)") {
+		t.Error("the user agent is not shown")
+	}
+	evil := s.ask(http.MethodGet, `dyndns.example.com:"><script>`, "/", "Accept: text/html")
+	if strings.Contains(evil.body, "<script") {
+		t.Errorf("host with markup: %s", evil.body)
+	}
+}
+
+func TestHistoryOff(t *testing.T) {
+	s := servePages(t, "history off")
+	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
+	for _, path := range []string{pages.PathHosts, pages.PathLatest} {
+		if got := s.ask(http.MethodGet, pagesHost, path, basicAuth("any", homeToken)); got.status != http.StatusNotFound {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	if got := s.ask(http.MethodGet, pagesHost, "/", "Accept: text/html"); strings.Contains(got.body, "/statistics/") {
+		t.Error("the usage page leads to the statistics")
+	}
+}
+
+// Lists are paged: a page shows what it should and no more.
+func TestStatisticsPages(t *testing.T) {
+	s := servePages(t)
+	const hosts = pages.PageSize + 20
+	for i := 0; i < hosts; i += 10 {
+		var names []string
+		for j := range 10 {
+			names = append(names, fmt.Sprintf("h%03d.home.dyn.example.com", i+j))
+		}
+		s.submit(homeToken, "myip=192.0.2.1&hostname="+strings.Join(names, ","))
+	}
+	for number, want := range map[int]int{1: pages.PageSize, 2: 20, 3: 0} {
+		for path, list := range map[string]string{pages.PathHosts: "hosts", pages.PathLatest: "submissions"} {
+			page := make(map[string]any)
+			s.page(fmt.Sprintf("%s?page=%d", path, number), homeToken, &page)
+			if got := len(page[list].([]any)); got != want || page["total"] != float64(hosts) || page["pages"] != 2.0 {
+				t.Errorf("%s %d: %d lines, %v of %v", path, number, got, page["total"], page["pages"])
+			}
+		}
+	}
+}
