@@ -20,7 +20,8 @@ func (u *Updater) on(s *server, limit time.Time, exchange func(c *conn, s *serve
 	c, err := s.pool.get(limit)
 	if err != nil {
 		o := outcome{verdict: unsent, err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Cause: err}}
-		// A slot that nobody gave back, or a dial cut short by our own deadline, tells nothing against the nameserver.
+		// A slot that nobody gave back, or a dial cut short by our own deadline,
+		// tells nothing against the nameserver.
 		if errors.Is(err, errNoSlot) || isTimeout(err) && limit.Sub(now) < dialTime {
 			o.err.Kind, o.blameless = Timeout, true
 		}

@@ -53,7 +53,8 @@ func (u *Updater) learn(c *conn, s *server, r *round, deadline time.Time) (block
 		return nil, o
 	}
 	for i := range queries {
-		if b := u.believe(readings[i], queries[i].answer, r, now); b.owner != "" {
+		b := u.believe(readings[i], queries[i].answer, r, now)
+		if n := len(blocked); b.owner != "" && (n == 0 || blocked[n-1].name != readings[i].name) {
 			blocked = append(blocked, blockedName{readings[i].name, b})
 		}
 	}

@@ -48,59 +48,59 @@ func (u *Updater) settle(r round) {
 			return
 		}
 		o := u.attempt(&r, deadline)
-		if o.verdict == accepted || len(r.items) == 0 {
+		if o.verdict == accepted {
 			return
 		}
-		last = o.err
 		r.tries++
-		again := false
-		var pause time.Duration
-		switch o.verdict {
-		case unmet:
-			again, pause, o = u.reconsider(&r, o, deadline)
-		case denied:
-			again, o = u.narrow(&r, o, deadline)
-		case tooLong:
-			if a, b, ok := halve(r.items); ok && a[0].call != b[0].call {
-				u.halves(r, a, b)
-				return
-			}
-		case failing:
-			r.failing++
-			again, pause = r.failing < maxFailing, backoff(r.failing)
-		case elsewhere, unsent:
-			// One pass over the servers without a pause, then patience.
-			r.down++
-			if u.servers.allRest(time.Now()) {
-				again = o.verdict == unsent && r.down < maxDown*len(u.servers.list)
-				pause = backoff(r.down / len(u.servers.list))
-			} else {
-				again = true
-			}
-		case lost, unread:
-			again = o.stale
-			if !o.stale {
-				r.lost++
-				again = r.lost < maxLost
-				if r.lost > 1 {
-					pause = backoff(r.lost - 1)
-				}
-			}
-		}
+		again, pause, o := u.respond(&r, o, deadline)
 		if len(r.items) == 0 {
 			return
 		}
-		if again && r.tries < maxTries && time.Now().Add(pause).Before(deadline) {
-			time.Sleep(pause)
-			continue
+		if !again || r.tries >= maxTries || !time.Now().Add(pause).Before(deadline) {
+			u.fail(r.items, o.err)
+			return
 		}
-		if o.verdict == failing {
-			// The nameserver should have undone it all; nobody can be sure.
-			u.forget(r.items)
-		}
-		u.fail(r.items, o.err)
-		return
+		last = o.err
+		time.Sleep(pause)
 	}
+}
+
+// respond decides what to do about an attempt that did not succeed: again after
+// a pause, or not. It may settle some or all of the items itself, which are
+// then gone from r, and it gives the outcome to report if no attempt follows.
+func (u *Updater) respond(r *round, o outcome, deadline time.Time) (again bool, pause time.Duration, last outcome) {
+	switch o.verdict {
+	case unmet:
+		return u.reconsider(r, o, deadline)
+	case denied:
+		again, o = u.narrow(r, o, deadline)
+		return again, 0, o
+	case tooLong:
+		if a, b, ok := halve(r.items); ok && a[0].call != b[0].call {
+			u.halves(r, a, b)
+		}
+		return false, 0, o
+	case failing:
+		// The nameserver should have undone it all; nobody can be sure.
+		u.forget(r.items)
+		r.failing++
+		return r.failing < maxFailing, backoff(r.failing), o
+	case elsewhere, unsent:
+		// One pass over the servers without a pause, then patience.
+		r.down++
+		if !u.servers.allRest(time.Now()) {
+			return true, 0, o
+		}
+		passes := r.down / len(u.servers.list)
+		return o.verdict == unsent && passes < maxDown, backoff(passes), o
+	}
+	if o.stale {
+		return true, 0, o
+	}
+	if r.lost++; r.lost > 1 {
+		pause = backoff(r.lost - 1)
+	}
+	return r.lost < maxLost, pause, o
 }
 
 // attempt reads what is unknown and sends the items as one message.
@@ -153,9 +153,10 @@ func (u *Updater) checkBlocked(c *conn, s *server, r *round, b blockedName, limi
 		return outcome{}
 	}
 	// A wildcard's CNAME, or a record that is gone by now.
-	for i := range u.known.entry(b.name).sets {
-		if set := &u.known.entry(b.name).sets[i]; !set.known {
-			*set = belief{known: true}
+	e := u.known.entry(b.name)
+	for i := range e.sets {
+		if !e.sets[i].known {
+			e.sets[i] = belief{known: true}
 		}
 	}
 	return outcome{}

@@ -19,30 +19,24 @@ const (
 )
 
 // halves settles the two parts of a round one after the other, which keeps the
-// order of changes to one name.
-func (u *Updater) halves(r round, a, b []*item) {
+// order of changes to one name. Nothing is left of the round then.
+func (u *Updater) halves(r *round, a, b []*item) {
 	for _, part := range [][]*item{a, b} {
 		u.settle(round{items: part, started: r.started, proven: r.proven, halved: r.halved, unmet: r.unmet})
 	}
+	r.items = nil
 }
 
 // halve parts items between calls or, if there is but one call, between names.
 func halve(items []*item) (a, b []*item, ok bool) {
-	calls := 1
+	var starts []int // of the calls but the first
 	for i := 1; i < len(items); i++ {
 		if items[i].call != items[i-1].call {
-			calls++
+			starts = append(starts, i)
 		}
 	}
-	if calls > 1 {
-		cut, seen := 0, 0
-		for cut = 1; cut < len(items); cut++ {
-			if items[cut].call != items[cut-1].call {
-				if seen++; seen == calls/2 {
-					break
-				}
-			}
-		}
+	if len(starts) > 0 {
+		cut := starts[len(starts)/2]
 		return items[:cut], items[cut:], true
 	}
 	names := namesOf(items)
@@ -83,12 +77,13 @@ func (u *Updater) narrow(r *round, o outcome, deadline time.Time) (again bool, l
 	a, b, ok := halve(r.items)
 	if !ok {
 		name := r.items[0].name
-		if _, already := u.suspects[name]; r.proven || already {
+		_, already := u.suspects[name]
+		if r.proven || already {
 			u.quarantine(name, time.Now())
 		}
 		return false, o
 	}
-	if !r.halved && !r.proven {
+	if !r.halved {
 		probe := u.with(deadline, func(c *conn, s *server, limit time.Time) outcome {
 			c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
 			return u.send(c, s, limit)
@@ -105,8 +100,7 @@ func (u *Updater) narrow(r *round, o outcome, deadline time.Time) (again bool, l
 		// denies some names denies the message without names too.
 	}
 	r.halved = true
-	u.halves(*r, a, b)
-	r.items = nil
+	u.halves(r, a, b)
 	return false, o
 }
 
@@ -138,8 +132,7 @@ func (u *Updater) reconsider(r *round, o outcome, deadline time.Time) (again boo
 	}
 	if len(namesOf(r.items)) > 1 {
 		a, b, _ := halve(r.items)
-		u.halves(*r, a, b)
-		r.items = nil
+		u.halves(r, a, b)
 		return false, 0, o
 	}
 	if r.unmet > maxUnmet {
