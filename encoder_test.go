@@ -93,9 +93,9 @@ func TestEncoderRedacts(t *testing.T) {
 		{"reflected", "m", []zap.Field{zap.Reflect("r", map[string]any{
 			"url": absolute, "list": []any{1, nil, path, map[string]string{path: "key"}}, "n": 1.5,
 		})}, `"n":1.5`},
-		{"raw JSON", "m", []zap.Field{zap.Reflect("r", json.RawMessage(`{"a\"b": "x ` + path + `", "c":[true]}`))}, `[true]`},
+		{"raw JSON", "m", []zap.Field{zap.Reflect("r", json.RawMessage(`{"a\"b": "x `+path+`", "c":[true]}`))}, `[true]`},
 		{"configuration", "adjusted config", []zap.Field{zap.Reflect("http", json.RawMessage(
-			`{"handler":"dyndns","secret":"` + canary + `","clients":[{"name":"home","tokens":["` + canary + `","{env.HOME_TOKEN}"]}]}`,
+			`{"handler":"dyndns","secret":"`+canary+`","clients":[{"name":"home","tokens":["`+canary+`","{env.HOME_TOKEN}"]}]}`,
 		))}, `"{env.HOME_TOKEN}"`},
 		{"lazy", "m", []zap.Field{zap.Any("r", struct{ URL *url.URL }{&url.URL{RawQuery: "token=" + canary}})}, "RawQuery"},
 	}

@@ -2,13 +2,15 @@ package dyndns
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
 )
 
 // Ten reloads under load, which change tokens, zones and nameservers, lose no
@@ -74,11 +76,32 @@ func TestReloadUnderLoad(t *testing.T) {
 	workers.Wait()
 }
 
-// Stopping waits for the requests in flight.
+// "caddy stop" waits for the requests in flight.
 func TestStopFinishesRequests(t *testing.T) {
 	ns := startNameserver(t, "dyn.example.com.")
 	slow, held, release := holdUpdates(t, ns.Addr())
-	s := serve(t, "grace_period 20s", plainSite(zoneBlock("dyn.example.com", slow)))
+	s := newTestServer(t, adminOn+"grace_period 30s")
+	config, err := s.adapt(plainSite(zoneBlock("dyn.example.com", slow)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(s.dir, "caddy.json")
+	if err := os.WriteFile(file, config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := caddyCommand("run", "--config", file)
+	server.Stderr = t.Output()
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Process.Kill() })
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := s.do("GET", s.http+"/", ""); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 	replies := make(chan reply, 1)
 	go func() {
 		got, err := s.do("GET", s.http+"/update-by-path/12345678/home.dyn.example.com/192.0.2.1", "")
@@ -89,10 +112,16 @@ func TestStopFinishesRequests(t *testing.T) {
 	}()
 	<-held
 	stopped := make(chan error, 1)
-	go func() { stopped <- caddy.Stop() }()
-	// The listener is closed when the stop has begun.
+	go func() {
+		out, err := caddyCommand("stop", "--address", "127.0.0.1:"+os.Getenv("ADMIN_PORT")).CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		stopped <- err
+	}()
+	// The stop has begun when nobody listens any more.
 	for {
-		if _, err := s.do("GET", s.http+"/check/87654321", ""); err != nil {
+		if _, err := s.do("GET", s.http+"/", ""); err != nil {
 			break
 		}
 	}
@@ -101,9 +130,12 @@ func TestStopFinishesRequests(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 	if err := <-stopped; err != nil {
-		t.Error(err)
+		t.Errorf("caddy stop: %v", err)
 	}
-	if got := ns.Zone("dyn.example.com.").Lookup("home.dyn.example.com.", "A"); len(got) != 1 {
+	if err := server.Wait(); err != nil {
+		t.Errorf("caddy run: %v", err)
+	}
+	if got := ns.Zone("dyn.example.com.").Lookup("home.dyn.example.com.", uint16(dnsupdate.TypeA)); len(got) != 1 {
 		t.Errorf("records %v", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,10 +19,29 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 )
+
+// TestMain is the command caddy if a test starts it as such.
+func TestMain(m *testing.M) {
+	if os.Getenv(asCaddy) != "" {
+		caddycmd.Main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+const asCaddy = "DYNDNS_TEST_AS_CADDY"
+
+// caddyCommand is this program as the command caddy.
+func caddyCommand(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asCaddy+"=1", "XDG_DATA_HOME="+filepath.Join(os.TempDir(), "dyndns-test"))
+	return cmd
+}
 
 // testServer is Caddy in this process. Its state is the process's: tests that
 // use it do not run in parallel.
