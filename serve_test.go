@@ -58,8 +58,9 @@ type testServer struct {
 
 // newTestServer prepares a server whose global options are common ones and the
 // given. The variables HTTP_PORT, HTTPS_PORT and ADMIN_PORT hold its ports for
-// use in a Caddyfile. The admin API is off unless the options turn it on; the
-// log is a file in JSON with everything from DEBUG up.
+// use in a Caddyfile. Unless the options say otherwise, the admin API is off and
+// certificates are Caddy's own. The log is a file in JSON with everything from
+// DEBUG up.
 func newTestServer(t testing.TB, global string) *testServer {
 	t.Helper()
 	dir := t.TempDir()
@@ -131,10 +132,12 @@ func (s *testServer) adapt(sites string) ([]byte, error) {
 	if !strings.Contains(global, "admin ") {
 		global += "\nadmin off"
 	}
+	if !strings.Contains(global, "acme_ca ") {
+		global += "\nlocal_certs"
+	}
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(`{
 	persist_config off
 	skip_install_trust
-	local_certs
 	http_port {$HTTP_PORT}
 	https_port {$HTTPS_PORT}
 	storage file_system {$TEST_DIR}/storage

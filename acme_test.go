@@ -1,0 +1,146 @@
+//go:build integration
+
+package dyndns
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+)
+
+// Caddy obtains the site's certificate from an ACME server on loopback, and
+// serves an update over it to a client that trusts that authority alone.
+func TestACME(t *testing.T) {
+	const host = "ddns.example.org"
+	ns := startNameserver(t, "dyn.example.com.")
+	// It also tells the ACME server where the site is.
+	resolver := dnstest.NewServer(dnstest.Zone{Name: "example.org.", Records: []string{"ddns A 127.0.0.1"}})
+	t.Cleanup(resolver.Close)
+	s := newTestServer(t, "") // for its ports
+	ca := startPebble(t, s, resolver.Addr())
+	s.global = "acme_ca " + ca.directory + "\nacme_ca_root " + ca.certificate
+	if err := s.load("https://" + host + ":{$HTTPS_PORT} {\nlog\ndyndns {\nsecret 12345678\n" + zoneBlock("dyn.example.com", ns.Addr()) + "}\n}\n"); err != nil {
+		t.Fatal(err)
+	}
+	s.https = "https://" + host + ":" + os.Getenv("HTTPS_PORT")
+	s.client.Transport = &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: ca.roots()},
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, strings.Replace(addr, host, "127.0.0.1", 1))
+		},
+	}
+	s.awaitTLS()
+	got := s.get(s.https + "/update-by-path/12345678/home.dyn.example.com/192.0.2.1")
+	if want := "UPDATED: home.dyn.example.com. A None -> 192.0.2.1\nUNCHANGED: home.dyn.example.com. AAAA None\n"; got.status != 200 || got.body != want {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if records := ns.Zone("dyn.example.com.").Lookup("home.dyn.example.com.", uint16(dnsupdate.TypeA)); len(records) != 1 {
+		t.Errorf("records %v", records)
+	}
+	// The redirect from HTTP, which the challenge was answered on, keeps the secret too.
+	if got := s.get("http://" + host + ":" + os.Getenv("HTTP_PORT") + "/update-by-path/12345678/home.dyn.example.com"); got.status != http.StatusPermanentRedirect {
+		t.Errorf("status %d", got.status)
+	}
+	if log := s.log(); strings.Contains(log, "12345678") || !strings.Contains(log, "certificate obtained successfully") {
+		t.Error("the log holds the secret, or nothing of the certificate")
+	}
+}
+
+// pebble is a running ACME server.
+type pebble struct {
+	t                     *testing.T
+	directory, management string
+	certificate           string // file with that of the ACME server itself
+}
+
+func startPebble(t *testing.T, s *testServer, resolver string) *pebble {
+	t.Helper()
+	certificate, key := selfSigned(t, s.dir)
+	acme, management := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+	config := filepath.Join(s.dir, "pebble.json")
+	err := os.WriteFile(config, fmt.Appendf(nil, `{"pebble": {
+		"listenAddress": %q, "managementListenAddress": %q, "certificate": %q, "privateKey": %q,
+		"httpPort": %s, "tlsPort": %s, "ocspResponderURL": "", "externalAccountBindingRequired": false
+	}}`, acme, management, certificate, key, os.Getenv("HTTP_PORT"), os.Getenv("HTTPS_PORT")), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("pebble", "-config", config, "-dnsserver", resolver)
+	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1")
+	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	p := &pebble{t: t, directory: "https://" + acme + "/dir", management: "https://" + management, certificate: certificate}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := s.do(http.MethodGet, p.directory, ""); err == nil {
+			return p
+		} else if time.Now().After(deadline) {
+			t.Fatalf("waiting for pebble: %v", err)
+		}
+	}
+}
+
+// roots is the authority that pebble signs with, made afresh at each start.
+func (p *pebble) roots() *x509.CertPool {
+	p.t.Helper()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	s := &testServer{t: p.t, client: client}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(s.get(p.management + "/roots/0").body)) {
+		p.t.Fatal("pebble shows no root certificate")
+	}
+	return pool
+}
+
+// selfSigned writes a certificate for 127.0.0.1 with its key.
+func selfSigned(t *testing.T, dir string) (certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ACME server"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, der []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return write("acme.crt", "CERTIFICATE", der), write("acme.key", "PRIVATE KEY", keyDER)
+}
