@@ -205,23 +205,35 @@ func (s *Store) refresh(ctx context.Context) {
 	if age >= 0 && age < saveInterval { // negative: the clock was set back
 		return
 	}
-	own := s.key()
 	loadCtx, cancel := context.WithTimeout(ctx, loadWait)
 	defer cancel()
-	hosts, latest, err := s.load(loadCtx, own, now)
-	if ctx.Err() != nil {
-		return // the visitor left
+	for {
+		own := s.key()
+		hosts, latest, err := s.load(loadCtx, own, now)
+		if ctx.Err() != nil {
+			return // the visitor left
+		}
+		s.warn("list", "cannot read the other instances' histories", err)
+		if s.showOthers(own, now, hosts, latest, err) {
+			return
+		}
 	}
-	s.warn("list", "cannot read the other instances' histories", err)
+}
+
+// showOthers puts what was loaded in the place of what was known. It does not if
+// our own object was claimed since the load began and may be among the others';
+// that happens once.
+func (s *Store) showOthers(own string, now time.Time, hosts map[string]*host, latest []submission, err error) bool {
 	s.others.mu.Lock()
 	defer s.others.mu.Unlock()
 	if s.key() != own {
-		return // our object was claimed meanwhile; the next page reads afresh
+		return false
 	}
 	s.others.loaded = now
 	if err == nil {
 		s.others.hosts, s.others.latest = hosts, latest
 	}
+	return true
 }
 
 // load sums up all objects but our own and removes those that have expired.
