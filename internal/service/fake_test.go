@@ -132,6 +132,9 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 			{Name: "router.dyn.test", InterfaceID: netip.MustParseAddr("::1")},
 			{Name: "cam.other.test", InterfaceID: netip.MustParseAddr("::b")},
 		}},
+		{Name: "gate", Hosts: []string{"gate.dyn.test"}, LAN: []access.LAN{
+			{Name: "gate.dyn.test", InterfaceID: netip.MustParseAddr("::1:0:0:0:c")},
+		}},
 	}
 	for i := range specs {
 		if specs[i].Tokens == nil {

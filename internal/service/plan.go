@@ -49,10 +49,6 @@ func (s *Service) plan(ctx context.Context, client *access.Client, sub Submissio
 			p.targets = append(p.targets, target{sameAs: i})
 			continue
 		}
-		if err := followPrefix(&host, fqdn, client, sub); err != nil {
-			p.refuse(fqdn, err)
-			continue
-		}
 		p.add(fqdn, zone, s.changes(fqdn, zone, host, sub)...)
 	}
 	if sub.Prefix.IsValid() {
@@ -219,16 +215,23 @@ func (s *Service) changes(fqdn string, zone *Zone, host Host, sub Submission) []
 }
 
 // planLAN moves the client's LAN hosts to the prefix, but those for which the
-// request itself says what their IPv6 address is to be.
+// request itself says what their IPv6 address is to be. Where it keeps the
+// present one, that change becomes the move: one message must not change an
+// RRset twice.
 func (s *Service) planLAN(p *plan, client *access.Client, sub Submission) {
 	for _, lan := range client.LAN {
-		i, named := p.find(lan.Name)
-		if named && p.targets[i].outcome.Err == nil && i < len(sub.Hosts) && sub.Hosts[i].AAAA.Action != Unmentioned {
+		named := p.change(lan.Name, dnsupdate.TypeAAAA)
+		if named != nil && named.Action != dnsupdate.Keep {
 			continue
 		}
-		wish, err := lanWish(lan, sub.Prefix)
+		addr, err := address.Compose(sub.Prefix, lan.InterfaceID)
 		if err != nil {
-			p.refuse(lan.Name, err)
+			p.refuse(lan.Name, &Error{Reason: BadAddress, Message: lan.Name + ": " + err.Error()})
+			continue
+		}
+		wish := Wish{Action: Set, Values: []string{addr.String()}}
+		if named != nil {
+			named.Action, named.Values = dnsupdate.Set, wish.Values
 			continue
 		}
 		apex, ok := s.names.Of(lan.Name)
@@ -239,29 +242,4 @@ func (s *Service) planLAN(p *plan, client *access.Client, sub Submission) {
 		zone := s.zones[apex]
 		p.add(lan.Name, zone, s.changes(lan.Name, zone, Host{AAAA: wish}, sub)...)
 	}
-}
-
-// followPrefix lets a host whose IPv6 address the request would keep follow the
-// prefix, if it is one of the client's LAN hosts: one RRset, one wish.
-func followPrefix(host *Host, fqdn string, client *access.Client, sub Submission) *Error {
-	if !sub.Prefix.IsValid() || host.AAAA.Action != Keep {
-		return nil
-	}
-	for _, lan := range client.LAN {
-		if lan.Name == fqdn {
-			var err *Error
-			host.AAAA, err = lanWish(lan, sub.Prefix)
-			return err
-		}
-	}
-	return nil
-}
-
-// lanWish is what a LAN host should hold below a prefix.
-func lanWish(lan access.LAN, prefix netip.Prefix) (Wish, *Error) {
-	addr, err := address.Compose(prefix, lan.InterfaceID)
-	if err != nil {
-		return Wish{}, &Error{Reason: BadAddress, Message: lan.Name + ": " + err.Error()}
-	}
-	return Wish{Action: Set, Values: []string{addr.String()}}, nil
 }
