@@ -275,14 +275,13 @@ func TestNativeRefused(t *testing.T) {
 		name string
 		zone string
 		key  nameserver.Key
-		says says // what the sentence must name; no entry: not possible there
+		says says // what the sentence must name
 	}{
 		{"a key that the server does not know", zone, unknown, says{nameserver.BIND: "BADKEY", nameserver.Knot: "BADKEY", nameserver.PowerDNS: "REFUSED"}},
 		{"a key with another secret", zone, wrongSecret, says{nameserver.BIND: "BADSIG", nameserver.Knot: "BADSIG", nameserver.PowerDNS: "REFUSED"}},
 		{"a key with another algorithm", zone, wrongAlgorithm, says{nameserver.BIND: "BADKEY", nameserver.Knot: "BADKEY", nameserver.PowerDNS: "REFUSED"}},
 		{"a key without rights", zone, stranger, says{nameserver.BIND: "REFUSED", nameserver.Knot: "BADKEY", nameserver.PowerDNS: "REFUSED"}},
-		// PowerDNS refuses already the read that precedes an update.
-		{"a zone that the server does not have", foreign, key, says{nameserver.BIND: "", nameserver.Knot: "", nameserver.PowerDNS: ""}},
+		{"a zone that the server does not have", foreign, key, says{nameserver.BIND: "NOTAUTH", nameserver.Knot: "NOTAUTH", nameserver.PowerDNS: "NOTAUTH"}},
 	}
 	config := nameserver.Config{Zones: []nameserver.Zone{{Name: zone, Key: key}}, Keys: []nameserver.Key{stranger}}
 	eachNameserver(t, config, func(t *testing.T, s *nameserver.Server) {
@@ -366,6 +365,34 @@ func TestNativeCheck(t *testing.T) {
 		r = get(t, c, "/check/SECRET")
 		if r.Status != 502 || !strings.Contains(r.Body, "CHECK_ERROR: "+second) || strings.Contains(r.Body, "CHECK_ERROR: "+zone) {
 			t.Errorf("with a key without rights in one zone: %d\n%s", r.Status, r.Body)
+		}
+	})
+}
+
+// A nameserver that is down or frozen makes an error within the timeout, and no
+// harm when it is back.
+func TestNativeDown(t *testing.T) {
+	key := nameserver.NewKey(zone)
+	eachNameserver(t, nameserver.Config{Zones: []nameserver.Zone{{Name: zone, Key: key}}}, func(t *testing.T, s *nameserver.Server) {
+		c := site.Run(t, site.Config{Body: block(s, zone, key, "timeout 2s")})
+		const path = "/update-by-path/SECRET/home.dyn.example.com/"
+		expect(t, c, path+"192.0.2.1", 200, "UPDATED: home.dyn.example.com. A None -> 192.0.2.1\n…")
+
+		s.Kill()
+		expect(t, c, path+"192.0.2.2", 502, "DNS_SERVER_ERROR: …")
+		s.MustRestart(t)
+		expect(t, c, path+"192.0.2.3", 200, "UPDATED: home.dyn.example.com. A 192.0.2.1 -> 192.0.2.3\n…")
+
+		s.Stop()
+		expect(t, c, path+"192.0.2.4", 504, "DNS_SERVER_ERROR: …")
+		s.Continue()
+		// Whether the one before was applied, nobody can tell.
+		r := get(t, c, path+"192.0.2.5")
+		if r.Status != 200 || !strings.HasPrefix(r.Body, "UPDATED: home.dyn.example.com. A 192.0.2.") {
+			t.Errorf("after the freeze got %d %q", r.Status, r.Body)
+		}
+		if got := s.MustLookup(t, "home."+zone, "A"); got != "192.0.2.5" {
+			t.Errorf("the nameserver has %s", got)
 		}
 	})
 }

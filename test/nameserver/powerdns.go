@@ -57,7 +57,7 @@ func configurePowerDNS(ctx context.Context, dir string, port int, config Config)
 		}
 		for _, args := range [][]string{
 			{"load-zone", z.Name, file},
-			{"set-kind", z.Name, "master"},
+			{"set-kind", z.Name, "primary"},
 			{"set-meta", z.Name, "TSIG-ALLOW-DNSUPDATE", key},
 			{"set-meta", z.Name, "SOA-EDIT-DNSUPDATE", "INCREASE"},
 		} {
