@@ -70,7 +70,7 @@ func (u *Updater) checkServer(s *server, limit time.Time) (steps []CheckStep, ok
 	queries := []query{{name: u.zone, rrtype: dns.TypeSOA}}
 	o := u.on(s, limit, func(c *conn, s *server, limit time.Time) outcome {
 		connected = time.Since(started)
-		return u.askAll(c, s, queries, limit)
+		return u.askSigned(c, s, u.signer, queries, limit)
 	})
 	took := time.Since(started)
 	if connected < 0 {

@@ -23,9 +23,9 @@ type round struct {
 	started time.Time
 	// proven: the nameserver accepts our key for the zone.
 	proven bool
-	// halved: these items are a part of a group that was refused, and it is no
-	// use to test the key again.
-	halved bool
+	// parted: the items are a part of a group that was refused, and the key need
+	// not be tested again.
+	parted bool
 	// How often what went wrong.
 	tries, unmet, failing, lost, down int
 	// pinned is what the only name left was pinned to before.
@@ -131,6 +131,7 @@ func (u *Updater) attempt(r *round, deadline time.Time) outcome {
 		u.adapt(names, time.Since(started))
 		switch o.verdict {
 		case accepted:
+			u.successes++
 			u.plan.commit(u, r.items, time.Now())
 		case lost:
 			// Whatever the callers do now, the memory must not rely on it.

@@ -18,12 +18,16 @@ const (
 	maxSuspects = 4096
 )
 
+// part gives the round of some of the items.
+func (r *round) part(items []*item) round {
+	return round{items: items, started: r.started, proven: r.proven, parted: r.parted, unmet: r.unmet}
+}
+
 // halves settles the two parts of a round one after the other, which keeps the
 // order of changes to one name. Nothing is left of the round then.
 func (u *Updater) halves(r *round, a, b []*item) {
-	for _, part := range [][]*item{a, b} {
-		u.settle(round{items: part, started: r.started, proven: r.proven, halved: r.halved, unmet: r.unmet})
-	}
+	u.settle(r.part(a))
+	u.settle(r.part(b))
 	r.items = nil
 }
 
@@ -83,7 +87,7 @@ func (u *Updater) narrow(r *round, o outcome, deadline time.Time) (again bool, l
 		}
 		return false, o
 	}
-	if !r.halved {
+	if !r.parted {
 		probe := u.with(deadline, func(c *conn, s *server, limit time.Time) outcome {
 			c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
 			return u.send(c, s, limit)
@@ -93,14 +97,24 @@ func (u *Updater) narrow(r *round, o outcome, deadline time.Time) (again bool, l
 			r.proven = true
 		case probe.verdict != denied:
 			return true, probe
-		case probe.err.TSIG != "BADKEY" || !u.keyWorks(deadline):
+		case probe.err.TSIG != "BADKEY":
 			return false, probe
 		}
-		// Knot says BADKEY to a message that its acl denies, and a rule that
-		// denies some names denies the message without names too.
+		// Knot says BADKEY to what its acl denies, and a rule that denies some names
+		// denies the message without names too. A change that succeeds tells.
+		r.parted = true
 	}
-	r.halved = true
-	u.halves(r, a, b)
+	before := u.successes
+	u.settle(r.part(a))
+	if r.proven || u.successes > 0 {
+		u.settle(r.part(b))
+	} else {
+		u.fail(b, o.err)
+	}
+	if u.successes == before {
+		u.successes = 0
+	}
+	r.items = nil
 	return false, o
 }
 
@@ -112,14 +126,6 @@ func (u *Updater) quarantine(name string, now time.Time) {
 	if len(u.suspects) < maxSuspects {
 		u.suspects[name] = now.Add(suspectTime)
 	}
-}
-
-// keyWorks tells whether the nameserver signs a reply to a query with our key.
-func (u *Updater) keyWorks(deadline time.Time) bool {
-	o := u.with(deadline, func(c *conn, s *server, limit time.Time) outcome {
-		return u.askAll(c, s, []query{{name: u.zone, rrtype: dns.TypeSOA}}, limit)
-	})
-	return o.verdict == accepted
 }
 
 // reconsider deals with a prerequisite that does not hold: what we believed is

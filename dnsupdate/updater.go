@@ -36,6 +36,7 @@ type Updater struct {
 	suspects  map[string]time.Time // names that go alone, until when
 	wildcards map[wildcard]rrset
 	clamp     *uint32
+	successes uint64 // since the key was last in doubt
 	batch     []*item
 	plan      plan
 }
