@@ -114,11 +114,8 @@ func TestUnixSocket(t *testing.T) {
 func TestAmongOtherDirectives(t *testing.T) {
 	root := t.TempDir()
 	for file, content := range map[string]string{
-		"index.html": "index of {{.Req.Host}}", "check": "the site's own check", "page.html": "{{env `DYNDNS_TEST_SECRET`}} page", "private/x": "",
+		"index.html": "index of {{.Req.Host}}", "check": "the site's own check", "page.html": "{{env `DYNDNS_TEST_SECRET`}} page",
 	} {
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o700); err != nil {
-			t.Fatal(err)
-		}
 		if err := os.WriteFile(filepath.Join(root, file), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -126,9 +123,9 @@ func TestAmongOtherDirectives(t *testing.T) {
 	t.Setenv("DYNDNS_TEST_SECRET", "interpreted")
 	ns := startNameserver(t, "dyn.test")
 	s := serve(t, "", "http://:{$HTTP_PORT} {\nroot * "+root+`
-		# reader, reader
-		basic_auth /private/* {
-			reader $2a$04$7zD36aJzOU5SVlPJyvlOXu6uVF5ZHVFRRbhCqVB5nWpkqG1kq0Zfe
+		# The password is the user's name.
+		basic_auth {
+			reader $2a$04$qR1c2sYl1Kqhga0fdKGdAeq6R40MwpD/.3qmsNrNoPc2WcN4rwAmG
 		}
 		encode gzip
 		templates {
@@ -140,6 +137,7 @@ func TestAmongOtherDirectives(t *testing.T) {
 		}
 		dyndns {
 `+clientBlocks+zoneBlock("dyn.test", ns.Addr())+"}\n}\n")
+	reader := []string{basicAuth("reader", "reader")}
 	const template = "{{env%20%60DYNDNS_TEST_SECRET%60}}"
 	tests := []struct {
 		name, url string
@@ -154,12 +152,12 @@ func TestAmongOtherDirectives(t *testing.T) {
 		{name: "template as argument", url: "/update-by-query?secret=" + canarySecret + "&" + template + "=1", status: 400, body: "PARAMETER_ERROR: Unknown query string argument: \"??env"},
 		{name: "template as address", url: "/update-by-path/" + canarySecret + "/home.dyn.test/" + template, status: 400, body: "IP_ADDRESS_ERROR: ??env"},
 		{name: "placeholder as name", url: "/update-by-path/" + canarySecret + "/{env.DYNDNS_TEST_SECRET}/192.0.2.1", status: 400, body: "DNS_NAME_ERROR: ?env.DYNDNS_TEST_SECRET?"},
-		{name: "the site's start page", url: "/", status: 200, body: "index of 127.0.0.1"},
-		{name: "the site's page", url: "/page.html", status: 200, body: "interpreted page"},
-		{name: "the site's fallback", url: "/nothing/here", status: 200, body: "index of 127.0.0.1"},
-		{name: "the site's own check", url: "/check", status: 200, body: "the site's own check"},
-		{name: "the site's own update", url: "/update?version=2", status: 200, body: "index of"},
-		{name: "the site's private page", url: "/private/x", status: 401},
+		{name: "the site's start page", url: "/", headers: reader, status: 200, body: "index of 127.0.0.1"},
+		{name: "the site's page", url: "/page.html", headers: reader, status: 200, body: "interpreted page"},
+		{name: "the site's fallback", url: "/nothing/here", headers: reader, status: 200, body: "index of 127.0.0.1"},
+		{name: "the site's own check", url: "/check", status: 401},
+		{name: "the site's own update", url: "/update?version=2", headers: reader, status: 200, body: "index of"},
+		{name: "the site's pages are still protected", url: "/page.html", status: 401},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
