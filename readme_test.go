@@ -1,0 +1,421 @@
+package dyndns
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"text/template"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/test/markdown"
+)
+
+// Every Caddyfile that the documentation and the examples show is one that Caddy
+// takes as it stands, formatting included.
+func TestDocumentedCaddyfiles(t *testing.T) {
+	documented := make(map[string]string)
+	for file, text := range markdown.Pages(t, ".") {
+		for _, block := range markdown.Blocks(file, text) {
+			if block.Language == "caddyfile" {
+				documented[fmt.Sprintf("%s:%d", file, block.Line)] = block.Text
+			}
+		}
+	}
+	documented["README.md, all options on"] = commentedOption.ReplaceAllString(everyOption(t), "$1$2")
+	err := filepath.WalkDir("example", func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(strings.ToLower(entry.Name()), "caddyfile") {
+			return err
+		}
+		documented[path] = fillExample(t, path)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for place, text := range documented {
+		t.Run(place, func(t *testing.T) { validateCaddyfile(t, text) })
+	}
+}
+
+// fillExample fills in the ports, paths and secrets of an example that is a template.
+func fillExample(t *testing.T, path string) string {
+	t.Helper()
+	caddyfile, err := template.ParseFiles(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	err = caddyfile.Execute(&b, map[string]any{
+		"Storage": "storage", "HTTP": 8080, "HTTPS": 8443, "Secret": canarySecret,
+		"Nameserver": "127.0.0.1:53", "Zone": "dyn.example.com", "Key": canaryKey,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+var (
+	variable = regexp.MustCompile(`\{(?:env\.|\$)(\w+)\}`)
+	// These are files of the operator's machine.
+	keyFile = regexp.MustCompile(`/etc/caddy/(\S+)\.key`)
+	logFile = regexp.MustCompile(`/var/log/\S+`)
+)
+
+// validateCaddyfile adapts and provisions a Caddyfile on a machine that has all
+// that it names.
+func validateCaddyfile(t *testing.T, text string) {
+	dir := t.TempDir()
+	for _, match := range variable.FindAllStringSubmatch(text, -1) {
+		t.Setenv(match[1], valueFor(t, match[1]))
+	}
+	// Caddy notes its instance there, whatever storage is configured.
+	t.Setenv("XDG_DATA_HOME", dir)
+	t.Setenv(configVariable, filepath.Join("example", "dyndns.yml"))
+	text = strings.ReplaceAll(text, "/etc/dyndns.yml", filepath.Join("example", "dyndns.yml"))
+	text = logFile.ReplaceAllString(text, filepath.Join(dir, "log"))
+	text = keyFile.ReplaceAllStringFunc(text, func(path string) string {
+		name := keyFile.FindStringSubmatch(path)[1]
+		file := filepath.Join(dir, name+".key")
+		key := fmt.Sprintf("key %q {\n\talgorithm hmac-sha512;\n\tsecret %q;\n};\n", name, canaryKey)
+		if err := os.WriteFile(file, []byte(key), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	})
+
+	adapted, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range warnings {
+		t.Errorf("warning: %s", w)
+	}
+	var config caddy.Config
+	if err := caddy.StrictUnmarshalJSON(adapted, &config); err != nil {
+		t.Fatal(err)
+	}
+	if config.StorageRaw, err = json.Marshal(map[string]string{"module": "file_system", "root": dir}); err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Validate(&config); err != nil {
+		t.Error(err)
+	}
+}
+
+// valueFor makes a value that suits a variable's name.
+func valueFor(t *testing.T, name string) string {
+	t.Helper()
+	digest := sha256.Sum256([]byte(name))
+	for suffix, value := range map[string]string{
+		"_SECRET": "Secret" + strings.ReplaceAll(name, "_", ""),
+		"_TOKEN":  "token-for-" + name,
+		"_DIGEST": fmt.Sprintf("%x", digest),
+		"_TSIG":   base64.StdEncoding.EncodeToString(digest[:]),
+	} {
+		if strings.HasSuffix(name, suffix) {
+			return value
+		}
+	}
+	t.Fatalf("what is the variable %s?", name)
+	return ""
+}
+
+// commentedOption is an option of the README that is not on as it stands there.
+var commentedOption = regexp.MustCompile(`(?m)^(\s*)# (config|public_only|private_clients)\b`)
+
+// everyOption is the Caddyfile below that heading of the README.
+func everyOption(t *testing.T) string {
+	t.Helper()
+	_, section, found := strings.Cut(markdown.Pages(t, ".")["README.md"], "\n## Every option\n")
+	blocks := markdown.Blocks("README.md", section)
+	if !found || len(blocks) == 0 {
+		t.Fatal("the README has no Caddyfile with every option")
+	}
+	return blocks[0].Text
+}
+
+// The parser, its godoc and the README know the same words.
+func TestEveryOptionIsDocumented(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "caddyfile.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var godoc string
+	parsed := make(map[string][]string) // the words of each block
+	for _, decl := range file.Decls {
+		function, ok := decl.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		switch function.Name.Name {
+		case "UnmarshalCaddyfile":
+			_, godoc, _ = strings.Cut(function.Doc.Text(), "Syntax:\n")
+		case "unmarshalWord":
+			receiver := function.Recv.List[0].Type.(*ast.StarExpr).X.(*ast.Ident).Name
+			block := map[string]string{"Handler": "dyndns", "Zone": "zone", "Client": "client"}[receiver]
+			ast.Inspect(function, func(n ast.Node) bool {
+				clause, ok := n.(*ast.CaseClause)
+				if !ok {
+					return true
+				}
+				for _, value := range clause.List {
+					if literal, ok := value.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+						word, _ := strconv.Unquote(literal.Value)
+						parsed[block] = append(parsed[block], word)
+					}
+				}
+				return true
+			})
+		}
+	}
+	for block := range parsed {
+		slices.Sort(parsed[block])
+	}
+	if len(parsed) != 3 {
+		t.Fatalf("found the words of %d blocks in caddyfile.go", len(parsed))
+	}
+	for place, text := range map[string]string{
+		"the godoc":  godoc,
+		"the README": commentedOption.ReplaceAllString(everyOption(t), "$1$2"),
+	} {
+		if documented := blockWords(text); !reflect.DeepEqual(documented, parsed) {
+			t.Errorf("%s has the words %v, the parser %v", place, documented, parsed)
+		}
+	}
+}
+
+// blockWords are the first words of the lines in the blocks dyndns, zone and
+// client of a Caddyfile.
+func blockWords(text string) map[string][]string {
+	words := make(map[string][]string)
+	stack := []string{""}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		word, _, _ := strings.Cut(line, " ")
+		block := stack[len(stack)-1]
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"):
+			continue
+		case line == "}":
+			stack = stack[:len(stack)-1]
+			continue
+		case slices.Contains([]string{"dyndns", "zone", "client"}, block) && !slices.Contains(words[block], word):
+			words[block] = append(words[block], word)
+		}
+		if strings.HasSuffix(line, "{") {
+			stack = append(stack, word)
+		}
+	}
+	for block := range words {
+		slices.Sort(words[block])
+	}
+	return words
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+)
+
+// Links within the repository lead somewhere.
+func TestLinks(t *testing.T) {
+	for page, text := range markdown.Pages(t, ".") {
+		for _, match := range link.FindAllStringSubmatch(markdown.WithoutCode(text), -1) {
+			target, anchor, _ := strings.Cut(match[1], "#")
+			if strings.Contains(target, "://") {
+				continue
+			}
+			path := filepath.Join(filepath.Dir(page), target)
+			if target == "" {
+				path = page
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%s: %v", page, err)
+				continue
+			}
+			if anchor == "" {
+				continue
+			}
+			destination, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(anchors(string(destination)), anchor) {
+				t.Errorf("%s: %s has no heading #%s", page, path, anchor)
+			}
+		}
+	}
+}
+
+var notInAnchor = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+
+// anchors are the names that GitHub gives to a page's headings.
+func anchors(page string) []string {
+	var names []string
+	for _, match := range heading.FindAllStringSubmatch(page, -1) {
+		name := notInAnchor.ReplaceAllString(strings.ToLower(match[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
+}
+
+// Caddy's website shows the fields of a module with their godoc.
+func TestEveryFieldHasGodoc(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := 0
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok || !spec.Name.IsExported() {
+				return true
+			}
+			structure, ok := spec.Type.(*ast.StructType)
+			if !ok {
+				return false
+			}
+			for _, field := range structure.Fields.List {
+				if field.Tag == nil || !strings.Contains(field.Tag.Value, `json:"`) {
+					continue
+				}
+				fields++
+				if !strings.HasSuffix(strings.TrimSpace(field.Doc.Text()), ".") {
+					t.Errorf("%s: a field of %s has no godoc that ends in a full stop", set.Position(field.Pos()), spec.Name.Name)
+				}
+			}
+			return false
+		})
+	}
+	if fields == 0 {
+		t.Error("found no field")
+	}
+}
+
+// tableRow begins with one or two code spans.
+var tableRow = regexp.MustCompile("(?m)^\\| (`[^|]+`) \\| (.+) \\|$")
+
+// section is the part of the README below a heading.
+func section(t *testing.T, title string) string {
+	t.Helper()
+	_, text, found := strings.Cut(markdown.Pages(t, ".")["README.md"], "\n## "+title+"\n")
+	if !found {
+		t.Fatalf("the README has no section %q", title)
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	return text
+}
+
+var (
+	statusCode = regexp.MustCompile(`\b[2-5]\d\d\b`)
+	codeSpan   = regexp.MustCompile("`([^`]+)`")
+)
+
+// The README's words and statuses are those of the native dialect.
+func TestDocumentedStatuses(t *testing.T) {
+	answered := make(map[string]map[string]bool)
+	answer := func(outcome service.Outcome) {
+		call, ok := dialect.Match(httptest.NewRequest(http.MethodGet, "/check/x", nil), dialect.Options{})
+		if !ok {
+			t.Fatal("/check/x is not ours")
+		}
+		reply := call.Reply(outcome)
+		word, _, _ := strings.Cut(string(reply.Body), ":")
+		if answered[word] == nil {
+			answered[word] = make(map[string]bool)
+		}
+		answered[word][strconv.Itoa(reply.Status)] = true
+	}
+	for reason := service.NoCredential; reason <= service.DNSBusy; reason++ {
+		for _, inURL := range []bool{false, true} {
+			answer(service.Outcome{Err: &service.Error{Reason: reason, InURL: inURL}})
+		}
+	}
+	for _, changed := range []bool{false, true} {
+		answer(service.Outcome{Hosts: []service.HostOutcome{{Records: []service.Record{{Type: dnsupdate.TypeA, Changed: changed}}}}})
+	}
+	answer(service.Outcome{Checks: []service.ZoneCheck{{Steps: []dnsupdate.CheckStep{{Err: errors.New("refused")}}}}})
+
+	documented := make(map[string]map[string]bool)
+	for _, row := range tableRow.FindAllStringSubmatch(section(t, "What can be asked"), -1) {
+		if strings.HasPrefix(row[1], "`/") { // the table of paths
+			continue
+		}
+		for _, word := range codeSpan.FindAllStringSubmatch(row[1], -1) {
+			documented[word[1]] = make(map[string]bool)
+			for _, status := range statusCode.FindAllString(row[2], -1) {
+				documented[word[1]][status] = true
+			}
+		}
+	}
+	for _, word := range slices.Sorted(maps.Keys(answered)) {
+		if !maps.Equal(documented[word], answered[word]) {
+			t.Errorf("%s: the README says %v, the dialect %v", word,
+				slices.Sorted(maps.Keys(documented[word])), slices.Sorted(maps.Keys(answered[word])))
+		}
+	}
+	for word := range documented {
+		if answered[word] == nil {
+			t.Errorf("the README knows a word %s", word)
+		}
+	}
+}
+
+// The README's paths are answered by the dialect that the README says.
+func TestDocumentedPaths(t *testing.T) {
+	argument := strings.NewReplacer("[", "", "]", "", "<secret>", "x", "<fqdn>", "home.dyn.example.com", "<ip_1>", "192.0.2.1", "<ip_2>", "2001:db8::1")
+	seen := make(map[string]int)
+	for _, row := range tableRow.FindAllStringSubmatch(section(t, "What can be asked"), -1) {
+		for _, span := range codeSpan.FindAllStringSubmatch(row[1], -1) {
+			if !strings.HasPrefix(span[1], "/") {
+				continue
+			}
+			path := argument.Replace(span[1])
+			call, ok := dialect.Match(httptest.NewRequest(http.MethodGet, path, nil), dialect.Options{})
+			if !ok {
+				t.Errorf("%s is not ours", path)
+				continue
+			}
+			seen[call.Dialect()]++
+			if want := cmp.Or(regexp.MustCompile(`dyndns2|DuckDNS`).FindString(row[2]), "native"); !strings.EqualFold(call.Dialect(), want) {
+				t.Errorf("%s is answered by %s, the README says %s", path, call.Dialect(), want)
+			}
+		}
+	}
+	if want := map[string]int{"native": 4, "dyndns2": 3, "duckdns": 1}; !maps.Equal(seen, want) {
+		t.Errorf("the README shows the paths %v, want %v", seen, want)
+	}
+}
