@@ -34,7 +34,6 @@ var (
 		Help:    "How many names travelled in one UPDATE message.",
 		Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200},
 	})
-	zoneStates poolCollector
 )
 
 func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
@@ -43,12 +42,16 @@ func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
 	}, labels)
 }
 
+func collectors() []prometheus.Collector {
+	return []prometheus.Collector{
+		requestCount, recordCount, authFailureCount, exchangeDuration, dnsErrorCount, groupSize, poolCollector{},
+	}
+}
+
 // registerMetrics adds the collectors to the registry of one configuration, in
 // which a second handler finds them already.
 func registerMetrics(registry *prometheus.Registry) error {
-	for _, c := range []prometheus.Collector{
-		requestCount, recordCount, authFailureCount, exchangeDuration, dnsErrorCount, groupSize, zoneStates,
-	} {
+	for _, c := range collectors() {
 		var already prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &already) {
 			return err
