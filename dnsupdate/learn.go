@@ -28,7 +28,7 @@ func (u *Updater) learn(c *conn, s *server, r *round, deadline time.Time) (block
 	now := time.Now()
 	var readings []reading
 	var queries []query
-	seen := map[reading]bool(nil)
+	var seen map[reading]bool // made when needed: mostly nothing is to read
 	for _, it := range r.items {
 		e := u.known.entry(it.name)
 		b := &e.sets[it.slot]

@@ -98,7 +98,7 @@ func (u *Updater) hint(r *reply, tsigError uint16, verified bool) string {
 	key := fmt.Sprintf("key %s (%s)", u.signer.key.Name, u.signer.key.Algorithm)
 	switch tsigError {
 	case dns.RcodeBadTime:
-		skew := r.tsig.serverTime().Sub(time.Now()).Round(time.Second)
+		skew := time.Until(r.tsig.serverTime()).Round(time.Second)
 		return fmt.Sprintf("the clocks differ by %.0f s: set both by NTP", math.Abs(skew.Seconds()))
 	case dns.RcodeBadSig:
 		return "the secrets of " + key + " differ: check secret and algorithm on both sides"
