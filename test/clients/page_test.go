@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -53,6 +54,9 @@ func table(t *testing.T, seen map[string][][]exchange) string {
 	return b.String()
 }
 
+// versions are what Debian's next update may change: the clients' in the first column.
+var versions = regexp.MustCompile(`(?m)^(\| [^|]*?) [0-9.]+ \|`)
+
 // checkPage compares the table with the page, or writes it there.
 func checkPage(t *testing.T, table string) {
 	t.Helper()
@@ -70,7 +74,7 @@ func checkPage(t *testing.T, table string) {
 		if err := os.WriteFile(page, []byte(before+beginMark+table+endMark+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	case have != table:
+	case versions.ReplaceAllString(have, "$1 |") != versions.ReplaceAllString(table, "$1 |"):
 		t.Errorf("%s has another table; with -update this one is written:\n%s", page, table)
 	}
 }
