@@ -237,6 +237,20 @@ func TestLatestCountsRepeats(t *testing.T) {
 	}
 }
 
+func TestLatestOfOneSecondInOrder(t *testing.T) {
+	s := New(Config{})
+	for i := range maxLatest + 10 {
+		s.Record(entry(start, set("home.example.com.", "", fmt.Sprintf("192.0.%d.%d", i>>8, i&0xff))))
+	}
+	subs, _ := s.Latest(context.Background(), nil, 0, 20)
+	for i, sub := range subs {
+		n := maxLatest + 9 - i
+		if want := fmt.Sprintf("192.0.%d.%d", n>>8, n&0xff); sub.Records[0].New[0] != want {
+			t.Fatalf("line %d is %s, want %s", i, sub.Records[0].New[0], want)
+		}
+	}
+}
+
 func TestLatestIsBounded(t *testing.T) {
 	s := New(Config{})
 	for i := range maxLatest + 10 {

@@ -171,6 +171,17 @@ func (s *Store) submissionAt(n uint64) *submission {
 	return &s.latest[n%maxLatest]
 }
 
+// submissions returns a copy of the ring, the oldest submission first.
+func (s *Store) submissions() []submission {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.latest) < maxLatest {
+		return slices.Clone(s.latest)
+	}
+	start := s.next % maxLatest
+	return slices.Concat(s.latest[start:], s.latest[:start])
+}
+
 // push adds a submission to the ring.
 func (s *Store) push(sub submission) {
 	if len(s.latest) < maxLatest {

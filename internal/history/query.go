@@ -98,16 +98,12 @@ func (s *Store) Latest(ctx context.Context, filter func(name string) bool, offse
 	s.refresh(ctx)
 	s.others.mu.RLock()
 	defer s.others.mu.RUnlock()
-	s.mu.Lock()
-	subs := slices.Clone(s.latest)
-	s.mu.Unlock()
-	subs = append(subs, s.others.latest...)
+	subs := append(s.submissions(), s.others.latest...)
+	slices.Reverse(subs) // for those of one second
 	subs = slices.DeleteFunc(subs, func(sub submission) bool {
 		return sub.At == 0 || filter != nil && !filter(sub.Name)
 	})
-	slices.SortStableFunc(subs, func(a, b submission) int {
-		return cmp.Or(cmp.Compare(b.At, a.At), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortStableFunc(subs, func(a, b submission) int { return cmp.Compare(b.At, a.At) })
 	for _, sub := range window(subs, offset, limit) {
 		page = append(page, sub.export())
 	}

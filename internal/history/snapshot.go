@@ -114,9 +114,7 @@ func (s *Store) encode() ([]byte, error) {
 			written++
 		}
 	}
-	s.mu.Lock()
-	latest := slices.Clone(s.latest)
-	s.mu.Unlock()
+	latest := s.submissions()
 	b.WriteString(`],"latest":[`)
 	written = 0
 	for i := range latest {

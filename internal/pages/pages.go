@@ -133,6 +133,8 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"moment":  moment,
 	"rfc3339": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"values":  values,
+	"present": present,
+	"changed": changed,
 	"labels":  func(name string) []string { return strings.Split(bare(name), ".") },
 	"lines":   func(s string) bool { return strings.Contains(s, "\n") },
 	"hosts":   func() string { return PathHosts },
@@ -146,7 +148,10 @@ func Usage(w io.Writer, d UsageData, f Format) error {
 	}
 	if d.Visitor.IsValid() {
 		u.Address = d.Visitor.Unmap().WithZone("").String()
-		u.IPv6 = d.Visitor.Unmap().Is6()
+		u.Family = "IPv4"
+		if d.Visitor.Unmap().Is6() {
+			u.Family = "IPv6"
+		}
 	}
 	if d.Host != "" {
 		normal, err := name.Normalize(strings.TrimSpace(d.Host))
@@ -218,7 +223,7 @@ type usage struct {
 	Path      string     `json:"-"`
 	Title     string     `json:"-"`
 	Address   string     `json:"address"`
-	IPv6      bool       `json:"-"`
+	Family    string     `json:"-"`
 	Host      string     `json:"-"`
 	HostError string     `json:"error,omitempty"`
 	Name      string     `json:"host"`

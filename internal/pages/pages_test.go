@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"io"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -199,6 +200,40 @@ func TestFormRoundTrip(t *testing.T) {
 	}
 	if page := get(""); strings.Contains(page, `type="password"`) || strings.Count(page, "<input") != 1 {
 		t.Error("the form asks for more than a name")
+	}
+}
+
+func TestNoAddressAndNoChange(t *testing.T) {
+	none := history.Change{Type: "AAAA", Old: []string{}, New: []string{}}
+	removed := history.Change{Type: "A", Old: []string{"192.0.2.1"}, New: []string{}}
+	hosts := HostsData{Hosts: []history.Host{{
+		Name: "home.example.com.", Current: []history.Current{{Type: "A", Values: []string{}}, {Type: "AAAA", Values: []string{}}},
+	}}}
+	latest := LatestData{Submissions: []history.Submission{{
+		Name: "home.example.com.", Result: "updated", Records: []history.Change{removed, none},
+	}}}
+	rows := []struct {
+		name   string
+		write  func(io.Writer, Format) error
+		format Format
+		want   string
+	}{
+		{"host", func(w io.Writer, f Format) error { return Hosts(w, hosts, f) }, HTML, `class="addresses"><span class="quiet">none</span></td>`},
+		{"host as text", func(w io.Writer, f Format) error { return Hosts(w, hosts, f) }, Text, "home.example.com  none  "},
+		{"submission", func(w io.Writer, f Format) error { return Latest(w, latest, f) }, HTML,
+			`<div>A <code>192.0.2.1</code> → <span class="quiet">none</span></div><div>AAAA <span class="quiet">none</span></div>`},
+		{"submission as text", func(w io.Writer, f Format) error { return Latest(w, latest, f) }, Text, "A 192.0.2.1 -> none; AAAA none "},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			var b strings.Builder
+			if err := row.write(&b, row.format); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(b.String(), row.want) {
+				t.Errorf("no %q in %s", row.want, b.String())
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package pages
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -44,7 +45,7 @@ func (d HostsData) text(w io.Writer) error {
 	return table(w, func(t io.Writer) {
 		row(t, "HOST", "ADDRESSES", "LAST SUBMISSION (UTC)", "LAST CHANGE (UTC)", "SUBMISSIONS", "CHANGES", "CLIENT")
 		for _, h := range d.Hosts {
-			row(t, bare(h.Name), current(h), moment(h.Last), moment(h.Changed), h.Submissions, h.Changes, h.Client)
+			row(t, bare(h.Name), values(present(h)), moment(h.Last), moment(h.Changed), h.Submissions, h.Changes, h.Client)
 		}
 	}, d.Page)
 }
@@ -53,7 +54,7 @@ func (d HostData) text(w io.Writer) error {
 	h := d.Host
 	return table(w, func(t io.Writer) {
 		for _, line := range [][2]any{
-			{"host", bare(h.Name)}, {"addresses", current(h)}, {"first submission (UTC)", moment(h.First)},
+			{"host", bare(h.Name)}, {"addresses", values(present(h))}, {"first submission (UTC)", moment(h.First)},
 			{"last submission (UTC)", moment(h.Last) + ", " + h.LastResult}, {"last change (UTC)", moment(h.Changed)},
 			{"submissions", h.Submissions}, {"changes", h.Changes}, {"failures", h.Failures},
 			{"client", h.Client}, {"network", h.Source}, {"user agent", h.UserAgent},
@@ -84,19 +85,23 @@ func (d MessageData) text(w io.Writer) error {
 	return err
 }
 
-func current(h history.Host) string {
-	var all []string
+// present lists what a host holds in all types.
+func present(h history.Host) (all []string) {
 	for _, c := range h.Current {
 		all = append(all, c.Values...)
 	}
-	return values(all)
+	return all
 }
+
+// changed is false for the other family of a submission that changed one, and
+// where the TTL alone was changed.
+func changed(c history.Change) bool { return !slices.Equal(c.Old, c.New) }
 
 // what says in a few words what a submission did.
 func what(s history.Submission) string {
 	var parts []string
 	for _, c := range s.Records {
-		if s.Result == history.Updated.String() {
+		if s.Result == history.Updated.String() && changed(c) {
 			parts = append(parts, c.Type+" "+values(c.Old)+" -> "+values(c.New))
 		} else {
 			parts = append(parts, c.Type+" "+values(c.New))
