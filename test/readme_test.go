@@ -33,17 +33,15 @@ import (
 var commands = map[string]func(*newcomer, string){
 	"go run ./example\n": (*newcomer).runExample,
 	"test/run\n":         (*newcomer).findTestRun,
-	"xcaddy build --with github.com/caddy-dyndns/dyndns\n":                         (*newcomer).buildCaddy,
-	"tsig-keygen -a hmac-sha512 dyn.example.com > dyn.example.com.key\n":           (*newcomer).makeKey,
-	"export DYNDNS_SECRET=$(caddy dyndns-token | head -n 1)\n":                     (*newcomer).makeSecret,
-	"caddy dyndns-check --config Caddyfile\n":                                      (*newcomer).checkZones,
-	"caddy run --config Caddyfile\n":                                               (*newcomer).runCaddy,
-	"curl https://dyndns.example.com/update-by-path/$DYNDNS_SECRET/" + home + "\n": (*newcomer).update,
-	"caddy dyndns-token\n":                                                         (*newcomer).makeToken,
-	"caddy dyndns-import /etc/dyndns.yml\n":                                        (*newcomer).importYAML,
+	"xcaddy build --with github.com/caddy-dyndns/dyndns\n":                                           (*newcomer).buildCaddy,
+	"tsig-keygen -a hmac-sha512 dyn.example.com > dyn.example.com.key\n":                             (*newcomer).makeKey,
+	"export DYNDNS_SECRET=$(caddy dyndns-token | head -n 1)\n":                                       (*newcomer).makeSecret,
+	"caddy dyndns-check --config Caddyfile\n":                                                        (*newcomer).checkZones,
+	"caddy run --config Caddyfile\n":                                                                 (*newcomer).runCaddy,
+	"curl https://dyndns.example.com/update-by-path/$DYNDNS_SECRET/home.dyn.example.com/192.0.2.1\n": (*newcomer).update,
+	"caddy dyndns-token\n":                                                                           (*newcomer).makeToken,
+	"caddy dyndns-import /etc/dyndns.yml\n":                                                          (*newcomer).importYAML,
 }
-
-const home = "home.dyn.example.com/192.0.2.1"
 
 // Someone who types what the README says, from nothing to the first update.
 func TestDocumentedCommands(t *testing.T) {

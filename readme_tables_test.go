@@ -1,0 +1,114 @@
+package dyndns
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/test/markdown"
+)
+
+// tableRow begins with one or two code spans.
+var tableRow = regexp.MustCompile("(?m)^\\| (`[^|]+`) \\| (.+) \\|$")
+
+// section is the part of the README below a heading.
+func section(t *testing.T, title string) string {
+	t.Helper()
+	_, text, found := strings.Cut(markdown.Pages(t, ".")["README.md"], "\n## "+title+"\n")
+	if !found {
+		t.Fatalf("the README has no section %q", title)
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	return text
+}
+
+var (
+	statusCode = regexp.MustCompile(`\b[2-5]\d\d\b`)
+	codeSpan   = regexp.MustCompile("`([^`]+)`")
+)
+
+// The README's words and statuses are those of the native dialect.
+func TestDocumentedStatuses(t *testing.T) {
+	answered := make(map[string]map[string]bool)
+	answer := func(outcome service.Outcome) {
+		call, ok := dialect.Match(httptest.NewRequest(http.MethodGet, "/check/x", nil), dialect.Options{})
+		if !ok {
+			t.Fatal("/check/x is not ours")
+		}
+		reply := call.Reply(outcome)
+		word, _, _ := strings.Cut(string(reply.Body), ":")
+		if answered[word] == nil {
+			answered[word] = make(map[string]bool)
+		}
+		answered[word][strconv.Itoa(reply.Status)] = true
+	}
+	for reason := service.NoCredential; reason <= service.DNSBusy; reason++ {
+		for _, inURL := range []bool{false, true} {
+			answer(service.Outcome{Err: &service.Error{Reason: reason, InURL: inURL}})
+		}
+	}
+	for _, changed := range []bool{false, true} {
+		answer(service.Outcome{Hosts: []service.HostOutcome{{Records: []service.Record{{Type: dnsupdate.TypeA, Changed: changed}}}}})
+	}
+	answer(service.Outcome{Checks: []service.ZoneCheck{{Steps: []dnsupdate.CheckStep{{Err: errors.New("refused")}}}}})
+
+	documented := make(map[string]map[string]bool)
+	for _, row := range tableRow.FindAllStringSubmatch(section(t, "What can be asked"), -1) {
+		if strings.HasPrefix(row[1], "`/") { // the table of paths
+			continue
+		}
+		for _, word := range codeSpan.FindAllStringSubmatch(row[1], -1) {
+			documented[word[1]] = make(map[string]bool)
+			for _, status := range statusCode.FindAllString(row[2], -1) {
+				documented[word[1]][status] = true
+			}
+		}
+	}
+	for _, word := range slices.Sorted(maps.Keys(answered)) {
+		if !maps.Equal(documented[word], answered[word]) {
+			t.Errorf("%s: the README says %v, the dialect %v", word,
+				slices.Sorted(maps.Keys(documented[word])), slices.Sorted(maps.Keys(answered[word])))
+		}
+	}
+	for word := range documented {
+		if answered[word] == nil {
+			t.Errorf("the README knows a word %s", word)
+		}
+	}
+}
+
+// The README's paths are answered by the dialect that the README says.
+func TestDocumentedPaths(t *testing.T) {
+	argument := strings.NewReplacer("[", "", "]", "", "<secret>", "x", "<fqdn>", "home.dyn.example.com", "<ip_1>", "192.0.2.1", "<ip_2>", "2001:db8::1")
+	seen := make(map[string]int)
+	for _, row := range tableRow.FindAllStringSubmatch(section(t, "What can be asked"), -1) {
+		for _, span := range codeSpan.FindAllStringSubmatch(row[1], -1) {
+			if !strings.HasPrefix(span[1], "/") {
+				continue
+			}
+			path := argument.Replace(span[1])
+			call, ok := dialect.Match(httptest.NewRequest(http.MethodGet, path, nil), dialect.Options{})
+			if !ok {
+				t.Errorf("%s is not ours", path)
+				continue
+			}
+			seen[call.Dialect()]++
+			if want := cmp.Or(regexp.MustCompile(`dyndns2|DuckDNS`).FindString(row[2]), "native"); !strings.EqualFold(call.Dialect(), want) {
+				t.Errorf("%s is answered by %s, the README says %s", path, call.Dialect(), want)
+			}
+		}
+	}
+	if want := map[string]int{"native": 4, "dyndns2": 3, "duckdns": 1}; !maps.Equal(seen, want) {
+		t.Errorf("the README shows the paths %v, want %v", seen, want)
+	}
+}
