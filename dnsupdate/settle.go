@@ -2,6 +2,7 @@ package dnsupdate
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -91,8 +92,11 @@ func (u *Updater) respond(r *round, o outcome, deadline time.Time) (again bool, 
 		if !u.servers.allRest(time.Now()) {
 			return true, 0, o
 		}
+		// A change whose message was lost deserves all of its time: the nameserver
+		// may be back in a moment and tell what became of it.
+		lost := slices.ContainsFunc(r.items, func(it *item) bool { return it.lost != nil })
 		passes := r.down / len(u.servers.list)
-		return o.verdict == unsent && passes < maxDown, backoff(passes), o
+		return o.verdict == unsent && (passes < maxDown || lost), backoff(passes), o
 	}
 	if o.stale {
 		return true, 0, o
