@@ -149,7 +149,7 @@ func (s *Site) caddyfile(config Config) string {
 	persist_config off
 	auto_https disable_redirects
 	skip_install_trust
-	grace_period 1ms
+	grace_period 10s
 	storage file_system %q
 	log {
 		output file %q
