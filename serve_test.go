@@ -25,10 +25,14 @@ import (
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 )
 
-// TestMain is the command caddy if a test starts it as such.
+// TestMain is the command caddy or a nameserver if a test starts it as such.
 func TestMain(m *testing.M) {
-	if os.Getenv(asCaddy) != "" {
+	switch {
+	case os.Getenv(asCaddy) != "":
 		caddycmd.Main()
+		return
+	case os.Getenv(asNameserver) != "":
+		serveNameserver()
 		return
 	}
 	os.Exit(m.Run())
