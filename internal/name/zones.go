@@ -26,7 +26,9 @@ func NewZones(zones []string) Zones {
 	for _, zone := range zones {
 		names[zone] = true
 		for above, ok := Parent(zone); ok; above, ok = Parent(above) {
-			names[above] = names[above] // a zone above stays one
+			if !names[above] {
+				names[above] = false
+			}
 		}
 	}
 	return Zones{names}
