@@ -150,8 +150,7 @@ func TestEventsSlowSubscriber(t *testing.T) {
 	}
 }
 
-// Events of requests that end after their configuration still arrive, and
-// nothing of the configuration is left then.
+// Events of requests that end after their configuration still arrive.
 func TestEventsAfterReload(t *testing.T) {
 	events := make(chan string, 10)
 	record(t, func(e caddy.Event) { events <- eventText(e) })
