@@ -63,7 +63,9 @@ func run(addr string, connections int, d time.Duration, perConnection int, next 
 			mu.Lock()
 			defer mu.Unlock()
 			total.latencies = append(total.latencies, latencies...)
-			failed = errors.Join(failed, err)
+			if failed == nil {
+				failed = err
+			}
 		})
 	}
 	start = time.Now()

@@ -151,12 +151,12 @@ func (m *measurement) round(round int, grouped, single *site) error {
 			return err
 		}
 	}
-	for _, connections := range []int{1, 8, 32, 128, 512} {
-		l, err := run(grouped.api, connections, m.o.seconds, 0, changed("g", round))
+	for i, connections := range []int{1, 8, 32, 128, 512} {
+		l, err := run(grouped.api, connections, m.o.seconds, 0, changed("g", round+i))
 		if err := note(fmt.Sprintf("changed, connections: %d", connections), l, err); err != nil {
 			return err
 		}
-		l, err = run(single.api, connections, m.o.seconds, 0, changed("s", round))
+		l, err = run(single.api, connections, m.o.seconds, 0, changed("s", round+i))
 		if err := note(fmt.Sprintf("changed, groups of one, connections: %d", connections), l, err); err != nil {
 			return err
 		}
@@ -164,29 +164,50 @@ func (m *measurement) round(round int, grouped, single *site) error {
 	return m.storm(round)
 }
 
-// storm lets distinct hosts that the server does not know yet reconnect all at once.
+// storm lets distinct hosts that the server does not know yet reconnect at once:
+// each on a connection of its own, then behind a proxy that keeps 500. What Caddy
+// alone needs for the same connections is measured beside it.
 func (m *measurement) storm(round int) error {
 	hosts := m.o.storm
 	if m.kind == nameserver.PowerDNS {
 		hosts /= 20 // each of its updates scans the zone: the time grows with the square
 	}
+	for _, connections := range []int{hosts, min(hosts, 500)} {
+		prefix := fmt.Sprintf("r%d-%d-", round, connections)
+		row := fmt.Sprintf("storm, hosts: %d, connections: %d", hosts, connections)
+		err := m.fresh(row, connections, hosts/connections, func(connection, n int) ([]byte, string) {
+			return update(fmt.Sprintf("%s%d-%d", prefix, connection, n), "192.0.2.1"), "UPDATED"
+		}, func(s *site) string { return s.api })
+		if err != nil {
+			return err
+		}
+	}
+	row := fmt.Sprintf("Caddy's `respond`, requests at once: %d", hosts)
+	return m.fresh(row, hosts, 1, respond, func(s *site) string { return s.respond })
+}
+
+// fresh measures on a Caddy of its own, whose memory nothing else has used.
+func (m *measurement) fresh(row string, connections, each int, next requester, addr func(*site) string) error {
 	s, err := startSite(m.o.binary, filepath.Join(m.dir, "storm"), m.server, m.key, 0)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	l, err := run(s.api, hosts, 0, 1, func(connection, _ int) ([]byte, string) {
-		return update(fmt.Sprintf("r%d-%d", round, connection), "192.0.2.1"), "UPDATED"
-	})
+	l, err := run(addr(s), connections, 0, each, next)
 	if err != nil {
-		return fmt.Errorf("storm: %w", err)
+		return fmt.Errorf("%s: %w", row, err)
 	}
 	memory, err := s.memory()
 	if err != nil {
 		return err
 	}
-	m.table.add(string(m.kind), fmt.Sprintf("storm, hosts at once: %d", hosts), l, memory)
+	m.table.add(string(m.kind), row, l, memory)
 	return nil
+}
+
+// respond asks the site that only answers.
+func respond(int, int) ([]byte, string) {
+	return []byte("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), "UNCHANGED"
 }
 
 // settle gives the hosts h0, h1, … the address that unchanged repeats.
@@ -207,11 +228,10 @@ func unchanged(hosts int) requester {
 }
 
 // changed gives each connection one host of its own and every request a new
-// address; a round starts where the one before cannot have ended.
-func changed(prefix string, round int) requester {
+// address; odd and even runs have none in common.
+func changed(prefix string, run int) requester {
 	return func(connection, n int) ([]byte, string) {
-		n += 1 + round<<18
-		address := fmt.Sprintf("198.%d.%d.%d", 18+(n>>16)%2, n>>8&0xff, n&0xff)
+		address := fmt.Sprintf("198.%d.%d.%d", 18+run%2, n>>8&0xff, n&0xff)
 		return update(fmt.Sprintf("%s%d", prefix, connection), address), "UPDATED"
 	}
 }
