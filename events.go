@@ -65,7 +65,13 @@ func newNotifier(ctx caddy.Context) *notifier {
 	}
 	n := &notifier{app: app, ctx: ctx, logger: ctx.Logger()}
 	delivery, stop := context.WithCancel(context.WithoutCancel(ctx.Context))
-	context.AfterFunc(ctx.Context, func() { time.AfterFunc(eventGrace, stop) })
+	context.AfterFunc(ctx.Context, func() {
+		if n.silent.Load() {
+			stop()
+			return
+		}
+		time.AfterFunc(eventGrace, stop)
+	})
 	n.ctx.Context = delivery
 	// Caddy starts its apps in random order, and the events app fills the map
 	// that ShouldEmit reads when it starts: before that, a request must not look.
