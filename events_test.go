@@ -107,7 +107,7 @@ func TestEvents(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s.get(s.http + row.path)
 			for _, want := range row.want {
-				if got := <-events; got != want {
+				if got := receive(t, events, "event"); got != want {
 					t.Errorf("got  %s\nwant %s", got, want)
 				}
 			}
@@ -128,16 +128,20 @@ func TestEventsSlowSubscriber(t *testing.T) {
 	})
 	ns := startNameserver(t, "dyn.example.com.")
 	s := serve(t, recordEvents, plainSite("throttle off\n"+zoneBlock("dyn.example.com", ns.Addr())))
-	// One event is with the subscriber, the queue is full, and three are too many.
-	for range 1 + maxQueuedEvents + 3 {
+	refuse := func() {
 		if got := s.get(s.http + "/check/87654321"); got.status != 403 {
 			t.Fatalf("status %d: %s", got.status, got.body)
 		}
 	}
-	<-called
+	// One event is with the subscriber, the queue is full, and three are too many.
+	refuse()
+	receive(t, called, "event")
+	for range maxQueuedEvents + 3 {
+		refuse()
+	}
 	close(release)
 	for range maxQueuedEvents {
-		<-called
+		receive(t, called, "event")
 	}
 	want := `"count":3`
 	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(s.log(), want); time.Sleep(time.Millisecond) {
@@ -168,15 +172,15 @@ func TestEventsAfterReload(t *testing.T) {
 		}
 		replies <- got
 	}()
-	<-held
+	receive(t, held, "update")
 	if err := s.load(plainSite(zoneBlock("dyn.example.com", ns.Addr()))); err != nil {
 		t.Fatal(err)
 	}
 	release()
-	if got := <-replies; got.status != 200 || !strings.HasPrefix(got.body, "UPDATED") {
+	if got := receive(t, replies, "reply"); got.status != 200 || !strings.HasPrefix(got.body, "UPDATED") {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-	if got := <-events; !strings.HasPrefix(got, "dyndns.updated") {
+	if got := receive(t, events, "event"); !strings.HasPrefix(got, "dyndns.updated") {
 		t.Error(got)
 	}
 }

@@ -2,6 +2,7 @@ package dyndns
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,21 @@ import (
 
 // Ten reloads under load, which change tokens, zones and nameservers, lose no
 // request; each is answered by one configuration or the other.
+//
+// The socket is one that Caddy is given, as by systemd. With one of its own for
+// each configuration, Linux resets what waits at the old one to be accepted
+// (unless net.ipv4.tcp_migrate_req is set), before any handler is asked.
 func TestReloadUnderLoad(t *testing.T) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	file, err := socket.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
 	primary := startNameserver(t, "dyn.example.com.", "even.example.com.", "odd.example.com.")
 	proxy, _, release := holdUpdates(t, primary.Addr())
 	release() // a second way to the same primary, so that the values stay true
@@ -24,11 +39,12 @@ func TestReloadUnderLoad(t *testing.T) {
 		if generation%2 == 1 {
 			zone, nameserver = "odd.example.com", proxy
 		}
-		return "http://127.0.0.1:{$HTTP_PORT} {\ndyndns {\nthrottle off\nsecret 12345678\n" +
+		return fmt.Sprintf("http:// {\nbind fd/%d\n", file.Fd()) + "dyndns {\nthrottle off\nsecret 12345678\n" +
 			zoneBlock("dyn.example.com", nameserver) + zoneBlock(zone, nameserver) +
 			fmt.Sprintf("client changing {\ntoken generation-%04d-token\nhosts *\n}\n}\n}\n", generation%2)
 	}
 	s := serve(t, "", config(0))
+	s.http = "http://" + socket.Addr().String()
 	var (
 		stop    = make(chan struct{})
 		workers sync.WaitGroup
@@ -110,7 +126,7 @@ func TestStopFinishesRequests(t *testing.T) {
 		}
 		replies <- got
 	}()
-	<-held
+	receive(t, held, "update")
 	stopped := make(chan error, 1)
 	go func() {
 		out, err := caddyCommand("stop", "--address", "127.0.0.1:"+os.Getenv("ADMIN_PORT")).CombinedOutput()
@@ -120,16 +136,18 @@ func TestStopFinishesRequests(t *testing.T) {
 		stopped <- err
 	}()
 	// The stop has begun when nobody listens any more.
-	for {
+	for deadline := time.Now().Add(20 * time.Second); ; {
 		if _, err := s.do("GET", s.http+"/", ""); err != nil {
 			break
+		} else if time.Now().After(deadline) {
+			t.Fatal("the stop has not begun")
 		}
 	}
 	release()
-	if got := <-replies; got.status != 200 || !strings.HasPrefix(got.body, "UPDATED") {
+	if got := receive(t, replies, "reply"); got.status != 200 || !strings.HasPrefix(got.body, "UPDATED") {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-	if err := <-stopped; err != nil {
+	if err := receive(t, stopped, "end of caddy stop"); err != nil {
 		t.Errorf("caddy stop: %v", err)
 	}
 	if err := server.Wait(); err != nil {

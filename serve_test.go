@@ -239,6 +239,18 @@ func holdUpdates(t testing.TB, nameserver string) (addr string, held <-chan stru
 	return p.Addr(), arrived, release
 }
 
+// receive waits for a value, but not forever.
+func receive[T any](t testing.TB, from <-chan T, what string) T {
+	t.Helper()
+	select {
+	case value := <-from:
+		return value
+	case <-time.After(30 * time.Second):
+		t.Fatalf("no %s", what)
+		panic("unreachable")
+	}
+}
+
 // zoneBlock configures a zone on a nameserver.
 func zoneBlock(zone, nameserver string) string {
 	return fmt.Sprintf("zone %s {\ntsig_key %s %s %s\nnameserver %s\n}\n", zone,
