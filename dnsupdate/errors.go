@@ -54,9 +54,10 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.subject())
 	if e.Name != "" {
-		fmt.Fprintf(&b, " for %s", e.Name)
+		fmt.Fprintf(&b, " for %s in zone %s", e.Name, e.Zone)
+	} else {
+		fmt.Fprintf(&b, " for zone %s", e.Zone)
 	}
-	fmt.Fprintf(&b, " in zone %s", e.Zone)
 	if e.RCode != "" {
 		b.WriteString(": " + e.RCode)
 		if e.TSIG != "" {

@@ -61,13 +61,13 @@ func TestErrorSentence(t *testing.T) {
 	for want, e := range map[string]*Error{
 		"nameserver 192.0.2.53:53 refused the update for home.dyn.example.com. in zone dyn.example.com.: NOTAUTH, TSIG error BADKEY, not signed, Prohibited: check the key": {
 			Kind: Refused, Server: "192.0.2.53:53", Zone: zoneName, Name: host("home"), RCode: "NOTAUTH", TSIG: "BADKEY", EDE: []string{"Prohibited"}, Hint: "check the key"},
-		"nameserver 192.0.2.53:53 did not answer in time in zone dyn.example.com.; the change may have been applied": {
+		"nameserver 192.0.2.53:53 did not answer in time for zone dyn.example.com.; the change may have been applied": {
 			Kind: Timeout, Server: "192.0.2.53:53", Zone: zoneName, Unknown: true},
-		"no answer in time in zone dyn.example.com.: gone":           {Kind: Timeout, Zone: zoneName, Cause: fmt.Errorf("gone")},
-		"nameserver ns:53 failed in zone dyn.example.com.: SERVFAIL": {Kind: Unreachable, Server: "ns:53", Zone: zoneName, RCode: "SERVFAIL", Verified: true},
-		"nameserver ns:53 could not be reached in zone dyn.example.com.": {
+		"no answer in time for zone dyn.example.com.: gone":           {Kind: Timeout, Zone: zoneName, Cause: fmt.Errorf("gone")},
+		"nameserver ns:53 failed for zone dyn.example.com.: SERVFAIL": {Kind: Unreachable, Server: "ns:53", Zone: zoneName, RCode: "SERVFAIL", Verified: true},
+		"nameserver ns:53 could not be reached for zone dyn.example.com.": {
 			Kind: Unreachable, Server: "ns:53", Zone: zoneName},
-		"too many changes are waiting in zone dyn.example.com.": {Kind: Busy, Zone: zoneName},
+		"too many changes are waiting for zone dyn.example.com.": {Kind: Busy, Zone: zoneName},
 		"no record can stand for a. in zone dyn.example.com.: a CNAME stands at a.": {
 			Kind: Conflict, Server: "ns:53", Zone: zoneName, Name: "a.", Verified: true, Hint: "a CNAME stands at a."},
 	} {
