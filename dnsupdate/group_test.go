@@ -326,6 +326,9 @@ func TestTextCompare(t *testing.T) {
 		return dnstest.Pass()
 	}))
 	expect(t, apply(w.Updater, Change{Name: host("home"), Type: TypeAAAA}), "unchanged 2001:db8::1")
-	expect(t, apply(w.Updater, to(host("home"), "2001:db8::2")), "2001:db8::1 -> 2001:db8::2")
+	// No prerequisite notices that somebody else changes it.
+	w.zone.Edit("home 300 AAAA 2001:db8::9")
+	expect(t, apply(w.Updater, Change{Name: host("home"), Type: TypeAAAA}), "unchanged 2001:db8::9")
+	expect(t, apply(w.Updater, to(host("home"), "2001:db8::2")), "2001:db8::9 -> 2001:db8::2")
 	expect(t, apply(w.Updater, to(host("home"), "2001:db8::3")), "2001:db8::2 -> 2001:db8::3")
 }

@@ -32,7 +32,9 @@ func (u *Updater) learn(c *conn, s *server, r *round, deadline time.Time) (block
 	for _, it := range r.items {
 		e := u.known.entry(it.name)
 		b := &e.sets[it.slot]
-		if b.known && !u.ttlInDoubt(it, b, r, now) {
+		// What can only be required to exist is read each time: nothing else shows
+		// that somebody else has changed it.
+		if b.known && !b.loose && !u.ttlInDoubt(it, b, r, now) {
 			continue
 		}
 		rd := reading{it.name, e, it.slot}
@@ -113,7 +115,7 @@ func (u *Updater) believe(rd reading, answer *dns.Msg, r *round, now time.Time) 
 
 // compare puts what was read beside what is believed.
 func (u *Updater) compare(b *belief, rd reading, set rrset, r *round, now time.Time) {
-	if b.known {
+	if b.known && (!b.loose || b.sameValues(set)) {
 		// The read was for the TTL. Values that a message of ours proved are newer
 		// than what a signing nameserver shows; if not, a prerequisite will tell.
 		if b.sameValues(set) {
