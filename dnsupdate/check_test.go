@@ -117,11 +117,20 @@ func TestNameServers(t *testing.T) {
 	if got := w.zone.Messages().Queries - queries; got != 1 {
 		t.Errorf("%d queries, want 1", got)
 	}
+	// What was read once protects the zone's nameservers also while it is down.
+	w.proxy.SetFault(dnstest.Always(dnstest.Drop()))
+	w.nameServers.expires = time.Time{}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if got, err := w.NameServers(ctx); err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	w.proxy.SetFault(nil)
 	u := w.open(t, "127.0.0.1:1")
 	if got, err := u.NameServers(t.Context()); err == nil {
 		t.Errorf("got %q from nobody", got)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel = context.WithCancel(t.Context())
 	cancel()
 	if _, err := w.open(t, w.proxy.Addr()).NameServers(ctx); err == nil {
 		t.Error("an ended context was not noticed")

@@ -8,8 +8,12 @@ import (
 	"github.com/miekg/dns"
 )
 
-// nameServerTime is how long the apex NS records are remembered.
-const nameServerTime = 5 * time.Minute
+const (
+	// nameServerTime is how long the apex NS records are remembered.
+	nameServerTime = 5 * time.Minute
+	// nameServerGrace is how long they still count after they could not be read again.
+	nameServerGrace = 30 * time.Second
+)
 
 // nameServerCache holds the targets of the apex NS records. turn is a lock that
 // a caller can stop waiting for.
@@ -20,7 +24,8 @@ type nameServerCache struct {
 }
 
 // NameServers gives the names that the zone's apex NS records point to, sorted. They are
-// remembered for five minutes; one read at a time is under way.
+// remembered for five minutes, and for longer while they cannot be read; one read
+// at a time is under way.
 func (u *Updater) NameServers(ctx context.Context) ([]string, error) {
 	cache := &u.nameServers
 	select {
@@ -33,10 +38,14 @@ func (u *Updater) NameServers(ctx context.Context) ([]string, error) {
 		return slices.Clone(cache.targets), nil
 	}
 	answer, err := u.lookup(ctx, u.zone, dns.TypeNS)
-	if err != nil {
+	switch {
+	case err != nil && cache.targets != nil:
+		cache.expires = time.Now().Add(nameServerGrace)
+		return slices.Clone(cache.targets), nil
+	case err != nil:
 		return nil, err
 	}
-	var targets []string
+	targets := []string{}
 	for _, rr := range answer.Answer {
 		if ns, ok := rr.(*dns.NS); ok && dns.CanonicalName(ns.Hdr.Name) == u.zone {
 			targets = append(targets, dns.CanonicalName(ns.Ns))

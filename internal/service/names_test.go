@@ -92,6 +92,7 @@ func TestGrants(t *testing.T) {
 		{"below: the apex of a zone below", "below", "deep.dyn.test", NotGranted},
 		{"below: the nameserver", "below", "NS1.dyn.test", NotGranted},
 		{"below: the nameserver of a zone below", "below", "ns1.deep.dyn.test", NotGranted},
+		{"below: the nameserver of another zone", "below", "ns2.dyn.test", NotGranted},
 		{"below: the literal wildcard", "below", "*.dyn.test", NotGranted},
 		{"below: a deeper wildcard", "below", "*.a.dyn.test", NotGranted},
 		{"below: no label boundary", "below", "notdyn.test", NotGranted},
@@ -99,6 +100,7 @@ func TestGrants(t *testing.T) {
 		{"all: a host", "all", "home.other.test", 0},
 		{"all: the apex", "all", "other.test", NotGranted},
 		{"all: the nameserver", "all", "ns1.other.test", NotGranted},
+		{"all: the nameserver of another zone", "all", "ns2.dyn.test", NotGranted},
 		{"all: a wildcard", "all", "*.other.test", NotGranted},
 		{"secret: the apex", "secret", "other.test", 0},
 		{"secret: the nameserver", "secret", "ns1.other.test", 0},
@@ -108,6 +110,7 @@ func TestGrants(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t)
+			f.other.servers = append(f.other.servers, "ns2.dyn.test.")
 			out := f.do(t, tt.client, Submission{Hosts: []Host{pointed(tt.host)}})
 			if got := reason(out.Hosts[0].Err); got != tt.reason {
 				t.Errorf("got %v, want reason %d", out.Hosts[0].Err, tt.reason)
@@ -116,6 +119,16 @@ func TestGrants(t *testing.T) {
 				t.Errorf("%d messages", f.written())
 			}
 		})
+	}
+}
+
+// A zone that cannot be asked for its nameservers takes no other with it.
+func TestGrantsWithoutOtherNameServers(t *testing.T) {
+	f := newFixture(t)
+	f.other.serversErr = &dnsupdate.Error{Kind: dnsupdate.Unreachable}
+	out := f.do(t, "below", Submission{Hosts: []Host{pointed("home.dyn.test")}})
+	if err := out.Hosts[0].Err; err != nil {
+		t.Error(err)
 	}
 }
 
