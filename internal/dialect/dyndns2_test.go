@@ -76,6 +76,7 @@ func TestDyndns2Submission(t *testing.T) {
 
 		{"value per host", "/nic/update?hostname=a.example.com,b.example.com&myip=192.0.2.1&myipv6=2001:db8::1&myipv6:B.example.com=2001:db8::2", "a.example.com A:set 192.0.2.1 AAAA:set 2001:db8::1; b.example.com A:set 192.0.2.1 AAAA:set 2001:db8::2"},
 		{"IPv4 per host", h + "&myip=192.0.2.1&myipv4:h.example.com=192.0.2.2", "h.example.com A:set 192.0.2.2"},
+		{"value per host in the other form of an IDN", "/nic/update?hostname=m%C3%BCller.example.com&myip=192.0.2.1&myipv6:xn--mller-kva.example.com=2001:db8::2", "müller.example.com A:set 192.0.2.1 AAAA:set 2001:db8::2"},
 		{"value for hosts named nowhere else", h + "&myip=192.0.2.1&myipv6:n.example.com,c.example.com=2001:db8::2", "h.example.com A:set 192.0.2.1; n.example.com AAAA:set 2001:db8::2; c.example.com AAAA:set 2001:db8::2"},
 		{"both families for one of them", h + "&myip=192.0.2.1&myipv6:n=2001:db8::2&myipv4:n=192.0.2.3", "h.example.com A:set 192.0.2.1; n A:set 192.0.2.3 AAAA:set 2001:db8::2"},
 		{"word per host", h + "&myip=2001:db8::1&myipv6:h.example.com=preserve", "h.example.com AAAA:keep"},

@@ -80,6 +80,7 @@ func TestNativeSubmission(t *testing.T) {
 
 		{"value per host", q + "&ipv4=192.0.2.1&myipv6:n.example.com,c.example.com=2001:db8::2", "h.example.com A:set 192.0.2.1 AAAA:keep; n.example.com AAAA:set 2001:db8::2; c.example.com AAAA:set 2001:db8::2"},
 		{"value per host for the host itself", q + "&ipv6=2001:db8::1&myipv6:H.example.com.=2001:db8::2", "h.example.com A:keep AAAA:set 2001:db8::2"},
+		{"value per host in the other form of an IDN", "/update-by-query?secret=s&fqdn=xn--mller-kva.example.com&ipv4=192.0.2.1&myipv6:M%C3%BCller.example.com=2001:db8::2", "xn--mller-kva.example.com A:set 192.0.2.1 AAAA:set 2001:db8::2"},
 		{"value per host alone", q + "&myipv6:n.example.com=2001:db8::2", "h.example.com A:keep AAAA:keep; n.example.com AAAA:set 2001:db8::2"},
 		{"prefix per host", q + "&ipv4=192.0.2.1&myipv6:n.example.com=2001:db8:1::/64", "h.example.com A:set 192.0.2.1 AAAA:keep; prefix 2001:db8:1::/64"},
 		{"empty value per host", q + "&ipv4=192.0.2.1&myipv6:n.example.com=", "h.example.com A:set 192.0.2.1 AAAA:keep"},
