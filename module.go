@@ -7,7 +7,6 @@
 package dyndns
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -222,7 +221,7 @@ func (h *Handler) Validate() error {
 		return fmt.Errorf("history: %d days is negative", h.History)
 	}
 	if t := h.Throttle; t != nil && (t.Burst < -1 || t.Interval < 0) {
-		return errors.New("throttle: burst and interval must be positive")
+		return fmt.Errorf("throttle: a burst of %d every %v is not positive", t.Burst, time.Duration(t.Interval))
 	}
 	return nil
 }
