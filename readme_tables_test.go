@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -110,5 +111,22 @@ func TestDocumentedPaths(t *testing.T) {
 	}
 	if want := map[string]int{"native": 4, "dyndns2": 3, "duckdns": 1}; !maps.Equal(seen, want) {
 		t.Errorf("the README shows the paths %v, want %v", seen, want)
+	}
+}
+
+// goodUpdate is a row of the clients' page about an update that went well.
+var goodUpdate = regexp.MustCompile(`(?m)^\| ([^|]+ \| [^|]+) \| good (\| .+)$`)
+
+// The README shows one update of every client, as the page about them has it.
+// That page is written by the test that runs the clients.
+func TestDocumentedClients(t *testing.T) {
+	_, table, found := strings.Cut(section(t, "Router settings"), "| client | over | request | reply | what the client concludes |\n|---|---|---|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var want []string
+	for _, row := range goodUpdate.FindAllStringSubmatch(markdown.Pages(t, ".")[filepath.Join("docs", "clients.md")], -1) {
+		want = append(want, "| "+row[1]+" "+row[2])
+	}
+	if got := strings.Split(strings.TrimSpace(table), "\n"); !found || len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("the README's clients are\n%s\nthose of the page\n%s", table, strings.Join(want, "\n"))
 	}
 }

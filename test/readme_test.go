@@ -305,8 +305,8 @@ func (n *newcomer) checkZones(lines string) {
 		ports[i] = port
 	}
 	n.env = append(n.env, "CADDY_ADMIN=127.0.0.1:"+strconv.Itoa(ports[0]), "HTTPS_PORT="+strconv.Itoa(ports[2]))
-	options := fmt.Sprintf("{\n\thttp_port %d\n\thttps_port %d\n\tdefault_bind 127.0.0.1\n\tlocal_certs\n\tskip_install_trust\n}\n", ports[1], ports[2])
-	n.write("Caddyfile", options+strings.NewReplacer("/etc/caddy", n.dir, "nameserver 127.0.0.1", "nameserver "+n.dns.Addr()).Replace(n.caddyfile))
+	options := fmt.Sprintf("{\n\thttp_port %d\n\thttps_port %d\n\tdefault_bind 127.0.0.1\n\tlocal_certs\n\tskip_install_trust\n", ports[1], ports[2])
+	n.write("Caddyfile", options+strings.NewReplacer("/etc/caddy", n.dir, "nameserver 127.0.0.1", "nameserver "+n.dns.Addr()).Replace(strings.TrimPrefix(n.caddyfile, "{\n")))
 	n.write("home/.curlrc", fmt.Sprintf("silent\nshow-error\nconnect-to = dyndns.example.com:443:127.0.0.1:%d\ncacert = %s\n", ports[2], n.authority()))
 
 	report := n.run(lines)
