@@ -28,7 +28,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	start := time.Now()
-	outcome := h.answer(r, call)
+	outcome := h.answer(w, r, call)
 	reply := call.Reply(outcome)
 	writeReply(w, reply)
 	h.report(r, call.Dialect(), outcome, reply.Status, time.Since(start))
@@ -37,7 +37,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // answer takes one request through the checks, in the order in which they may
 // tell something: nothing about zones or names before the credential.
-func (h *Handler) answer(r *http.Request, call dialect.Call) service.Outcome {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, call dialect.Call) service.Outcome {
 	refuse := func(err *service.Error) service.Outcome { return service.Outcome{Err: err} }
 	if !slices.Contains(call.Methods(), r.Method) {
 		return refuse(&service.Error{Reason: service.BadMethod, Message: "this path does not take that method"})
@@ -45,7 +45,7 @@ func (h *Handler) answer(r *http.Request, call dialect.Call) service.Outcome {
 	if dialect.CrossSite(r) {
 		return refuse(&service.Error{Reason: service.CrossSite, Message: "this request comes from another site's page"})
 	}
-	if err := call.Parse(); err != nil {
+	if err := h.parse(w, r, call); err != nil {
 		return refuse(err)
 	}
 	from := clientAddress(r)
@@ -59,6 +59,24 @@ func (h *Handler) answer(r *http.Request, call dialect.Call) service.Outcome {
 	}
 	submission.Detected = from
 	return h.service.Do(r.Context(), client, submission)
+}
+
+// parse reads the form, for which Caddy sets no time limit: whoever lets it
+// trickle in would hold the connection for as long as it likes.
+func (h *Handler) parse(w http.ResponseWriter, r *http.Request, call dialect.Call) *service.Error {
+	if r.ContentLength == 0 {
+		return call.Parse()
+	}
+	body := http.NewResponseController(w)
+	// It fails only without a connection, which a test may not have.
+	_ = body.SetReadDeadline(time.Now().Add(h.service.Timeout))
+	err := call.Parse()
+	if err == nil && r.Method == http.MethodPost {
+		// The body is read; later the deadline would end the request itself. It stays
+		// for a body that net/http has to discard before it replies.
+		_ = body.SetReadDeadline(time.Time{})
+	}
+	return err
 }
 
 // clientAddress is the address that Caddy found behind its trusted proxies,

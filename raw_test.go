@@ -136,3 +136,23 @@ func TestOddRequests(t *testing.T) {
 		t.Errorf("got %d %q", got.status, got.body)
 	}
 }
+
+// A body that never arrives whole is given up, whatever it would have been.
+func TestTricklingBody(t *testing.T) {
+	s := startService(t, "timeout 1s")
+	const rest = " HTTP/1.1\r\nHost: dyn.test\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 60000\r\n\r\nsecret="
+	tests := []struct {
+		name, line string
+		status     int
+	}{
+		{"form", "POST /update-by-query", 400},
+		{"body that nobody reads", "GET /update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1", 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := rawSend(t, s.testServer, tt.line+rest); got.status != tt.status {
+				t.Errorf("got %d %q", got.status, got.body)
+			}
+		})
+	}
+}
