@@ -2,6 +2,7 @@ package dyndns
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -67,7 +68,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 	}
-	if len(seen) == 0 && len(h.Zones) == 0 && len(h.Clients) == 0 {
+	// A block, even an empty one, would have left the dispenser at its end.
+	if d.Val() != "}" {
 		h.Config = "search"
 	}
 	return nil
@@ -110,7 +112,7 @@ func (h *Handler) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 	case "history":
 		return h.unmarshalHistory(d)
 	default:
-		return d.Errf("unrecognized subdirective %q", word)
+		return unknownWord(d, "")
 	}
 	return nil
 }
@@ -173,7 +175,7 @@ func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		z.TTL = &seconds
 		return lastArg(d, word)
 	default:
-		return d.Errf("zone %s: unrecognized subdirective %q", z.Name, word)
+		return unknownWord(d, "zone "+z.Name+": ")
 	}
 	return nil
 }
@@ -212,7 +214,7 @@ func (c *Client) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		c.LAN = append(c.LAN, lan)
 		return nil
 	}
-	return d.Errf("client %s: unrecognized subdirective %q", c.Name, word)
+	return unknownWord(d, "client "+c.Name+": ")
 }
 
 func (h *Handler) unmarshalTTL(d *caddyfile.Dispenser) error {
@@ -264,6 +266,16 @@ func (h *Handler) unmarshalHistory(d *caddyfile.Dispenser) error {
 	}
 	h.History = days
 	return lastArg(d, "history")
+}
+
+// unknownWord refuses the present word. It quotes only what looks like a word,
+// because "secret=<secret>" and a token on a line of its own are likely mistakes.
+func unknownWord(d *caddyfile.Dispenser, where string) error {
+	word := d.Val()
+	if len(word) >= 16 || strings.ContainsAny(word, "0123456789=:") {
+		return d.Errf("%sunrecognized subdirective", where)
+	}
+	return d.Errf("%sunrecognized subdirective %q", where, word)
 }
 
 // argErr says that a word has too few or too many arguments. Unlike the

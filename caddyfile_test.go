@@ -34,6 +34,7 @@ func unmarshal(input string) (*Handler, error) {
 func TestUnmarshalCaddyfile(t *testing.T) {
 	tests := []struct{ name, input, want string }{
 		{"bare", "dyndns", `{"config":"search"}`},
+		{"empty block", "dyndns {\n}", `{}`},
 		{"config", block("config /etc/dyn.yml"), `{"config":"/etc/dyn.yml"}`},
 		{"config search", block("config search"), `{"config":"search"}`},
 		{"secret", block("secret " + canarySecret), `{"secret":"` + canarySecret + `"}`},
@@ -115,6 +116,9 @@ func TestUnmarshalCaddyfileErrors(t *testing.T) {
 		{"unknown word", block("nameservers a"), `unrecognized subdirective "nameservers"`},
 		{"upper case", block("Secret " + secret), `unrecognized subdirective "Secret"`},
 
+		{"secret with an equals sign", block("secret=" + secret), "unrecognized subdirective"},
+		{"secret on a line of its own", block(secret), "unrecognized subdirective"},
+
 		{"config without path", block("config"), "config" + count},
 		{"config surplus", block("config a b"), "config" + count},
 		{"config twice", block("config a", "config b"), "config" + twice},
@@ -184,6 +188,7 @@ func TestUnmarshalCaddyfileErrors(t *testing.T) {
 
 		{"client without name", block("client"), "client" + count},
 		{"client with a token as argument", block("client home " + token), "client" + count},
+		{"client: token on a line of its own", client("token a", token), "client home: unrecognized subdirective"},
 		{"client: unknown word", client("host a.test"), `client home: unrecognized subdirective "host"`},
 		{"client: token without one", client("token"), "token" + count},
 		{"client: token twice", client("token "+token, "token "+token), "client home: token" + twice},
