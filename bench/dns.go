@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -15,32 +16,73 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
 
-// bareUpdates sends signed UPDATE messages for one name on one kept connection,
-// one at a time, and nothing more than RFC 2136 needs.
-func bareUpdates(addr string, key nameserver.Key, d time.Duration) (load, error) {
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		return load{}, err
-	}
-	defer conn.Close()
-	var total load
+// alternate runs the steps one after the other, again and again, and measures
+// each on its own: what slows the machine down strikes all alike.
+func alternate(d time.Duration, steps ...func(n int) error) ([]load, error) {
+	loads := make([]load, len(steps))
 	start := time.Now()
 	for n := 0; time.Since(start) < d; n++ {
-		sent := time.Now()
-		if err := conn.SetDeadline(sent.Add(10 * time.Second)); err != nil {
-			return total, err
+		for i, step := range steps {
+			begun := time.Now()
+			if err := step(n); err != nil {
+				return nil, err
+			}
+			took := time.Since(begun)
+			loads[i].latencies = append(loads[i].latencies, took)
+			loads[i].took += took
 		}
-		if err := bareUpdate(conn, key, n); err != nil {
-			return total, err
-		}
-		total.latencies = append(total.latencies, time.Since(sent))
 	}
-	total.took, total.requests = time.Since(start), len(total.latencies)
-	slices.Sort(total.latencies)
-	return total, nil
+	for i := range loads {
+		loads[i].requests = len(loads[i].latencies)
+		slices.Sort(loads[i].latencies)
+	}
+	return loads, nil
+}
+
+// oneAtATime changes a name by a bare signed UPDATE on a kept connection, one by
+// the package dnsupdate, and one through Caddy.
+func (m *measurement) oneAtATime(api string) ([]load, error) {
+	conn, err := net.Dial("tcp", m.server.Addr())
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	key, err := dnsupdate.NewKey(m.key.Name, m.key.Algorithm, m.key.Secret)
+	if err != nil {
+		return nil, err
+	}
+	client := dnsupdate.NewClient(dnsupdate.Options{})
+	defer client.Close()
+	updater, err := client.Open(dnsupdate.ZoneConfig{Name: zone, Servers: []string{m.server.Addr()}, Key: key})
+	if err != nil {
+		return nil, err
+	}
+	defer updater.Close()
+	web, err := net.Dial("tcp", api)
+	if err != nil {
+		return nil, err
+	}
+	defer web.Close()
+	reader := bufio.NewReader(web)
+	address := func(n int) string { return fmt.Sprintf("192.0.2.%d", 1+n%2) }
+	return alternate(3*m.o.seconds,
+		func(n int) error { return bareUpdate(conn, m.key, n) },
+		func(n int) error {
+			return updater.Apply(m.ctx, []dnsupdate.Change{{
+				Name: "apply." + zone, Type: dnsupdate.TypeA, Action: dnsupdate.Set, Values: []string{address(n)}, TTL: 300,
+			}})[0].Err
+		},
+		func(n int) error {
+			if _, err := web.Write(update("http", address(n))); err != nil {
+				return err
+			}
+			_, err := readResponse(reader)
+			return err
+		})
 }
 
 func bareUpdate(conn net.Conn, key nameserver.Key, n int) error {

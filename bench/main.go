@@ -134,9 +134,14 @@ func (m *measurement) round(round int, grouped, single *site) error {
 	if err := note("Caddy's `respond`, 32 connections", l, err); err != nil {
 		return err
 	}
-	l, err = bareUpdates(m.server.Addr(), m.key, m.o.seconds)
-	if err := note("bare signed UPDATE, one at a time", l, err); err != nil {
-		return err
+	alone, err := m.oneAtATime(grouped.api)
+	if err != nil {
+		return fmt.Errorf("one at a time: %w", err)
+	}
+	for i, row := range []string{"bare signed UPDATE", "the package dnsupdate", "changed through Caddy"} {
+		if err := note(row+", one at a time", alone[i], nil); err != nil {
+			return err
+		}
 	}
 	l, err = nsupdates(m.ctx, m.dir, m.server.Addr(), m.key, 200)
 	if err := note("nsupdate, one change after the other", l, err); err != nil {
@@ -172,8 +177,8 @@ func (m *measurement) storm(round int) error {
 	if m.kind == nameserver.PowerDNS {
 		hosts /= 20 // each of its updates scans the zone: the time grows with the square
 	}
-	for _, connections := range []int{hosts, min(hosts, 500)} {
-		prefix := fmt.Sprintf("r%d-%d-", round, connections)
+	for i, connections := range []int{hosts, min(hosts, 500)} {
+		prefix := fmt.Sprintf("r%d-%d-", round, i)
 		row := fmt.Sprintf("storm, hosts: %d, connections: %d", hosts, connections)
 		err := m.fresh(row, connections, hosts/connections, func(connection, n int) ([]byte, string) {
 			return update(fmt.Sprintf("%s%d-%d", prefix, connection, n), "192.0.2.1"), "UPDATED"
