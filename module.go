@@ -135,7 +135,7 @@ type Client struct {
 
 	// The names it may change: a name, `*.` and a name for everything below
 	// that name, or `*` for everything. A pattern covers neither a zone's apex, nor a
-	// literal wildcard owner, nor the zone's own nameservers.
+	// literal wildcard owner, nor a nameserver of any configured zone.
 	Hosts []string `json:"hosts,omitempty"`
 
 	// Hosts behind the router, whose addresses follow the IPv6 prefix that the
