@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -352,12 +353,19 @@ func expandDomain(domain string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if host, _, err := net.SplitHostPort(expanded); err == nil {
-		expanded = host
+	host := expanded
+	if h, port, err := net.SplitHostPort(expanded); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil { // such as a URL
+			return "", fmt.Errorf("domain: %q is not a host name", expanded)
+		}
+		host = h
 	}
-	normal, err := name.Normalize(expanded)
+	normal, err := name.Normalize(host)
 	if err != nil {
 		return "", fmt.Errorf("domain: %w", err)
+	}
+	if strings.HasPrefix(normal, "*.") {
+		return "", fmt.Errorf("domain: %s is a wildcard, which shows no pages", normal)
 	}
 	return strings.TrimSuffix(normal, "."), nil
 }

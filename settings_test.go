@@ -91,6 +91,9 @@ func TestLoadErrors(t *testing.T) {
 		{"ttl bounds crossed", []string{serverWord, secretWord, zoneWord, "ttl 300 600 60"}, "ttl: 600 to 60 is no range"},
 		{"ttl of a zone", []string{serverWord, secretWord, zoneWord + " {\nttl 30\n}", "ttl 300 60 600"}, "zone dyn.test.: ttl 30 is not between 60 and 600"},
 		{"domain", []string{serverWord, secretWord, zoneWord, "domain dyn_dns"}, "domain: dyn_dns"},
+		{"domain as a URL", []string{serverWord, secretWord, zoneWord, "domain https://dyn.test/"}, `domain: "https://dyn.test/" is not a host name`},
+		{"domain as a wildcard", []string{serverWord, secretWord, zoneWord, "domain *.dyn.test"}, "domain: *.dyn.test. is a wildcard"},
+		{"nameserver's bracket", []string{secretWord, zoneWord, "nameserver [2001:db8::1"}, "nameserver: "},
 		{"config is missing", []string{"config /nonexistent/dyndns.yml"}, "config: open /nonexistent/dyndns.yml"},
 		{"config of an unset variable", []string{"config {env.DYNDNS_TEST_UNSET}"}, "config: evaluated placeholder"},
 

@@ -132,12 +132,17 @@ func (c *Client) Open(z ZoneConfig) (*Updater, error) {
 func ServerAddress(s string) (string, error) {
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		host, port = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"), "53"
+		host, port = s, "53"
+		if inner, ok := strings.CutPrefix(s, "["); ok {
+			if host, ok = strings.CutSuffix(inner, "]"); !ok {
+				return "", fmt.Errorf("%q is not a host or host:port", s)
+			}
+		}
 		if strings.Contains(host, ":") && net.ParseIP(host) == nil {
 			return "", fmt.Errorf("%q is not a host or host:port", s)
 		}
 	}
-	if host == "" || strings.ContainsAny(host, " \t/@") {
+	if host == "" || strings.ContainsAny(host, " \t/@[]") {
 		return "", fmt.Errorf("%q is not a host or host:port", s)
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
