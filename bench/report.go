@@ -23,12 +23,7 @@ type row struct {
 }
 
 func (r *report) add(server, name string, l load, memory float64) {
-	var found *row
-	for _, have := range r.rows {
-		if have.server == server && have.name == name {
-			found = have
-		}
-	}
+	found := r.find(server, name)
 	if found == nil {
 		found = &row{server: server, name: name}
 		r.rows = append(r.rows, found)
@@ -62,7 +57,7 @@ Caddy and load generator share the machine: %s, %d cores, %s.
 		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %.2f | %s |\n", row.name, median(row.rate),
 			orDash("%.2f", row.p50), orDash("%.2f", row.p99), orDash("%.1f", row.slowest), median(row.took), orDash("%.0f", row.memory))
 	}
-	return b.String()
+	return b.String() + r.goals()
 }
 
 // orDash is the median, or a dash where nothing was measured.
