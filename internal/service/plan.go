@@ -4,11 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/access"
@@ -172,49 +168,6 @@ func (s *Service) resolveShort(client *access.Client, label string) (string, *Zo
 		return "", nil, &Error{Reason: NotGranted, Message: redact.Echo(label) + " is none of your hosts"}
 	}
 	return found, s.zones[apex], nil
-}
-
-// protected keeps a pattern from covering names that carry a whole zone: whoever
-// holds a router's token could otherwise answer for every name in it.
-func (s *Service) protected(ctx context.Context, zone *Zone, fqdn string) *Error {
-	if fqdn == zone.Name || strings.HasPrefix(fqdn, "*.") {
-		return notGranted(fqdn)
-	}
-	servers, err := zone.Updater.NameServers(ctx)
-	if err != nil {
-		return dnsError(err)
-	}
-	if slices.Contains(servers, fqdn) || s.servesAnotherZone(ctx, zone, fqdn) {
-		return notGranted(fqdn)
-	}
-	return nil
-}
-
-// neighbourTime is how long the name of one zone waits to hear from the others.
-const neighbourTime = time.Second
-
-// servesAnotherZone tells whether the name is that of a nameserver of another
-// zone. A zone that cannot be asked does not count: its outage would otherwise
-// be that of all zones.
-func (s *Service) servesAnotherZone(ctx context.Context, zone *Zone, fqdn string) bool {
-	if len(s.Zones) == 1 {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(ctx, neighbourTime)
-	defer cancel()
-	var found atomic.Bool
-	var wg sync.WaitGroup
-	for i := range s.Zones {
-		if other := &s.Zones[i]; other != zone {
-			wg.Go(func() {
-				if servers, err := other.Updater.NameServers(ctx); err == nil && slices.Contains(servers, fqdn) {
-					found.Store(true)
-				}
-			})
-		}
-	}
-	wg.Wait()
-	return found.Load()
 }
 
 // changes turns the wishes for one host into changes of its zone.

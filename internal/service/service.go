@@ -45,8 +45,9 @@ type Config struct {
 // Service answers submissions by one policy.
 type Service struct {
 	Config
-	zones map[string]*Zone
-	names name.Zones
+	zones       map[string]*Zone
+	names       name.Zones
+	nameservers nameservers
 }
 
 // New returns a service with the given policy.
