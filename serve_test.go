@@ -131,6 +131,9 @@ func (s *testServer) load(sites string) error {
 	return caddy.Load(config, true)
 }
 
+// adapt leaves the events app out of the log: where somebody reads its debug
+// entries, Caddy 2.11 tells of a certificate while its TLS app is still starting,
+// which is a data race of theirs.
 func (s *testServer) adapt(sites string) ([]byte, error) {
 	global := s.global
 	if !strings.Contains(global, "admin ") {
@@ -151,6 +154,7 @@ func (s *testServer) adapt(sites string) ([]byte, error) {
 		}
 		format dyndns json
 		level DEBUG
+		exclude events
 	}
 	`+global+`
 }
