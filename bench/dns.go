@@ -110,10 +110,14 @@ func bareUpdate(conn net.Conn, key nameserver.Key, n int) error {
 	if err := dns.TsigVerify(reply, key.Secret, mac, false); err != nil {
 		return err
 	}
-	if rcode := reply[3] & 0xf; rcode != dns.RcodeSuccess {
-		return fmt.Errorf("UPDATE: %s", dns.RcodeToString[int(rcode)])
+	switch rcode := int(reply[3] & 0xf); rcode {
+	case dns.RcodeSuccess:
+		return nil
+	case dns.RcodeServerFailure: // PowerDNS, when its database is locked
+		return bareUpdate(conn, key, n)
+	default:
+		return fmt.Errorf("UPDATE: %s", dns.RcodeToString[rcode])
 	}
-	return nil
 }
 
 // nsupdates lets BIND's nsupdate send one message for every change, as the
