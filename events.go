@@ -163,23 +163,21 @@ func eventsOf(r *http.Request, dialect string, o *service.Outcome) []event {
 	if o.Err != nil {
 		refuse("", "", o.Err)
 	}
-	for _, hosts := range [][]service.HostOutcome{o.Hosts, o.LAN} {
-		for _, h := range hosts {
-			if h.Err != nil {
-				refuse(h.Name, h.Zone, h.Err)
+	for h := range o.Names() {
+		if h.Err != nil {
+			refuse(h.Name, h.Zone, h.Err)
+		}
+		for i := range h.Records {
+			rec := &h.Records[i]
+			data := map[string]any{
+				"host": h.Name, "zone": h.Zone, "type": rec.Type.String(),
+				"old": strings.Join(rec.Old, ","), "new": strings.Join(rec.New, ","), "ttl": rec.TTL,
 			}
-			for i := range h.Records {
-				rec := &h.Records[i]
-				data := map[string]any{
-					"host": h.Name, "zone": h.Zone, "type": rec.Type.String(),
-					"old": strings.Join(rec.Old, ","), "new": strings.Join(rec.New, ","), "ttl": rec.TTL,
-				}
-				switch recordResult(rec) {
-				case updated:
-					add(eventUpdated, data)
-				case deleted:
-					add(eventDeleted, data)
-				}
+			switch recordResult(rec) {
+			case updated:
+				add(eventUpdated, data)
+			case deleted:
+				add(eventDeleted, data)
 			}
 		}
 	}

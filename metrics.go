@@ -73,12 +73,10 @@ func countRequest(dialect string, worst result, o *service.Outcome) {
 			authFailureCount.WithLabelValues("throttled").Inc()
 		}
 	}
-	for _, hosts := range [][]service.HostOutcome{o.Hosts, o.LAN} {
-		for i := range hosts {
-			for _, r := range hosts[i].Records {
-				if r.Changed {
-					recordCount.WithLabelValues(hosts[i].Zone, r.Type.String()).Inc()
-				}
+	for h := range o.Names() {
+		for i := range h.Records {
+			if r := &h.Records[i]; r.Changed {
+				recordCount.WithLabelValues(h.Zone, r.Type.String()).Inc()
 			}
 		}
 	}

@@ -41,10 +41,8 @@ func requestResult(o *service.Outcome) result {
 		return errorResult(o.Err)
 	}
 	worst := unchanged
-	for _, hosts := range [][]service.HostOutcome{o.Hosts, o.LAN} {
-		for i := range hosts {
-			worst = max(worst, hostResult(&hosts[i]))
-		}
+	for h := range o.Names() {
+		worst = max(worst, hostResult(h))
 	}
 	for i := range o.Checks {
 		worst = max(worst, checkResult(&o.Checks[i]))

@@ -15,7 +15,7 @@ func (d *dyndns2) Reply(out service.Outcome) Reply {
 		reply.refuseDyndns2(out.Err, d.hosts)
 		return reply
 	}
-	lanChanged := service.Outcome{LAN: out.LAN}.Changed()
+	lanChanged := (&service.Outcome{LAN: out.LAN}).Changed()
 	succeeded := false
 	var failure *service.Error
 	b := make([]byte, 0, 128)

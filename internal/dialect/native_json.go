@@ -84,20 +84,18 @@ func nativeJSON(out service.Outcome) Reply {
 		reply.setHeader(out.Err, status)
 	}
 	several := len(out.Hosts)+len(out.LAN) > 1
-	for _, hosts := range [][]service.HostOutcome{out.Hosts, out.LAN} {
-		for _, h := range hosts {
-			if h.Err != nil {
-				word, status := nativeWord(h.Err)
-				message := h.Err.Message
-				if several {
-					message = redact.Echo(h.Name) + ": " + message
-				}
-				fail(word, status, message)
-				reply.setHeader(h.Err, status)
+	for h := range out.Names() {
+		if h.Err != nil {
+			word, status := nativeWord(h.Err)
+			message := h.Err.Message
+			if several {
+				message = redact.Echo(h.Name) + ": " + message
 			}
-			for _, r := range h.Records {
-				body.Records = append(body.Records, jsonRecord{h.Name, r.Type.String(), orEmpty(r.Old), orEmpty(r.New), r.TTL, r.Changed})
-			}
+			fail(word, status, message)
+			reply.setHeader(h.Err, status)
+		}
+		for _, r := range h.Records {
+			body.Records = append(body.Records, jsonRecord{h.Name, r.Type.String(), orEmpty(r.Old), orEmpty(r.New), r.TTL, r.Changed})
 		}
 	}
 	for _, c := range out.Checks {

@@ -24,21 +24,18 @@ func (n *native) Reply(out service.Outcome) Reply {
 	}
 	b := make([]byte, 0, 256)
 	several := len(out.Hosts)+len(out.LAN) > 1
-	for _, hosts := range [][]service.HostOutcome{out.Hosts, out.LAN} {
-		for i := range hosts {
-			h := &hosts[i]
-			if h.Err != nil {
-				reply.fail(h.Err)
-				name := ""
-				if several {
-					name = h.Name
-				}
-				b = appendError(b, name, h.Err)
-				continue
+	for h := range out.Names() {
+		if h.Err != nil {
+			reply.fail(h.Err)
+			name := ""
+			if several {
+				name = h.Name
 			}
-			for j := range h.Records {
-				b = appendRecord(b, h.Name, &h.Records[j])
-			}
+			b = appendError(b, name, h.Err)
+			continue
+		}
+		for i := range h.Records {
+			b = appendRecord(b, h.Name, &h.Records[i])
 		}
 	}
 	for i := range out.Checks {

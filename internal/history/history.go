@@ -104,11 +104,9 @@ func (s *Store) Record(e Entry) {
 	at := e.At.Unix()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, outcomes := range [...][]service.HostOutcome{e.Outcome.Hosts, e.Outcome.LAN} {
-		for i := range outcomes {
-			if o := &outcomes[i]; o.Err == nil || o.Err.Reason >= service.DNSConflict {
-				s.record(at, from, o)
-			}
+	for o := range e.Outcome.Names() {
+		if o.Err == nil || o.Err.Reason >= service.DNSConflict {
+			s.record(at, from, o)
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package service
 
 import (
+	"iter"
 	"net/netip"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
@@ -105,14 +106,25 @@ type Record struct {
 	Changed  bool
 }
 
-// Changed tells whether anything was written.
-func (o Outcome) Changed() bool {
-	for _, hosts := range [][]HostOutcome{o.Hosts, o.LAN} {
-		for _, h := range hosts {
-			for _, r := range h.Records {
-				if r.Changed {
-					return true
+// Names are the submitted hosts and then the LAN hosts.
+func (o *Outcome) Names() iter.Seq[*HostOutcome] {
+	return func(yield func(*HostOutcome) bool) {
+		for _, hosts := range [...][]HostOutcome{o.Hosts, o.LAN} {
+			for i := range hosts {
+				if !yield(&hosts[i]) {
+					return
 				}
+			}
+		}
+	}
+}
+
+// Changed tells whether anything was written.
+func (o *Outcome) Changed() bool {
+	for h := range o.Names() {
+		for i := range h.Records {
+			if h.Records[i].Changed {
+				return true
 			}
 		}
 	}
