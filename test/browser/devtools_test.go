@@ -285,12 +285,16 @@ func (t *tab) wait(leave func()) {
 	for len(t.loaded) > 0 {
 		<-t.loaded
 	}
-	leave()
-	select {
-	case <-t.loaded:
-	case <-time.After(patience):
-		t.t.Fatal("the page was not loaded")
+	// A click into a frame that has not been drawn yet goes nowhere.
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		leave()
+		select {
+		case <-t.loaded:
+			return
+		case <-time.After(patience / 6):
+		}
 	}
+	t.t.Fatal("the page was not loaded")
 }
 
 // eval evaluates a JavaScript expression in the page, even where the page itself
