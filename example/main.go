@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -36,26 +37,17 @@ func run(ctx context.Context, out io.Writer, httpPort, httpsPort int, check bool
 	if err != nil {
 		return err
 	}
-	defer func() { err = firstError(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	s, err := start(dir, httpPort, httpsPort)
 	if err != nil {
 		return err
 	}
-	defer func() { err = firstError(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.stop()) }()
 	if check {
 		return s.check(ctx, out)
 	}
 	fmt.Fprint(out, s.linesToTry())
 	<-ctx.Done()
 	fmt.Fprintln(out, "\nstopped")
-	return nil
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
 	return nil
 }

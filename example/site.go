@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	_ "embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -77,7 +78,7 @@ func start(dir string, httpPort, httpsPort int) (*site, error) {
 		return nil, err
 	}
 	if err := s.awaitCertificate(); err != nil {
-		return nil, firstError(s.stop(), err)
+		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
 }
