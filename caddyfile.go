@@ -33,6 +33,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //			tsig_keyfile <path> [<key-name>]
 //			nameserver   <host[:port]>...
 //			ttl          <seconds>
+//			prove_writes
 //		}
 //		client       <name> {
 //			token        <token>...
@@ -173,6 +174,9 @@ func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 			return err
 		}
 		z.TTL = &seconds
+		return lastArg(d, word)
+	case "prove_writes":
+		z.ProveWrites = true
 		return lastArg(d, word)
 	default:
 		return unknownWord(d, "zone "+z.Name+": ")

@@ -156,6 +156,7 @@ func (r *loggedRecord) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddString("new", strings.Join(r.New, ","))
 	enc.AddUint32("ttl", r.TTL)
 	enc.AddBool("changed", r.Changed)
+	enc.AddBool("proven", r.Proven)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package dyndns
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -104,6 +105,14 @@ func dnsHooks() dnsupdate.Hooks {
 		Clamped: func(zone string, wanted, got uint32) {
 			logger().Warn("nameserver bounds the TTL",
 				zap.String("zone", zone), zap.Uint32("wanted", wanted), zap.Uint32("got", got))
+		},
+		Incomparable: func(zone string) {
+			logger().Warn("nameserver finds no values equal in prerequisites: what stands in the zone is read and cannot be proven",
+				zap.String("zone", zone))
+		},
+		Panic: func(zone string, value any, stack []byte) {
+			logger().Error("internal error in the DNS client", zap.String("zone", zone),
+				zap.String("panic", fmt.Sprint(value)), zap.ByteString("stack", stack))
 		},
 	}
 }

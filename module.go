@@ -105,6 +105,11 @@ type Zone struct {
 	// The TTL of a record in seconds where the request gives none. Default: that
 	// of the handler.
 	TTL *uint32 `json:"ttl,omitempty"`
+
+	// Prove every change by a second message without changes, for a nameserver
+	// that acknowledges what it drops. Default: only where the nameserver looks
+	// like PowerDNS, whose Lua policy does that.
+	ProveWrites bool `json:"prove_writes,omitempty"`
 }
 
 // TSIG is a shared key (RFC 8945), given as it is or by the file that holds it.
@@ -203,7 +208,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.history, err = h.leases.openHistory(ctx, c.historyDays); err != nil {
 		return fmt.Errorf("opening the history: %w", err)
 	}
-	h.service, err = h.leases.open(c)
+	h.service, err = h.leases.open(c, ctx.Storage(), h.logger)
 	return err
 }
 

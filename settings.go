@@ -43,6 +43,8 @@ type zoneSettings struct {
 	servers []string
 	key     dnsupdate.Key
 	ttl     uint32
+	// proveWrites: the nameserver may acknowledge what it drops.
+	proveWrites bool
 }
 
 const (
@@ -180,7 +182,7 @@ func (c *settings) setZones(h *Handler) error {
 			return fmt.Errorf("zone: %s is configured twice", normal)
 		}
 		seen[normal] = true
-		zone := zoneSettings{name: normal, servers: inherited, ttl: c.ttl}
+		zone := zoneSettings{name: normal, servers: inherited, ttl: c.ttl, proveWrites: z.ProveWrites}
 		if z.TTL != nil {
 			if zone.ttl = *z.TTL; zone.ttl < c.minTTL || zone.ttl > c.maxTTL {
 				return fmt.Errorf("zone %s: ttl %d is not between %d and %d", normal, zone.ttl, c.minTTL, c.maxTTL)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/access"
@@ -24,6 +25,7 @@ type (
 	throttleKey    struct{}
 	updaterKey     struct {
 		zone, servers, key string
+		proveWrites        bool
 	}
 )
 
@@ -41,7 +43,10 @@ type updater struct{ *dnsupdate.Updater }
 
 // Destruct does not wait for the queue: a slow nameserver would hold up the
 // reload. The requests in it see it through.
-func (updater) Destruct() error { return nil }
+func (u updater) Destruct() error {
+	u.Retire()
+	return nil
+}
 
 // throttle counts wrong secrets.
 type throttle struct{ *access.Throttle }
@@ -76,7 +81,7 @@ func (l *leases) release() error {
 }
 
 // open takes all that the settings need and joins it to a service.
-func (l *leases) open(c *settings) (*service.Service, error) {
+func (l *leases) open(c *settings, storage objectStore, logger *zap.Logger) (*service.Service, error) {
 	conns, err := take(l, connectionsKey{}, func() (connections, error) {
 		return connections{dnsupdate.NewClient(dnsupdate.Options{Hooks: dnsHooks()})}, nil
 	})
@@ -98,10 +103,14 @@ func (l *leases) open(c *settings) (*service.Service, error) {
 		PublicOnly:     c.publicOnly,
 		PrivateClients: c.privateClients,
 		Timeout:        c.timeout,
+		NameServers:    nameServerStore{storage},
+		Warn: func(message, zone string, err error) {
+			logger.Warn(message, zap.String("zone", zone), zap.Error(err))
+		},
 	}
 	for _, z := range c.zones {
 		u, err := take(l, z.poolKey(), func() (updater, error) {
-			u, err := conns.Open(dnsupdate.ZoneConfig{Name: z.name, Servers: z.servers, Key: z.key})
+			u, err := conns.Open(dnsupdate.ZoneConfig{Name: z.name, Servers: z.servers, Key: z.key, ProveWrites: z.proveWrites})
 			return updater{u}, err
 		})
 		if err != nil {
@@ -119,5 +128,7 @@ func (z *zoneSettings) poolKey() updaterKey {
 		zone:    z.name,
 		servers: strings.Join(z.servers, " "),
 		key:     z.key.Name + " " + z.key.Algorithm + " " + string(digest[:]),
+
+		proveWrites: z.proveWrites,
 	}
 }

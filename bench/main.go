@@ -77,7 +77,7 @@ func measureAll(ctx context.Context, o options, results string) error {
 // once per round, so that a slow moment of the machine strikes all rows alike.
 func measureServer(ctx context.Context, o options, kind nameserver.Kind, dir string, table *report) error {
 	key := nameserver.NewKey("bench-key")
-	for _, sub := range []string{"ns", "grouped", "single", "storm"} {
+	for _, sub := range []string{"ns", "site", "storm"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return err
 		}
@@ -89,21 +89,16 @@ func measureServer(ctx context.Context, o options, kind nameserver.Kind, dir str
 		return err
 	}
 	defer server.Close()
-	grouped, err := startSite(o.binary, filepath.Join(dir, "grouped"), server, key, 0)
+	s, err := startSite(o.binary, filepath.Join(dir, "site"), server, key)
 	if err != nil {
 		return err
 	}
-	defer grouped.stop()
-	single, err := startSite(o.binary, filepath.Join(dir, "single"), server, key, 1)
-	if err != nil {
-		return err
-	}
-	defer single.stop()
+	defer s.stop()
 
 	m := measurement{ctx: ctx, o: o, kind: kind, dir: dir, server: server, key: key, table: table}
 	for round := range o.rounds {
 		fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", kind, round+1, o.rounds)
-		if err := m.round(round, grouped, single); err != nil {
+		if err := m.round(round, s); err != nil {
 			return err
 		}
 	}
@@ -122,7 +117,7 @@ type measurement struct {
 }
 
 // round measures every row once.
-func (m *measurement) round(round int, grouped, single *site) error {
+func (m *measurement) round(round int, s *site) error {
 	note := func(row string, l load, err error) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", row, err)
@@ -133,11 +128,11 @@ func (m *measurement) round(round int, grouped, single *site) error {
 	answer := func(int, int) ([]byte, string) {
 		return []byte("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), "UNCHANGED"
 	}
-	l, err := run(grouped.respond, 32, m.o.seconds, 0, answer)
+	l, err := run(s.respond, 32, m.o.seconds, 0, answer)
 	if err := note("Caddy's `respond`, 32 connections", l, err); err != nil {
 		return err
 	}
-	alone, err := m.oneAtATime(grouped.api)
+	alone, err := m.oneAtATime(s.api)
 	if err != nil {
 		return fmt.Errorf("one at a time: %w", err)
 	}
@@ -151,10 +146,10 @@ func (m *measurement) round(round int, grouped, single *site) error {
 		return err
 	}
 	for _, hosts := range []int{1, 500} {
-		if _, err := run(grouped.api, 8, 0, (hosts+7)/8, settle(hosts, 8)); err != nil {
+		if _, err := run(s.api, 8, 0, (hosts+7)/8, settle(hosts, 8)); err != nil {
 			return err
 		}
-		l, err := run(grouped.api, 32, m.o.seconds, 0, unchanged(hosts))
+		l, err := run(s.api, 32, m.o.seconds, 0, unchanged(hosts))
 		if err := note(fmt.Sprintf("unchanged, 32 connections, hosts: %d", hosts), l, err); err != nil {
 			return err
 		}
@@ -162,15 +157,8 @@ func (m *measurement) round(round int, grouped, single *site) error {
 	counts := []int{1, 8, 32, 128, 512}
 	for i, connections := range counts {
 		number := round*len(counts) + i
-		l, err := run(grouped.api, connections, m.o.seconds, 0, changed("g", number))
+		l, err := run(s.api, connections, m.o.seconds, 0, changed("g", number))
 		if err := note(fmt.Sprintf("changed, connections: %d", connections), l, err); err != nil {
-			return err
-		}
-		if connections > 128 {
-			continue // Knot would need longer for so many messages than a request may take
-		}
-		l, err = run(single.api, connections, m.o.seconds, 0, changed("s", number))
-		if err := note(fmt.Sprintf("changed, groups of one, connections: %d", connections), l, err); err != nil {
 			return err
 		}
 	}
@@ -201,7 +189,7 @@ func (m *measurement) storm(round int) error {
 
 // fresh measures on a Caddy of its own, whose memory nothing else has used.
 func (m *measurement) fresh(row string, connections, each int, next requester, addr func(*site) string) error {
-	s, err := startSite(m.o.binary, filepath.Join(m.dir, "storm"), m.server, m.key, 0)
+	s, err := startSite(m.o.binary, filepath.Join(m.dir, "storm"), m.server, m.key)
 	if err != nil {
 		return err
 	}

@@ -28,9 +28,8 @@ type site struct {
 	api, respond string
 }
 
-// startSite runs the built Caddy against a nameserver. maxGroup 0 leaves the
-// limit of a group as it is.
-func startSite(binary, dir string, server *nameserver.Server, key nameserver.Key, maxGroup int) (*site, error) {
+// startSite runs the built Caddy against a nameserver.
+func startSite(binary, dir string, server *nameserver.Server, key nameserver.Key) (*site, error) {
 	ports, err := freePorts(2)
 	if err != nil {
 		return nil, err
@@ -60,9 +59,6 @@ http://%s {
 	}
 	s.cmd = exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
 	s.cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
-	if maxGroup > 0 {
-		s.cmd.Env = append(s.cmd.Env, "DYNDNS_BENCH_MAX_GROUP="+strconv.Itoa(maxGroup))
-	}
 	log, err := os.Create(filepath.Join(dir, "caddy.log"))
 	if err != nil {
 		return nil, err

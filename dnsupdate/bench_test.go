@@ -68,10 +68,10 @@ func BenchmarkPlan(b *testing.B) {
 	var mac []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		u.plan.make(u, items)
-		if !u.plan.pack(&m, u.zone) {
+		u.plan.make(u, items, false)
+		if !u.plan.pack(&m, u) {
 			b.Fatal("too long")
 		}
-		mac = m.finish(u.signer, testTime, mac)
+		mac = m.finish(u.signer, stampAt(testTime), mac)
 	}
 }

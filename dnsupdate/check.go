@@ -68,7 +68,7 @@ func (u *Updater) checkServer(s *server, limit time.Time) (steps []CheckStep, ok
 	started := time.Now()
 	connected := time.Duration(-1)
 	queries := []query{{name: u.zone, rrtype: dns.TypeSOA}}
-	o := u.on(s, limit, func(c *conn, s *server, limit time.Time) outcome {
+	o := u.on(s, nil, limit, func(c *conn, s *server, limit time.Time) outcome {
 		connected = time.Since(started)
 		return u.askSigned(c, s, u.signer, queries, limit)
 	})
@@ -90,7 +90,7 @@ func (u *Updater) checkServer(s *server, limit time.Time) (steps []CheckStep, ok
 	}
 	step("key", took, "the reply is signed by "+u.signer.key.String(), nil)
 	skew := time.Until(q.reply.tsig.serverTime()).Round(time.Second)
-	step("clock", took, fmt.Sprintf("%.0f s apart, %d s are allowed", max(skew, -skew).Seconds(), fudge), nil)
+	step("clock", took, fmt.Sprintf("%.0f s apart, %d s are allowed", max(skew, -skew).Seconds(), wideFudge), nil)
 	if o.verdict != accepted {
 		step("authoritative", took, "", o.err)
 		return steps, false
@@ -147,14 +147,18 @@ func (u *Updater) readBack(ctx context.Context, change Change) CheckStep {
 	started := time.Now()
 	step := CheckStep{Name: "read back"}
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
-		answer, err := u.lookup(ctx, change.Name, dns.TypeTXT)
+		var queries []query
+		o := u.ask(ctx, func(c *conn, s *server, limit time.Time) outcome {
+			queries = []query{{name: change.Name, rrtype: dns.TypeTXT}}
+			return u.askAll(c, s, queries, limit)
+		})
 		step.Took = time.Since(started)
-		if err != nil {
-			step.Err = err
+		if o.verdict != accepted {
+			step.Err = o.err
 			return step
 		}
 		var set rrset
-		for _, rr := range answer.Answer {
+		for _, rr := range queries[0].answer.Answer {
 			set.add(rr)
 		}
 		if slices.Equal(set.text, change.Values) {

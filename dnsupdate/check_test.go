@@ -39,7 +39,7 @@ func TestCheck(t *testing.T) {
 		{name: "clock a little off", clock: time.Minute, want: good + ", write, read back, remove"},
 		{name: "clock off", clock: 10 * time.Minute, want: "reachable, key, clock!", hint: "the clocks differ by"},
 		{name: "TXT not allowed", zone: dnstest.Zone{Allow: func(_, _ string, rrtype uint16) bool { return rrtype == dns.TypeA }}, want: good + ", write!", hint: "update-policy"},
-		{name: "no answer to the write", fault: dnstest.OnUpdates(dnstest.Sequence(dnstest.RCode(dns.RcodeRefused))), want: good + ", write!"},
+		{name: "no answer to the write", fault: dnstest.OnUpdates(dnstest.Sequence(dnstest.RCode(dns.RcodeRefused))), want: good + ", write!, remove"},
 		{name: "key unknown", fault: dnstest.Always(dnstest.RCode(dns.RcodeRefused)), want: "reachable, key!", hint: "key ddns-key."},
 		{name: "nothing answers", fault: dnstest.Always(dnstest.Drop()), want: "reachable, key!"},
 		{name: "does not show it", fault: func(x dnstest.Exchange) dnstest.Action {
@@ -110,8 +110,8 @@ func TestNameServers(t *testing.T) {
 	queries := w.zone.Messages().Queries
 	storm(t, 10, func(int) {
 		got, err := w.NameServers(context.Background())
-		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("got %q, %v", got, err)
+		if err != nil || !slices.Equal(got.Names, want) || !got.Proven {
+			t.Errorf("got %v, %v", got, err)
 		}
 	})
 	if got := w.zone.Messages().Queries - queries; got != 1 {
@@ -122,13 +122,13 @@ func TestNameServers(t *testing.T) {
 	w.nameServers.expires = time.Time{}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if got, err := w.NameServers(ctx); err != nil || !slices.Equal(got, want) {
-		t.Errorf("got %q, %v", got, err)
+	if got, err := w.NameServers(ctx); err != nil || !slices.Equal(got.Names, want) || !got.Proven {
+		t.Errorf("got %v, %v", got, err)
 	}
 	w.proxy.SetFault(nil)
 	u := w.open(t, "127.0.0.1:1")
 	if got, err := u.NameServers(t.Context()); err == nil {
-		t.Errorf("got %q from nobody", got)
+		t.Errorf("got %v from nobody", got)
 	}
 	ctx, cancel = context.WithCancel(t.Context())
 	cancel()

@@ -19,17 +19,24 @@ type Options struct {
 // Hooks let a caller see what happens. Any may be nil. They are called on the
 // engine's goroutines and must return at once.
 type Hooks struct {
-	// Exchange is called after each message: op is "update" or "query", err is
-	// nil if a verified reply said yes or that a prerequisite does not hold.
+	// Exchange is called after each message and each dial that failed: op is
+	// "update", "query" or "connect", err is nil if a verified reply said yes or
+	// that a prerequisite does not hold.
 	Exchange func(server, op string, took time.Duration, err *Error)
 	// Group is called for each group of changes that leaves as one message.
 	Group func(zone string, names int)
 	// Queue is called when the number of waiting changes has changed.
 	Queue func(zone string, length int)
-	// Health is called when a nameserver begins or ends to rest after a failure.
+	// Health is called when a nameserver begins or ends to rest after a failure,
+	// and when it replies for the first time.
 	Health func(server string, up bool)
-	// Clamped is called when a zone turns out to hold TTLs down.
+	// Clamped is called once when a zone turns out to hold TTLs down.
 	Clamped func(zone string, wanted, got uint32)
+	// Incomparable is called when a nameserver finds no values equal in
+	// prerequisites, so that what stands in the zone cannot be proven.
+	Incomparable func(zone string)
+	// Panic is called with the stack when an answer has met a defect of the package.
+	Panic func(zone string, value any, stack []byte)
 }
 
 // Client owns the connections to nameservers that its updaters share.
@@ -67,17 +74,19 @@ type ZoneConfig struct {
 	// order of preference: host or host:port. Names are resolved at each dial.
 	Servers []string
 	Key     Key
-	// MaxGroup is the greatest number of names in one message, DefaultMaxGroup if zero.
+	// MaxGroup is the greatest number of names in one message, 200 if zero.
 	MaxGroup int
 	// MaxQueue is the greatest number of waiting changes, 65,536 if zero.
 	MaxQueue int
+	// ProveWrites has every change proven by a second message without changes, for
+	// a nameserver that acknowledges what it drops. It is done in any case where
+	// the nameserver looks like PowerDNS, whose Lua policy does that.
+	ProveWrites bool
 }
 
-// DefaultMaxGroup is the greatest number of names in one message where
-// [ZoneConfig] gives none. BIND is fastest at about 200 and slower beyond.
-var DefaultMaxGroup = 200
-
 const (
+	// defaultMaxGroup: BIND is fastest at about 200 names and slower beyond.
+	defaultMaxGroup = 200
 	defaultMaxQueue = 65_536
 	// firstGroup is where the adaptive size of groups starts.
 	firstGroup = 64
@@ -96,7 +105,7 @@ func (c *Client) Open(z ZoneConfig) (*Updater, error) {
 		return nil, fmt.Errorf("zone %s: no nameserver", name)
 	}
 	if z.MaxGroup <= 0 {
-		z.MaxGroup = DefaultMaxGroup
+		z.MaxGroup = defaultMaxGroup
 	}
 	if z.MaxQueue <= 0 {
 		z.MaxQueue = defaultMaxQueue
@@ -106,6 +115,7 @@ func (c *Client) Open(z ZoneConfig) (*Updater, error) {
 		zone:        name,
 		apex:        wireName(name),
 		signer:      newSigner(z.Key),
+		proveWrites: z.ProveWrites,
 		maxGroup:    z.MaxGroup,
 		maxQueue:    z.MaxQueue,
 		group:       min(firstGroup, z.MaxGroup),
@@ -122,7 +132,6 @@ func (c *Client) Open(z ZoneConfig) (*Updater, error) {
 		}
 		u.servers.list = append(u.servers.list, &server{pool: c.pool(address)})
 	}
-	u.servers.health = c.options.Hooks.Health
 	return u, nil
 }
 

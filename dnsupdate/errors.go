@@ -21,6 +21,9 @@ const (
 	Conflict
 	// Invalid: the change itself is no good; nothing was sent.
 	Invalid
+	// NameServer: an NS record at the apex points to the name, and the change
+	// asked not to touch it.
+	NameServer
 )
 
 // Error says why a change was not confirmed and what to mend.
@@ -38,7 +41,8 @@ type Error struct {
 	EDE []string
 	// Verified tells whether our key signed the reply.
 	Verified bool
-	// Unknown tells that the change may have been applied all the same.
+	// Unknown tells that the change may have been applied all the same, or may be
+	// applied later.
 	Unknown bool
 	// Hint is a sentence on what to mend, without a final stop.
 	Hint string
@@ -64,7 +68,7 @@ func (e *Error) Error() string {
 			b.WriteString(", TSIG error " + e.TSIG)
 		}
 		if !e.Verified {
-			b.WriteString(", not signed")
+			b.WriteString(", unsigned")
 		}
 	}
 	for _, text := range e.EDE {
@@ -77,7 +81,7 @@ func (e *Error) Error() string {
 		b.WriteString(": " + e.Hint)
 	}
 	if e.Unknown {
-		b.WriteString("; the change may have been applied")
+		b.WriteString("; it may have been applied")
 	}
 	return b.String()
 }
@@ -105,6 +109,8 @@ func (e *Error) subject() string {
 		return "no record can stand"
 	case Invalid:
 		return "the change is not valid"
+	case NameServer:
+		return "an NS record points to the name"
 	}
 	return who + " refused the update"
 }

@@ -1,23 +1,27 @@
 package dnsupdate
 
 import (
+	"context"
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"github.com/miekg/dns"
 )
 
-// with runs an exchange on a connection to the nameserver whose turn it is, in
-// at most half of the time that is left, so that another may follow.
+// with runs an exchange of the running goroutine on a connection to the
+// nameserver whose turn it is, in at most half of the time that is left, so that
+// another may follow.
 func (u *Updater) with(deadline time.Time, exchange func(c *conn, s *server, limit time.Time) outcome) outcome {
 	now := time.Now()
-	return u.on(u.servers.pick(now), now.Add(deadline.Sub(now)/2), exchange)
+	return u.on(u.servers.pick(now), u, now.Add(deadline.Sub(now)/2), exchange)
 }
 
-// on runs an exchange on a connection to one nameserver.
-func (u *Updater) on(s *server, limit time.Time, exchange func(c *conn, s *server, limit time.Time) outcome) outcome {
+// on runs an exchange on a connection to one nameserver: on the one that carries
+// the unanswered messages of owner, if there is one. owner may be nil.
+func (u *Updater) on(s *server, owner *Updater, limit time.Time, exchange func(c *conn, s *server, limit time.Time) outcome) (o outcome) {
 	now := time.Now()
-	c, err := s.pool.get(limit)
+	c, err := s.pool.get(owner, limit)
 	if err != nil {
 		o := outcome{verdict: unsent, err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Cause: err}}
 		// A slot that nobody gave back, or a dial cut short by our own deadline,
@@ -25,11 +29,21 @@ func (u *Updater) on(s *server, limit time.Time, exchange func(c *conn, s *serve
 		if errors.Is(err, errNoSlot) || isTimeout(err) && limit.Sub(now) < dialTime {
 			o.err.Kind, o.blameless = Timeout, true
 		}
-		u.exchanged(s, "update", time.Since(now), o)
+		u.exchanged(s, "connect", time.Since(now), o)
 		return o
 	}
-	o := exchange(c, s, limit)
-	if o.verdict == lost || o.verdict == unread {
+	defer func() {
+		// What a nameserver says can show a defect of ours, but never more than that.
+		if v := recover(); v != nil {
+			s.pool.discard(c)
+			if hook := u.client.options.Hooks.Panic; hook != nil {
+				hook(u.zone, v, debug.Stack())
+			}
+			o = outcome{verdict: denied, blameless: true, err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Cause: errPanic}}
+		}
+	}()
+	o = exchange(c, s, limit)
+	if (o.verdict == lost || o.verdict == unread) && !(o.inStep && c.owner != nil) {
 		s.pool.discard(c)
 	} else {
 		s.pool.put(c)
@@ -37,36 +51,82 @@ func (u *Updater) on(s *server, limit time.Time, exchange func(c *conn, s *serve
 	return o
 }
 
-// send sends the UPDATE that stands in c.out.
-func (u *Updater) send(c *conn, s *server, limit time.Time) outcome {
+// send sends the UPDATE that stands in c.out. The outcome is unknown unless our
+// key signed the reply.
+func (u *Updater) send(c *conn, s *server, at stamp, limit time.Time) outcome {
 	started := time.Now()
-	r, unverified, err := c.update(u.signer, u.apex, limit)
+	r, unverified, err := c.update(u.signer, u.apex, at, limit)
 	var o outcome
 	if err != nil {
 		o = u.transport(s.pool.address, lost, c, err)
+		if o.inStep && c.owner != nil {
+			c.unanswered[c.out.id] = &sending{}
+		}
 	} else {
 		o = u.judge(s.pool.address, r, unverified)
+		o.inStep = true
+		o.answered = unverified == nil
+		if o.answered && r.tsig.error == dns.RcodeBadTime && len(r.tsig.other) == 6 &&
+			c.clock.corrected(uint48(r.tsig.other), started, time.Now()) {
+			o.verdict = retimed
+		}
 	}
+	o.unknown = o.verdict == lost || o.verdict == failing || err == nil && unverified != nil
 	u.exchanged(s, "update", time.Since(started), o)
 	return o
 }
 
+// sendProof sends the message in c.out, which has prerequisites alone: nothing
+// is lost with it.
+func (u *Updater) sendProof(c *conn, s *server, limit time.Time) outcome {
+	o := u.send(c, s, stampAt(time.Now()), limit)
+	if o.unknown = false; o.verdict == lost {
+		o.verdict = unread
+	}
+	return o
+}
+
 // prove asks whether an RRset exists, in the one way that neither a wildcard nor
-// a signing nameserver's lag can fake: a prerequisite without updates.
+// a signing nameserver's lag can fake: a prerequisite without updates. The
+// outcome is accepted if either was proven.
 func (u *Updater) prove(c *conn, s *server, b blocker, limit time.Time) (exists bool, o outcome) {
 	c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
 	c.out.requireExists(b.owner, b.rrtype)
-	o = u.send(c, s, limit)
-	switch o.verdict {
-	case accepted:
-		return true, o
-	case unmet:
-		return false, outcome{}
-	case lost:
-		// Nothing was to be written.
-		o.verdict = unread
+	o = u.sendProof(c, s, limit)
+	exists = o.verdict == accepted
+	if o.verdict == unmet {
+		o = outcome{verdict: accepted}
 	}
-	return false, o
+	return exists, o
+}
+
+// ask runs an exchange that changes nothing, going on to other nameservers where
+// that helps, until it is accepted or denied or ctx ends.
+func (u *Updater) ask(ctx context.Context, exchange func(c *conn, s *server, limit time.Time) outcome) outcome {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(defaultTime)
+	}
+	for try := 1; ; try++ {
+		now := time.Now()
+		if err := ctx.Err(); err != nil || !now.Before(deadline) {
+			return outcome{verdict: unread, err: &Error{Kind: Timeout, Zone: u.zone, Cause: err}}
+		}
+		o := u.on(u.servers.pick(now), nil, now.Add(deadline.Sub(now)/2), exchange)
+		if o.verdict == accepted || o.verdict == denied || try > maxDown*len(u.servers.list) && !o.stale {
+			return o
+		}
+		if o.verdict != unmet && o.verdict != failing && !u.servers.allRest(time.Now()) {
+			continue
+		}
+		timer := time.NewTimer(backoff(try))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return o
+		}
+	}
 }
 
 // askAll sends queries and judges every reply. Each has an answer if the
@@ -90,13 +150,10 @@ func (u *Updater) askAll(c *conn, s *server, queries []query, limit time.Time) o
 	// Nameservers refuse a query for a zone that they do not serve in the same
 	// words as one that they do not allow. To an UPDATE they say which it is.
 	c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
-	probe := u.send(c, s, limit)
-	switch probe.verdict {
-	case accepted:
+	probe := u.sendProof(c, s, limit)
+	if probe.verdict == accepted {
 		o.err.Hint = "the nameserver takes updates from this key but does not let it query: BIND: allow-query"
 		return o
-	case lost:
-		probe.verdict = unread
 	}
 	return probe
 }
@@ -106,7 +163,15 @@ func (u *Updater) askSigned(c *conn, s *server, key *signer, queries []query, li
 	started := time.Now()
 	defer func() { u.exchanged(s, "query", time.Since(started), o) }()
 	if err := c.ask(key, queries, limit); err != nil {
-		return u.transport(s.pool.address, unread, c, err)
+		o = u.transport(s.pool.address, unread, c, err)
+		if o.inStep && c.owner != nil {
+			for i := range queries {
+				if queries[i].reply == nil && queries[i].mac != nil {
+					c.unanswered[queries[i].id] = &sending{}
+				}
+			}
+		}
+		return o
 	}
 	for i := range queries {
 		q := &queries[i]
@@ -120,7 +185,7 @@ func (u *Updater) askSigned(c *conn, s *server, key *signer, queries []query, li
 		if o.verdict != accepted {
 			return o
 		}
-		if !q.answer.Authoritative && u.referral(q.answer) == "" {
+		if !q.answer.Authoritative && u.referral(q.name, q.answer) == "" {
 			return outcome{verdict: elsewhere, err: &Error{
 				Kind: Refused, Server: s.pool.address, Zone: u.zone, Verified: true,
 				Hint: "the nameserver is not authoritative for the zone",
@@ -130,15 +195,15 @@ func (u *Updater) askSigned(c *conn, s *server, key *signer, queries []query, li
 	return o
 }
 
-// referral gives the name below our apex where an answer says that another
-// zone begins, empty if it says no such thing.
-func (u *Updater) referral(answer *dns.Msg) string {
+// referral returns the name below our apex, at or above name, where an answer
+// says that another zone begins, empty if it says no such thing.
+func (u *Updater) referral(name string, answer *dns.Msg) string {
 	if answer.Authoritative {
 		return ""
 	}
 	for _, rr := range answer.Ns {
 		owner := dns.CanonicalName(rr.Header().Name)
-		if rr.Header().Rrtype == dns.TypeNS && owner != u.zone && under(owner, u.zone) {
+		if rr.Header().Rrtype == dns.TypeNS && owner != u.zone && under(owner, u.zone) && under(name, owner) {
 			return owner
 		}
 	}
@@ -148,14 +213,14 @@ func (u *Updater) referral(answer *dns.Msg) string {
 // exchanged tells servers and hooks how an exchange went.
 func (u *Updater) exchanged(s *server, op string, took time.Duration, o outcome) {
 	switch o.verdict {
-	case accepted, unmet, denied:
+	case accepted, unmet, denied, retimed:
 		// A forged reply must not wake a server up.
-		u.servers.replied(s, took, o.err, o.err == nil || o.err.Verified)
+		u.replied(s, took, o.err, o.err == nil || o.err.Verified)
 	case failing:
-		u.servers.replied(s, took, o.err, false)
+		u.replied(s, took, o.err, false)
 	default:
 		if !o.stale && !o.blameless {
-			u.servers.rest(s, o.err, time.Now())
+			u.rest(s, o.err)
 		}
 	}
 	u.mu.Lock()

@@ -45,7 +45,7 @@ func TestHooks(t *testing.T) {
 	}
 	change := []Change{to(host("a"), "192.0.2.1"), to(host("b"), "192.0.2.1")}
 	apply(w.Updater, change...)
-	steps("query good", "group 2", "update good")
+	steps("up true", "query good", "group 2", "update good")
 	w.zone.Edit("a 300 A 192.0.2.9")
 	apply(w.Updater, change...)
 	steps("group 2", "update good", "query good", "group 2", "update good")
@@ -59,9 +59,9 @@ func TestHooks(t *testing.T) {
 
 func TestErrorSentence(t *testing.T) {
 	for want, e := range map[string]*Error{
-		"nameserver 192.0.2.53:53 refused the update for home.dyn.example.com. in zone dyn.example.com.: NOTAUTH, TSIG error BADKEY, not signed, Prohibited: check the key": {
+		"nameserver 192.0.2.53:53 refused the update for home.dyn.example.com. in zone dyn.example.com.: NOTAUTH, TSIG error BADKEY, unsigned, Prohibited: check the key": {
 			Kind: Refused, Server: "192.0.2.53:53", Zone: zoneName, Name: host("home"), RCode: "NOTAUTH", TSIG: "BADKEY", EDE: []string{"Prohibited"}, Hint: "check the key"},
-		"nameserver 192.0.2.53:53 did not answer in time for zone dyn.example.com.; the change may have been applied": {
+		"nameserver 192.0.2.53:53 did not answer in time for zone dyn.example.com.; it may have been applied": {
 			Kind: Timeout, Server: "192.0.2.53:53", Zone: zoneName, Unknown: true},
 		"no answer in time for zone dyn.example.com.: gone":           {Kind: Timeout, Zone: zoneName, Cause: fmt.Errorf("gone")},
 		"nameserver ns:53 failed for zone dyn.example.com.: SERVFAIL": {Kind: Unreachable, Server: "ns:53", Zone: zoneName, RCode: "SERVFAIL", Verified: true},

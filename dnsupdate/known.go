@@ -13,10 +13,47 @@ type belief struct {
 	// loose: the RRset exists and reads as it says, but the nameserver does not
 	// find it equal to that. Only its existence can be required.
 	loose bool
+	// rewritten: the values were loose before we wrote them.
+	rewritten bool
+	// stubborn: a rewrite did not make the nameserver find them equal.
+	stubborn bool
 	// readAt is when the TTL was last read; zero if we wrote it since.
 	readAt time.Time
 	// wroteTTL is when we wrote a TTL that no read has confirmed yet, else zero.
 	wroteTTL time.Time
+	// shortened is the smaller TTL that our own write read back as, and limit one
+	// that it read back as twice: the nameserver holds down what we write here.
+	shortened, limit *uint32
+}
+
+// forget drops what may be wrong, but not what our own writes have shown of the
+// nameserver.
+func (b *belief) forget() {
+	*b = belief{rewritten: b.rewritten, shortened: b.shortened, limit: b.limit}
+}
+
+// wanted returns the TTL that the nameserver will make of one.
+func (b *belief) wanted(ttl uint32) uint32 {
+	if b.limit != nil {
+		return min(ttl, *b.limit)
+	}
+	return ttl
+}
+
+// readBack takes the TTL that a read shows of our own last write. It tells
+// whether the nameserver has held it down for the second time.
+func (b *belief) readBack(got uint32) (held bool) {
+	switch {
+	case got >= b.ttl:
+		b.shortened, b.limit = nil, nil
+	case b.shortened != nil && *b.shortened == got:
+		held = b.limit == nil || *b.limit != got
+		b.limit = &got
+	default:
+		b.shortened, b.limit = &got, nil
+	}
+	b.ttl, b.wroteTTL = got, time.Time{}
+	return held
 }
 
 // entry is what we believe of one owner name.
@@ -24,7 +61,11 @@ type entry struct {
 	sets [slots]belief
 }
 
-func (e *entry) forget() { *e = entry{} }
+func (e *entry) forget() {
+	for i := range e.sets {
+		e.sets[i].forget()
+	}
+}
 
 // memory keeps entries of the names used last in two generations: when the young
 // one is full it becomes the old one, and what nobody asked for since is gone.

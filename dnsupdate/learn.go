@@ -1,6 +1,7 @@
 package dnsupdate
 
 import (
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -22,7 +23,8 @@ type reading struct {
 	slot  slot
 }
 
-// learn reads what the items need to know and nobody has told yet. A name that
+// learn reads what the items need to know and nobody has told yet, the apex NS
+// records too if a change must not touch a nameserver's name. A name that
 // seems to be blocked is in blocked: a read alone proves nothing.
 func (u *Updater) learn(c *conn, s *server, r *round, deadline time.Time) (blocked []blockedName, o outcome) {
 	now := time.Now()
@@ -48,13 +50,25 @@ func (u *Updater) learn(c *conn, s *server, r *round, deadline time.Time) (block
 		readings = append(readings, rd)
 		queries = append(queries, query{name: it.name, rrtype: uint16(slotTypes[it.slot])})
 	}
+	apex := !u.apexNS.known && slices.ContainsFunc(r.items, func(it *item) bool { return it.notNameServer })
+	if apex {
+		queries = append(queries, query{name: u.zone, rrtype: dns.TypeNS})
+	}
 	if len(queries) == 0 {
-		return nil, outcome{}
+		return nil, outcome{verdict: accepted}
 	}
 	if o = u.askAll(c, s, queries, deadline); o.verdict != accepted {
 		return nil, o
 	}
-	for i := range queries {
+	if apex {
+		last := &queries[len(queries)-1]
+		u.apexNS.take(u.zone, last.answer, last.signed, u.comparesNothing())
+	}
+	for i := range readings {
+		if e := &readings[i].entry.sets[readings[i].slot]; !queries[i].signed && (e.loose || u.comparesNothing()) {
+			return nil, outcome{verdict: denied, err: &Error{Kind: Refused, Server: s.pool.address, Zone: u.zone, Name: readings[i].name, Verified: true,
+				Hint: "the nameserver finds no values equal in prerequisites, and answers no query that the key signs: nothing can be known of the name"}}
+		}
 		b := u.believe(readings[i], queries[i].answer, r, now)
 		if n := len(blocked); b.owner != "" && (n == 0 || blocked[n-1].name != readings[i].name) {
 			blocked = append(blocked, blockedName{readings[i].name, b})
@@ -73,7 +87,7 @@ func (u *Updater) ttlInDoubt(it *item, b *belief, r *round, now time.Time) bool 
 		return true
 	}
 	return it.action == Set && b.wroteTTL.IsZero() && b.readAt.Before(r.started) &&
-		b.sameValues(it.set) && b.ttl != u.clampTTL(it.set.ttl)
+		b.sameValues(it.set) && b.ttl != b.wanted(it.set.ttl)
 }
 
 // blockedName is a name and what a read showed to block it.
@@ -90,8 +104,11 @@ func (u *Updater) believe(rd reading, answer *dns.Msg, r *round, now time.Time) 
 		owner := dns.CanonicalName(rr.Header().Name)
 		switch rr.Header().Rrtype {
 		case dns.TypeDNAME:
-			// The CNAME that comes with it is made up (RFC 6672 section 3.1).
-			return blocker{owner, typeDNAME}
+			// The CNAME that comes with it is made up (RFC 6672 section 3.1). Of
+			// those on the way of an alias only one above the name blocks it.
+			if owner != rd.name && under(rd.name, owner) && under(owner, u.zone) {
+				return blocker{owner, typeDNAME}
+			}
 		case dns.TypeCNAME:
 			if owner == rd.name {
 				b = blocker{owner, typeCNAME}
@@ -105,7 +122,7 @@ func (u *Updater) believe(rd reading, answer *dns.Msg, r *round, now time.Time) 
 	if b.owner != "" {
 		return b
 	}
-	if owner := u.referral(answer); owner != "" {
+	if owner := u.referral(rd.name, answer); owner != "" {
 		return blocker{owner, typeNS}
 	}
 	set.sort()
@@ -118,11 +135,24 @@ func (u *Updater) compare(b *belief, rd reading, set rrset, r *round, now time.T
 	if b.known && (!b.loose || b.sameValues(set)) {
 		// The read was for the TTL. Values that a message of ours proved are newer
 		// than what a signing nameserver shows; if not, a prerequisite will tell.
-		if b.sameValues(set) {
-			u.noticeClamp(b, set.ttl)
-			b.ttl, b.wroteTTL = set.ttl, time.Time{}
-		} else if !b.wroteTTL.IsZero() {
-			b.wroteTTL = now
+		switch {
+		case !b.sameValues(set):
+			if !b.wroteTTL.IsZero() {
+				b.wroteTTL = now
+			}
+		case b.wroteTTL.IsZero():
+			b.ttl = set.ttl
+		default:
+			wrote := b.ttl
+			if b.readBack(set.ttl) && !u.limitSeen {
+				u.limitSeen = true
+				if hook := u.client.options.Hooks.Clamped; hook != nil {
+					hook(u.zone, wrote, set.ttl)
+				}
+			}
+		}
+		if b.limit != nil && set.ttl > *b.limit {
+			b.shortened, b.limit = nil, nil
 		}
 		b.readAt = now
 		return
@@ -132,29 +162,12 @@ func (u *Updater) compare(b *belief, rd reading, set rrset, r *round, now time.T
 			set = rrset{}
 		}
 	}
-	if u.clamp != nil && set.ttl > *u.clamp {
-		// The zone takes greater TTLs again.
-		u.clamp = nil
+	b.forget()
+	if b.limit != nil && set.ttl > *b.limit {
+		b.shortened, b.limit = nil, nil
 	}
-	*b = belief{rrset: set, known: true, readAt: now}
-}
-
-// noticeClamp remembers that the zone holds TTLs down if a TTL that we wrote
-// some time ago reads smaller.
-func (u *Updater) noticeClamp(b *belief, got uint32) {
-	if b.wroteTTL.IsZero() || got >= b.ttl || u.clamp != nil && *u.clamp <= got {
-		return
+	b.rrset, b.known, b.readAt = set, true, now
+	if set.exists() && u.comparesNothing() {
+		b.loose, b.stubborn = true, true
 	}
-	u.clamp = &got
-	if hook := u.client.options.Hooks.Clamped; hook != nil {
-		hook(u.zone, b.ttl, got)
-	}
-}
-
-// clampTTL gives the TTL that the zone will make of a wanted one.
-func (u *Updater) clampTTL(ttl uint32) uint32 {
-	if u.clamp != nil {
-		return min(ttl, *u.clamp)
-	}
-	return ttl
 }

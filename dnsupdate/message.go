@@ -3,7 +3,6 @@ package dnsupdate
 import (
 	"encoding/binary"
 	"math/rand/v2"
-	"time"
 
 	"github.com/miekg/dns"
 )
@@ -44,6 +43,12 @@ func (m *message) begin(opcode int, name string, rrtype uint16) {
 	b = append(appendLabels(b, name), 0)
 	b = binary.BigEndian.AppendUint16(b, rrtype)
 	m.frame = binary.BigEndian.AppendUint16(b, dns.ClassINET)
+}
+
+// renumber gives the request another id.
+func (m *message) renumber(id uint16) {
+	m.id = id
+	binary.BigEndian.PutUint16(m.frame[framePrefix:], id)
 }
 
 // The sections of an UPDATE by the offset of their counts in the header (RFC 2136 section 2).
@@ -109,15 +114,15 @@ func (m *message) replace(owner string, t Type, set rrset) {
 
 // finish adds an OPT record, without which no nameserver may send extended
 // errors (RFC 8914 section 3), signs unless s is nil, and fills in the frame's
-// length. It gives the MAC, which is written over mac.
-func (m *message) finish(s *signer, now time.Time, mac []byte) []byte {
+// length. It returns the MAC, which is written over mac.
+func (m *message) finish(s *signer, at stamp, mac []byte) []byte {
 	m.frame = append(m.frame, 0)
 	m.frame = binary.BigEndian.AppendUint16(m.frame, dns.TypeOPT)
 	m.frame = binary.BigEndian.AppendUint16(m.frame, 1232)
 	m.frame = append(m.frame, 0, 0, 0, 0, 0, 0)
 	m.count(sectionAdditional)
 	if s != nil {
-		m.frame, mac = s.sign(m.frame, now, mac)
+		m.frame, mac = s.sign(m.frame, at, mac)
 	}
 	binary.BigEndian.PutUint16(m.frame, uint16(m.size()))
 	return mac

@@ -45,12 +45,12 @@ func TestMessage(t *testing.T) {
 		{call: c, name: deep, slot: slotTXT, action: Set, set: set(TypeTXT, `a "b"`)},
 		{call: c, name: host("x.b.c"), slot: slotA, action: Delete},
 		{call: c, name: zoneName, slot: slotA, action: Keep},
-	})
+	}, false)
 	var m message
-	if !p.pack(&m, zoneName) {
+	if !p.pack(&m, u) {
 		t.Fatal("the message is too long")
 	}
-	m.finish(newSigner(testKey), testTime, nil)
+	m.finish(newSigner(testKey), stampAt(testTime), nil)
 	got := new(dns.Msg)
 	if err := got.Unpack(m.frame[framePrefix:]); err != nil {
 		t.Fatal(err)

@@ -15,78 +15,175 @@ const (
 	nameServerGrace = 30 * time.Second
 )
 
-// nameServerCache holds the targets of the apex NS records. turn is a lock that
-// a caller can stop waiting for.
+// NameServers are the names that a zone's apex NS records point to.
+type NameServers struct {
+	// Names are canonical and sorted. They must not be changed.
+	Names []string
+	// Proven tells whether a prerequisite in a signed exchange proved them. If
+	// not, they are what a read showed, which anybody on the way can forge where
+	// the nameserver does not sign its answers.
+	Proven bool
+}
+
+// apexNS is what is believed of the NS records at the apex. They are pinned in
+// every message with a change that must not touch a nameserver's name.
+type apexNS struct {
+	// rdata are the records' as they stand on the wire, in the case in which they
+	// were read: PowerDNS compares text.
+	rdata, targets []string
+	known          bool
+	// signed: our key signed the answer they were read from.
+	signed bool
+	// proven: a prerequisite showed them.
+	proven bool
+	// loose: the nameserver does not find them equal to what it shows.
+	loose bool
+	// missed counts how often pinned was required in vain.
+	missed int
+	pinned []string
+}
+
+func (n *apexNS) forget() { n.known, n.proven = false, false }
+
+func (n *apexNS) require(m *message) {
+	switch {
+	case len(n.rdata) == 0:
+		m.requireAbsent(m.zone, typeNS)
+	case n.loose:
+		m.requireExists(m.zone, typeNS)
+	default:
+		m.requireExactly(m.zone, typeNS, n.rdata)
+	}
+}
+
+// take reads the records out of an answer.
+func (n *apexNS) take(zone string, answer *dns.Msg, signed, loose bool) {
+	*n = apexNS{known: true, signed: signed, loose: signed && (loose || n.loose), missed: n.missed, pinned: n.pinned}
+	for _, rr := range answer.Answer {
+		ns, ok := rr.(*dns.NS)
+		if !ok || dns.CanonicalName(ns.Hdr.Name) != zone {
+			continue
+		}
+		wire := make([]byte, 256)
+		end, err := dns.PackDomainName(ns.Ns, wire, 0, nil, false)
+		if err != nil {
+			continue
+		}
+		n.rdata = append(n.rdata, string(wire[:end]))
+		n.targets = append(n.targets, dns.CanonicalName(ns.Ns))
+	}
+	slices.Sort(n.rdata)
+	slices.Sort(n.targets)
+}
+
+// missedAgain notes that the records were required in vain: they are read again
+// or, if they keep reading the same, only their existence is required.
+func (n *apexNS) missedAgain() {
+	if n.missed++; !slices.Equal(n.pinned, n.rdata) {
+		n.pinned, n.missed = n.rdata, 1
+	}
+	if n.signed && n.missed >= loosenAfter {
+		n.loose = true
+		return
+	}
+	n.forget()
+}
+
+// sparesNameServers ends the items that would change a nameserver's name and must not.
+func (u *Updater) sparesNameServers(c *conn, s *server, r *round, limit time.Time) outcome {
+	hits := func(it *item) bool { return it.notNameServer && slices.Contains(u.apexNS.targets, it.name) }
+	if !slices.ContainsFunc(r.items, hits) {
+		return outcome{verdict: accepted}
+	}
+	if !u.apexNS.proven {
+		if o := u.proveApex(c, s, limit); o.verdict != accepted {
+			return o
+		}
+	}
+	u.end(r, hits, &Error{Kind: NameServer, Server: s.pool.address, Zone: u.zone, Verified: true})
+	return outcome{verdict: accepted}
+}
+
+// proveApex asks whether the NS records are what was read.
+func (u *Updater) proveApex(c *conn, s *server, limit time.Time) outcome {
+	c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
+	u.apexNS.require(&c.out)
+	o := u.sendProof(c, s, limit)
+	switch o.verdict {
+	case accepted:
+		u.apexNS.proven = true
+	case unmet:
+		u.apexNS.missedAgain()
+	}
+	return o
+}
+
+// nameServerCache holds what NameServers has found. turn is a lock that a caller
+// can stop waiting for.
 type nameServerCache struct {
 	turn    chan struct{}
-	targets []string
+	found   NameServers
 	expires time.Time
 }
 
-// NameServers gives the names that the zone's apex NS records point to, sorted. They are
-// remembered for five minutes, and for longer while they cannot be read; one read
-// at a time is under way.
-func (u *Updater) NameServers(ctx context.Context) ([]string, error) {
+// NameServers returns the names that the zone's apex NS records point to. They
+// are remembered for five minutes, what was proven for longer while it cannot be
+// proven again; one look-up at a time is under way.
+func (u *Updater) NameServers(ctx context.Context) (NameServers, error) {
 	cache := &u.nameServers
 	select {
 	case cache.turn <- struct{}{}:
 		defer func() { <-cache.turn }()
 	case <-ctx.Done():
-		return nil, &Error{Kind: Timeout, Zone: u.zone, Cause: ctx.Err()}
+		return NameServers{}, &Error{Kind: Timeout, Zone: u.zone, Cause: ctx.Err()}
 	}
 	if time.Now().Before(cache.expires) {
-		return slices.Clone(cache.targets), nil
+		return cache.found, nil
 	}
-	answer, err := u.lookup(ctx, u.zone, dns.TypeNS)
+	found, err := u.findNameServers(ctx)
 	switch {
-	case err != nil && cache.targets != nil:
+	case err == nil && (found.Proven || !cache.found.Proven):
+		cache.found, cache.expires = found, time.Now().Add(nameServerTime)
+	case cache.found.Proven || err == nil:
 		cache.expires = time.Now().Add(nameServerGrace)
-		return slices.Clone(cache.targets), nil
-	case err != nil:
-		return nil, err
+	default:
+		return NameServers{}, err
 	}
-	targets := []string{}
-	for _, rr := range answer.Answer {
-		if ns, ok := rr.(*dns.NS); ok && dns.CanonicalName(ns.Hdr.Name) == u.zone {
-			targets = append(targets, dns.CanonicalName(ns.Ns))
-		}
-	}
-	slices.Sort(targets)
-	cache.targets, cache.expires = targets, time.Now().Add(nameServerTime)
-	return slices.Clone(targets), nil
+	return cache.found, nil
 }
 
-// lookup asks one signed question, going on to other nameservers where that helps.
-func (u *Updater) lookup(ctx context.Context, name string, rrtype uint16) (*dns.Msg, *Error) {
-	if err := ctx.Err(); err != nil {
-		return nil, &Error{Kind: Timeout, Zone: u.zone, Cause: err}
-	}
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(defaultTime)
-	}
-	for try := 1; ; try++ {
-		var answer *dns.Msg
-		o := u.with(deadline, func(c *conn, s *server, limit time.Time) outcome {
-			queries := []query{{name: name, rrtype: rrtype}}
-			o := u.askAll(c, s, queries, limit)
-			answer = queries[0].answer
+// findNameServers reads the NS records and proves them.
+func (u *Updater) findNameServers(ctx context.Context) (NameServers, error) {
+	var apex apexNS
+	o := u.ask(ctx, func(c *conn, s *server, limit time.Time) outcome {
+		queries := []query{{name: u.zone, rrtype: dns.TypeNS}}
+		if o := u.askAll(c, s, queries, limit); o.verdict != accepted {
 			return o
-		})
-		if o.verdict == accepted {
-			return answer, nil
 		}
-		if o.verdict == denied || try > maxDown*len(u.servers.list) && !o.stale || ctx.Err() != nil || !time.Now().Before(deadline) {
-			return nil, o.err
-		}
-		if u.servers.allRest(time.Now()) || o.verdict == failing {
-			timer := time.NewTimer(backoff(try))
-			select {
-			case <-timer.C:
-			case <-ctx.Done():
-				timer.Stop()
-				return nil, o.err
+		apex.take(u.zone, queries[0].answer, queries[0].signed, false)
+		c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
+		apex.require(&c.out)
+		switch o := u.sendProof(c, s, limit); o.verdict {
+		case accepted:
+			apex.proven = true
+		case unmet:
+			// Read again: but a nameserver that finds no records equal has to be
+			// believed what it signs.
+			if apex.missedAgain(); apex.loose {
+				apex.proven = true
+				break
 			}
+			return o
+		case denied:
+			// Knot answers so to a message without changes under a rule that denies
+			// some names. A change that is allowed proves them.
+		default:
+			return o
 		}
+		return outcome{verdict: accepted}
+	})
+	if o.verdict != accepted {
+		return NameServers{}, o.err
 	}
+	return NameServers{Names: slices.Compact(apex.targets), Proven: apex.proven}, nil
 }

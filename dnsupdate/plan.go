@@ -15,6 +15,8 @@ type plan struct {
 	results []Result
 	// above are the names between owners and the apex that were pinned already.
 	above map[blocker]bool
+	// guarded: the apex NS records are pinned too.
+	guarded bool
 }
 
 // owner is one name in a plan.
@@ -23,37 +25,20 @@ type owner struct {
 	entry   *entry
 	touched [slots]bool
 	after   [slots]belief
-	// stands marks an RRset that a lost message has brought to where it should be.
-	stands [slots]bool
-}
-
-// lostStep is what an item would have got from a message whose outcome is
-// unknown.
-type lostStep struct {
-	result Result
-	// before and after are the RRset's state around the whole message.
-	before, after rrset
-}
-
-// applied tells whether the present state shows that the lost message arrived.
-// Values tell it; a TTL only if the message changed nothing else, because a
-// nameserver may hold it down.
-func (l *lostStep) applied(now rrset) bool {
-	if !now.sameValues(l.after) {
-		return false
-	}
-	return !l.before.sameValues(l.after) || now.ttl == l.after.ttl
 }
 
 // make folds the items over the beliefs in their order: changes of one RRset
-// form a chain, in which each sees what the one before it left.
-func (p *plan) make(u *Updater, items []*item) {
-	p.owners, p.results = p.owners[:0], p.results[:0]
+// form a chain, in which each sees what the one before it left. With found the
+// beliefs are what a lost update would have left, and its results are those of
+// its items, if the prerequisites show it.
+func (p *plan) make(u *Updater, items []*item, found bool) {
+	p.owners, p.results, p.guarded = p.owners[:0], p.results[:0], false
 	if p.index == nil {
 		p.index, p.above = map[string]int{}, map[blocker]bool{}
 	}
 	clear(p.index)
 	for _, it := range items {
+		p.guarded = p.guarded || it.notNameServer
 		i, ok := p.index[it.name]
 		if !ok {
 			i = len(p.owners)
@@ -65,29 +50,31 @@ func (p *plan) make(u *Updater, items []*item) {
 		if !o.touched[it.slot] {
 			o.touched[it.slot] = true
 			*state = o.entry.sets[it.slot]
-			o.stands[it.slot] = it.lost != nil && it.lost.applied(state.rrset)
 		}
-		if o.stands[it.slot] && it.lost != nil {
-			p.results = append(p.results, it.lost.result)
+		if it.lost != nil && (found || state.loose && state.sameValues(it.lost.after.rrset)) {
+			result := it.lost.result
+			result.Proven = false
+			p.results = append(p.results, result)
 			continue
 		}
-		p.results = append(p.results, it.step(state, u.clampTTL(it.set.ttl)))
+		p.results = append(p.results, it.step(state))
 	}
 }
 
 // step makes one change to a state and tells what it does.
-func (it *item) step(state *belief, ttl uint32) Result {
-	old := state.text
+func (it *item) step(state *belief) Result {
+	old, proven := state.text, !state.loose
+	ttl := state.wanted(it.set.ttl)
 	switch {
 	case it.action == Delete && state.exists():
 		*state = belief{known: true}
-		return Result{Old: old, Changed: true}
-	case it.action == Set && (!state.sameValues(it.set) || state.ttl != ttl || state.loose):
-		*state = belief{rrset: it.set, known: true}
+		return Result{Old: old, Changed: true, Proven: proven}
+	case it.action == Set && (!state.sameValues(it.set) || state.ttl != ttl || state.loose && !state.stubborn):
+		*state = belief{rrset: it.set, known: true, rewritten: state.loose || state.rewritten, shortened: state.shortened, limit: state.limit}
 		state.ttl = ttl
-		return Result{Old: old, New: state.text, TTL: ttl, Changed: true}
+		return Result{Old: old, New: state.text, TTL: state.ttl, Changed: true, Proven: proven}
 	}
-	return Result{Old: old, New: state.text, TTL: state.ttl}
+	return Result{Old: old, New: state.text, TTL: state.ttl, Proven: proven}
 }
 
 // writes tells whether the message has to change an RRset.
@@ -96,12 +83,33 @@ func (o *owner) writes(s slot) bool {
 	return o.touched[s] && (!before.sameValues(after.rrset) || before.ttl != after.ttl || before.loose && !after.loose)
 }
 
-// pack writes the plan as an UPDATE. It gives false if that is too long.
-func (p *plan) pack(m *message, zone string) bool {
-	m.begin(dns.OpcodeUpdate, zone, dns.TypeSOA)
-	clear(p.above)
+// writesAny tells whether the message has to change anything.
+func (p *plan) writesAny() bool {
 	for i := range p.owners {
-		p.require(m, &p.owners[i])
+		for s := range slots {
+			if p.owners[i].writes(s) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// pack writes the plan as an UPDATE. It returns false if that is too long.
+func (p *plan) pack(m *message, u *Updater) bool {
+	m.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
+	clear(p.above)
+	if p.guarded {
+		u.apexNS.require(m)
+	}
+	for i := range p.owners {
+		o := &p.owners[i]
+		for s, before := range o.entry.sets {
+			if o.touched[s] {
+				before.require(m, o.name, slotTypes[s])
+			}
+		}
+		p.requireNoBlocker(m, o.name)
 		if m.size() > maxMessage {
 			return false
 		}
@@ -120,25 +128,37 @@ func (p *plan) pack(m *message, zone string) bool {
 	return true
 }
 
-// require pins what must be true of an owner, so that NOERROR proves it: the old
-// values, and that nothing stands there that hides the records or makes the
-// nameserver drop them silently (RFC 2136 section 3.4.2.2, RFC 1034 section
-// 4.3.2, RFC 6672 section 2.3).
-func (p *plan) require(m *message, o *owner) {
-	for s, before := range o.entry.sets {
-		t := slotTypes[s]
-		switch {
-		case !o.touched[s]:
-		case !before.exists():
-			m.requireAbsent(o.name, t)
-		case before.loose:
-			m.requireExists(o.name, t)
-		default:
-			m.requireExactly(o.name, t, before.rdata)
+// packProof writes what the plan leaves as prerequisites alone.
+func (p *plan) packProof(m *message, zone string) {
+	m.begin(dns.OpcodeUpdate, zone, dns.TypeSOA)
+	for i := range p.owners {
+		o := &p.owners[i]
+		for s := range slots {
+			if o.writes(s) {
+				o.after[s].require(m, o.name, slotTypes[s])
+			}
 		}
 	}
-	for b := range blockers(o.name, m.zone) {
-		if b.owner != o.name {
+}
+
+// require pins what is believed of an RRset, so that NOERROR proves it.
+func (b *belief) require(m *message, owner string, t Type) {
+	switch {
+	case !b.exists():
+		m.requireAbsent(owner, t)
+	case b.loose:
+		m.requireExists(owner, t)
+	default:
+		m.requireExactly(owner, t, b.rdata)
+	}
+}
+
+// requireNoBlocker pins that nothing stands at or above an owner that hides its
+// records or makes the nameserver drop them silently (RFC 2136 section 3.4.2.2,
+// RFC 1034 section 4.3.2, RFC 6672 section 2.3).
+func (p *plan) requireNoBlocker(m *message, owner string) {
+	for b := range blockers(owner, m.zone) {
+		if b.owner != owner {
 			if p.above[b] {
 				continue
 			}
@@ -148,36 +168,21 @@ func (p *plan) require(m *message, o *owner) {
 	}
 }
 
-// commit makes what a plan said to what is believed, and delivers its results.
-func (p *plan) commit(u *Updater, items []*item, now time.Time) {
+// commit makes what a plan said to what is believed.
+func (p *plan) commit(u *Updater) {
+	now := time.Now()
 	for i := range p.owners {
 		o := &p.owners[i]
 		for s := range slots {
 			if !o.writes(s) {
 				continue
 			}
-			o.entry.sets[s] = o.after[s]
-			if o.after[s].exists() {
-				o.entry.sets[s].wroteTTL = now
+			set := &o.entry.sets[s]
+			if *set = o.after[s]; set.exists() {
+				set.wroteTTL = now
+				set.loose, set.stubborn = u.comparesNothing(), u.comparesNothing()
 			}
 		}
 	}
-	for i, it := range items {
-		it.deliver(p.results[i])
-	}
-}
-
-// lose remembers the results of a message whose outcome is unknown.
-func (p *plan) lose(items []*item) {
-	for i, it := range items {
-		o := &p.owners[p.index[it.name]]
-		if o.stands[it.slot] {
-			continue
-		}
-		it.lost = &lostStep{
-			result: p.results[i],
-			before: o.entry.sets[it.slot].rrset,
-			after:  o.after[it.slot].rrset,
-		}
-	}
+	u.apexNS.proven = u.apexNS.proven || p.guarded
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -25,6 +26,7 @@ type pool struct {
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	// slots holds one token per connection in use.
 	slots chan struct{}
+	clock serverClock
 
 	mu     sync.Mutex
 	idle   []*conn // the one used last is at the end
@@ -40,8 +42,10 @@ func newPool(address string, dial func(context.Context, string, string) (net.Con
 // tells against the nameserver.
 var errNoSlot = errors.New("all connections to the nameserver are in use")
 
-// get gives a connection for one exchange after the other, a kept one if there is any.
-func (p *pool) get(deadline time.Time) (*conn, error) {
+// get returns a connection for one exchange after the other: for owner the one
+// that carries its unanswered messages, else a kept one that carries none, else a
+// new one. owner may be nil.
+func (p *pool) get(owner *Updater, deadline time.Time) (*conn, error) {
 	select {
 	case p.slots <- struct{}{}:
 	default:
@@ -53,17 +57,12 @@ func (p *pool) get(deadline time.Time) (*conn, error) {
 			return nil, errNoSlot
 		}
 	}
-	p.mu.Lock()
-	if n := len(p.idle); n > 0 {
-		c := p.idle[n-1]
-		p.idle[n-1] = nil
-		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
-		c.reused = true
-		return c, nil
+	for c := p.takeIdle(owner); c != nil; c = p.takeIdle(owner) {
+		if c.reused = true; !hungUp(c.Conn) {
+			return c, nil
+		}
+		c.Close()
 	}
-	p.mu.Unlock()
-
 	if limit := time.Now().Add(dialTime); limit.Before(deadline) {
 		deadline = limit
 	}
@@ -74,12 +73,32 @@ func (p *pool) get(deadline time.Time) (*conn, error) {
 		<-p.slots
 		return nil, err
 	}
-	return newConn(nc), nil
+	return newConn(nc, &p.clock), nil
+}
+
+func (p *pool) takeIdle(owner *Updater) *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	best := -1
+	for i, c := range p.idle {
+		if c.owner == nil && (best < 0 || p.idle[best].owner == nil) || owner != nil && c.owner == owner {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	c := p.idle[best]
+	p.idle = slices.Delete(p.idle, best, best+1)
+	return c
 }
 
 // put takes back a connection that is in step: every request has its reply.
 func (p *pool) put(c *conn) {
 	c.idleSince = time.Now()
+	if len(c.unanswered) == 0 {
+		c.owner = nil
+	}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()

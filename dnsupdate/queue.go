@@ -18,6 +18,9 @@ type call struct {
 	// The updater's mutex guards the rest.
 	prev, next *call
 	state      callState
+	// mayApply: a message with its changes has an unknown outcome.
+	mayApply bool
+	timer    *time.Timer // while parked
 }
 
 type callState uint8
@@ -26,6 +29,7 @@ const (
 	waiting   callState = iota // in the queue
 	taken                      // in a group that has not been sent
 	sent                       // in a message that may have reached a nameserver
+	parked                     // out of the queue until a lost message has expired
 	abandoned                  // its caller has gone
 )
 
@@ -37,8 +41,11 @@ type item struct {
 	slot   slot
 	action Action
 	set    rrset // with Set
-	// lost remembers a message whose outcome is unknown.
+	// notNameServer: no apex NS record may point to the name.
+	notNameServer bool
+	// lost is what a message with an unknown outcome would have come to.
 	lost *lostStep
+	done bool // it has its result
 }
 
 // defaultTime is what an Apply may take whose context has no deadline.
@@ -99,7 +106,7 @@ func (u *Updater) newItem(change Change) (item, error) {
 	if !under(name, u.zone) {
 		return item{name: name}, errOutside
 	}
-	it := item{name: name, action: change.Action}
+	it := item{name: name, action: change.Action, notNameServer: change.NotNameServer}
 	var ok bool
 	if it.slot, ok = slotOf(change.Type); !ok {
 		return it, errType
@@ -128,6 +135,17 @@ func (q *queue) push(c *call) {
 		q.back.next, c.prev = c, q.back
 	}
 	q.back = c
+	q.length += len(c.items)
+}
+
+// pushFront puts back a call that had its turn before.
+func (q *queue) pushFront(c *call) {
+	if q.front == nil {
+		q.back = c
+	} else {
+		q.front.prev, c.next = c, q.front
+	}
+	q.front = c
 	q.length += len(c.items)
 }
 

@@ -31,21 +31,23 @@ type Counts struct {
 	// Updates and Queries are messages sent.
 	Updates, Queries uint64
 	// Unmet are updates whose prerequisites did not hold, Denied messages that
-	// the nameserver refused, Failed those without a usable reply.
+	// the nameserver refused, Failed those without a usable reply and the
+	// connections that could not be made.
 	Unmet, Denied, Failed uint64
 }
 
 func (c *Counts) add(op string, v verdict) {
-	if op == "query" {
+	switch op {
+	case "query":
 		c.Queries++
-	} else {
+	case "update":
 		c.Updates++
 	}
 	switch v {
 	case accepted:
 	case unmet:
 		c.Unmet++
-	case denied, elsewhere:
+	case denied, elsewhere, retimed:
 		c.Denied++
 	default:
 		c.Failed++

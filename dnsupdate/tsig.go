@@ -13,9 +13,6 @@ import (
 	"github.com/miekg/dns"
 )
 
-// fudge is the clock difference in seconds that RFC 8945 section 10 recommends to allow.
-const fudge = 300
-
 // maxMAC is the size of the longest MAC that the package knows, hmac-sha512's.
 const maxMAC = 64
 
@@ -48,8 +45,7 @@ func newSigner(k Key) *signer {
 // tsigVariables are the fields of a TSIG record that the MAC covers (RFC 8945
 // section 4.3.3) and that differ from message to message.
 type tsigVariables struct {
-	time  uint64
-	fudge uint16
+	stamp
 	error uint16
 	other []byte
 }
@@ -81,11 +77,11 @@ func (s *signer) mac(dst, prior []byte, v tsigVariables, parts ...[]byte) []byte
 	return st.hash.Sum(dst)
 }
 
-// sign appends a TSIG record to the message in a frame, and gives the frame and
+// sign appends a TSIG record to the message in a frame, and returns the frame and
 // the MAC, which is written over dst.
-func (s *signer) sign(frame []byte, now time.Time, dst []byte) (signed, mac []byte) {
+func (s *signer) sign(frame []byte, at stamp, dst []byte) (signed, mac []byte) {
 	msg := frame[framePrefix:]
-	v := tsigVariables{time: uint64(now.Unix()), fudge: fudge}
+	v := tsigVariables{stamp: at}
 	mac = s.mac(dst[:0], nil, v, msg)
 	id := binary.BigEndian.Uint16(msg)
 	binary.BigEndian.PutUint16(msg[10:], binary.BigEndian.Uint16(msg[10:])+1)
@@ -130,12 +126,12 @@ func (s *signer) verify(r *reply, request []byte, now time.Time) error {
 	binary.BigEndian.PutUint16(header[:], t.originalID)
 	binary.BigEndian.PutUint16(header[10:], binary.BigEndian.Uint16(header[10:])-1)
 	var want [maxMAC]byte
-	v := tsigVariables{time: t.time, fudge: t.fudge, error: t.error, other: t.other}
+	v := tsigVariables{stamp: stamp{t.time, t.fudge}, error: t.error, other: t.other}
 	if !hmac.Equal(t.mac, s.mac(want[:0], request, v, header[:], r.msg[12:t.start])) {
 		return errBadMAC
 	}
 	// A BADTIME reply repeats the time that the nameserver did not like.
-	if skew := int64(t.time) - now.Unix(); t.error != dns.RcodeBadTime && (skew > fudge || skew < -fudge) {
+	if skew := int64(t.time) - now.Unix(); t.error != dns.RcodeBadTime && (skew > wideFudge || skew < -wideFudge) {
 		return errReplyTime
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ type Updater struct {
 	zone               string
 	apex               []byte // the zone's wire name
 	signer             *signer
+	proveWrites        bool
 	maxGroup, maxQueue int
 	servers            servers
 	nameServers        nameServerCache
@@ -33,12 +35,18 @@ type Updater struct {
 	// Only the running goroutine uses the rest; mu hands it over.
 	group     int // the adaptive limit of names in a group
 	known     *memory
+	apexNS    apexNS
 	suspects  map[string]time.Time // names that go alone, until when
 	wildcards map[wildcard]rrset
-	clamp     *uint32
-	successes uint64 // since the key was last in doubt
-	batch     []*item
-	plan      plan
+	// lostUpdates may still be applied; lostNames counts their names.
+	lostUpdates []*lostUpdate
+	lostNames   int
+	keyWorked   time.Time // when a change was last made
+	// incomparable is when the nameserver was last seen to find no values equal.
+	incomparable time.Time
+	limitSeen    bool // the hook Clamped was called
+	batch        []*item
+	plan         plan
 }
 
 var (
@@ -78,9 +86,12 @@ func (u *Updater) Apply(ctx context.Context, changes []Change) []Result {
 	case <-ctx.Done():
 	}
 	u.mu.Lock()
-	state := c.state
-	if state == waiting {
+	unknown := c.mayApply || c.state == sent
+	switch c.state {
+	case waiting:
 		u.queue.remove(c)
+	case parked:
+		c.timer.Stop()
 	}
 	c.state = abandoned
 	u.mu.Unlock()
@@ -88,7 +99,7 @@ func (u *Updater) Apply(ctx context.Context, changes []Change) []Result {
 	case <-c.done:
 		return c.results
 	default:
-		return c.giveUp(Error{Kind: Timeout, Zone: u.zone, Unknown: state == sent, Cause: ctx.Err()})
+		return c.giveUp(Error{Kind: Timeout, Zone: u.zone, Unknown: unknown, Cause: ctx.Err()})
 	}
 }
 
@@ -120,13 +131,18 @@ func (u *Updater) enqueue(c *call) (length int, ok bool) {
 	}
 	u.queue.push(c)
 	length = u.queue.length
+	u.start()
+	u.mu.Unlock()
+	u.queueHook(length)
+	return length, true
+}
+
+// start sees to it that somebody works on the queue. The caller holds the mutex.
+func (u *Updater) start() {
 	if !u.running {
 		u.running = true
 		go u.run()
 	}
-	u.mu.Unlock()
-	u.queueHook(length)
-	return length, true
 }
 
 func (u *Updater) queueHook(length int) {
@@ -143,14 +159,37 @@ func (u *Updater) run() {
 		if items == nil {
 			return
 		}
-		u.settle(round{items: items})
+		u.settleSafely(items)
 		// Let go of what the callers have by now.
 		clear(items)
 	}
 }
 
-// take removes the next group from the queue. It gives nil, and the right to run
-// away, if there is none.
+// settleSafely makes of a panic an error of the items, and forgets all that the
+// updater believed: a defect met with one answer must not end the process.
+func (u *Updater) settleSafely(items []*item) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if hook := u.client.options.Hooks.Panic; hook != nil {
+			hook(u.zone, v, debug.Stack())
+		}
+		u.known, u.apexNS, u.plan = newMemory(maxKnown), apexNS{}, plan{}
+		left := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.done })
+		u.mu.Lock()
+		unknown := slices.ContainsFunc(left, func(it *item) bool { return it.call.state == sent })
+		u.mu.Unlock()
+		u.fail(left, &Error{Kind: Unreachable, Zone: u.zone, Unknown: unknown, Cause: errPanic})
+	}()
+	u.settle(items)
+}
+
+var errPanic = errors.New("an internal error, which the log describes")
+
+// take removes the next group from the queue, and returns nil if there is none:
+// then the caller is no longer the one that works on it.
 func (u *Updater) take() []*item {
 	u.mu.Lock()
 	items, names := u.batch[:0], 0
@@ -201,9 +240,11 @@ func (u *Updater) suspect(c *call, now time.Time) bool {
 	return false
 }
 
-// Close waits until everything in the queue has been settled. It cuts nothing:
-// Apply works on, for requests that hold the updater a little longer.
+// Close ends the probes of resting nameservers and waits until everything in the
+// queue has been settled. It cuts nothing: Apply works on, for requests that hold
+// the updater a little longer.
 func (u *Updater) Close() {
+	u.Retire()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.idle == nil {
@@ -238,6 +279,7 @@ func (u *Updater) admit(items []*item) []*item {
 
 // deliver gives an item its result.
 func (it *item) deliver(r Result) {
+	it.done = true
 	c := it.call
 	c.results[it.index] = r
 	if c.pending--; c.pending == 0 {
@@ -250,7 +292,7 @@ func (it *item) deliver(r Result) {
 func (u *Updater) fail(items []*item, err *Error) {
 	for _, it := range items {
 		e := *err
-		e.Unknown = e.Unknown || it.lost != nil
+		e.Unknown = e.Unknown || it.lost != nil && it.lost.update.open > 0 && it.lost.update.fate == undecided
 		if e.Name == "" {
 			e.Name = it.name
 		}

@@ -13,8 +13,12 @@ import (
 type verdict uint8
 
 const (
+	// unjudged: nothing was asked, and nothing is proven.
+	unjudged verdict = iota
+	// settled: every item has its result, and nothing had to be sent.
+	settled
 	// accepted: a verified NOERROR.
-	accepted verdict = iota
+	accepted
 	// unmet: a verified "a prerequisite does not hold". Nothing was changed.
 	unmet
 	// denied: the nameserver said no for another reason.
@@ -29,6 +33,8 @@ const (
 	lost
 	// unread: a query got no reply; no UPDATE had left.
 	unread
+	// retimed: the nameserver has told its clock, by which the next message is signed.
+	retimed
 	// tooLong: nothing was sent, because one message cannot hold the group.
 	tooLong
 )
@@ -42,6 +48,12 @@ type outcome struct {
 	// stale: the connection had been idle and may have been closed meanwhile,
 	// which tells nothing against the server.
 	stale bool
+	// unknown: the message may have been applied or may be applied later.
+	unknown bool
+	// answered: our key signed the reply.
+	answered bool
+	// inStep: the connection can be used on.
+	inStep bool
 	// blameless: no reason to rest the server. Else whoever forges replies could
 	// choose which server is asked.
 	blameless bool
@@ -135,14 +147,14 @@ func rcodeName(rcode int) string {
 	return fmt.Sprintf("RCODE%d", rcode)
 }
 
-// transport is the outcome of an exchange that ended without a usable reply.
+// transport returns the outcome of an exchange that ended without a usable reply.
 // v is lost or unread.
 func (u *Updater) transport(address string, v verdict, c *conn, err error) outcome {
 	o := outcome{verdict: v}
 	o.err = &Error{Kind: Unreachable, Server: address, Zone: u.zone, Cause: err}
 	switch {
 	case isTimeout(err):
-		o.err.Kind = Timeout
+		o.err.Kind, o.inStep = Timeout, !errors.Is(err, errBroken)
 	case errors.Is(err, errMalformed), errors.Is(err, errNotOurs):
 		o.err.Kind, o.blameless = Refused, true
 	default:

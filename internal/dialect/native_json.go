@@ -42,6 +42,7 @@ type jsonRecord struct {
 	New     []string `json:"new"`
 	TTL     uint32   `json:"ttl"`
 	Changed bool     `json:"changed"`
+	Proven  bool     `json:"proven"`
 }
 
 type jsonCheck struct {
@@ -95,7 +96,7 @@ func nativeJSON(out service.Outcome) Reply {
 			reply.setHeader(h.Err, status)
 		}
 		for _, r := range h.Records {
-			body.Records = append(body.Records, jsonRecord{h.Name, r.Type.String(), orEmpty(r.Old), orEmpty(r.New), r.TTL, r.Changed})
+			body.Records = append(body.Records, jsonRecord{h.Name, r.Type.String(), orEmpty(r.Old), orEmpty(r.New), r.TTL, r.Changed, r.Proven})
 		}
 	}
 	for _, c := range out.Checks {

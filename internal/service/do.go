@@ -144,7 +144,7 @@ func (w *zoneWork) records(from, to int) ([]Record, *Error) {
 			return nil, dnsError(r.Err)
 		}
 		records = append(records, Record{
-			Type: w.changes[i].Type, Old: r.Old, New: r.New, TTL: r.TTL, Changed: r.Changed,
+			Type: w.changes[i].Type, Old: r.Old, New: r.New, TTL: r.TTL, Changed: r.Changed, Proven: r.Proven,
 		})
 	}
 	return records, nil
@@ -166,6 +166,8 @@ func dnsError(err error) *Error {
 		e.Reason = DNSConflict
 	case dnsupdate.Refused, dnsupdate.Invalid:
 		e.Reason = DNSRefused
+	case dnsupdate.NameServer:
+		return notGranted(dns.Name)
 	case dnsupdate.Timeout:
 		e.Reason = DNSTimeout
 	case dnsupdate.Busy:

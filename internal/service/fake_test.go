@@ -27,8 +27,9 @@ type values struct {
 
 // fakeZone is an Updater over a map.
 type fakeZone struct {
-	// servers and serversErr are what NameServers returns.
+	// servers and serversErr are what NameServers returns, unproven if so.
 	servers    []string
+	unproven   bool
 	serversErr error
 	// err fails every Apply, errs only the changes of a name.
 	err  error
@@ -44,17 +45,41 @@ type fakeZone struct {
 func (z *fakeZone) Apply(_ context.Context, changes []dnsupdate.Change) []dnsupdate.Result {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	z.applied = append(z.applied, slices.Clone(changes))
 	results := make([]dnsupdate.Result, len(changes))
+	var sent []dnsupdate.Change
 	for i, c := range changes {
-		if results[i].Err = z.err; z.err == nil {
-			results[i].Err = z.errs[c.Name]
+		if results[i].Err = z.guard(c); results[i].Err == nil {
+			sent = append(sent, c)
+		}
+	}
+	if sent == nil {
+		return results
+	}
+	z.applied = append(z.applied, sent)
+	for i, c := range changes {
+		if results[i].Err == nil {
+			if results[i].Err = z.err; z.err == nil {
+				results[i].Err = z.errs[c.Name]
+			}
 		}
 		if results[i].Err == nil {
 			results[i] = z.change(c)
 		}
 	}
 	return results
+}
+
+// guard is what the engine says of a change that must not touch a nameserver's name.
+func (z *fakeZone) guard(c dnsupdate.Change) error {
+	switch {
+	case !c.NotNameServer:
+		return nil
+	case z.serversErr != nil:
+		return z.serversErr
+	case slices.Contains(z.servers, c.Name):
+		return &dnsupdate.Error{Kind: dnsupdate.NameServer, Name: c.Name}
+	}
+	return nil
 }
 
 func (z *fakeZone) change(c dnsupdate.Change) dnsupdate.Result {
@@ -71,10 +96,13 @@ func (z *fakeZone) change(c dnsupdate.Change) dnsupdate.Result {
 	return dnsupdate.Result{
 		Old: before.values, New: after.values, TTL: after.ttl,
 		Changed: !slices.Equal(before.values, after.values) || before.ttl != after.ttl,
+		Proven:  true,
 	}
 }
 
-func (z *fakeZone) NameServers(context.Context) ([]string, error) { return z.servers, z.serversErr }
+func (z *fakeZone) NameServers(context.Context) (dnsupdate.NameServers, error) {
+	return dnsupdate.NameServers{Names: z.servers, Proven: !z.unproven}, z.serversErr
+}
 
 func (z *fakeZone) Check(ctx context.Context) []dnsupdate.CheckStep {
 	if z.check != nil {
@@ -120,6 +148,9 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 		MinTTL:   60,
 		MaxTTL:   86400,
 		Timeout:  time.Minute,
+
+		NameServers: new(memoryStore),
+		Warn:        func(string, string, error) {},
 	}
 	specs := []access.Spec{
 		{Name: "secret", Tokens: []string{"12345678"}, Hosts: []string{"*"}, Unrestricted: true},
@@ -151,6 +182,20 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 	}
 	f.Service = New(c)
 	return f
+}
+
+// memoryStore is a NameServerStore over a map.
+type memoryStore struct{ names sync.Map }
+
+func (m *memoryStore) LoadNameServers(_ context.Context, zone string) ([]string, error) {
+	names, _ := m.names.Load(zone)
+	saved, _ := names.([]string)
+	return saved, nil
+}
+
+func (m *memoryStore) SaveNameServers(_ context.Context, zone string, names []string) error {
+	m.names.Store(zone, names)
+	return nil
 }
 
 // client returns a client of the fixture by its name.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 )
@@ -129,6 +130,60 @@ func TestGrantsWithoutOtherNameServers(t *testing.T) {
 	out := f.do(t, "below", Submission{Hosts: []Host{pointed("home.dyn.test")}})
 	if err := out.Hosts[0].Err; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNameServersOfOtherZones shows whose nameservers a pattern does not cover
+// while the other zone cannot be asked.
+func TestNameServersOfOtherZones(t *testing.T) {
+	down := &dnsupdate.Error{Kind: dnsupdate.Unreachable}
+	tests := []struct {
+		name string
+		// now prepares the other zone, then an earlier moment, for which an hour has passed.
+		before, now func(z *fakeZone)
+		// restart forgets all but what was saved.
+		restart bool
+		reason  Reason
+		warned  bool
+	}{
+		{name: "proven", reason: NotGranted},
+		{name: "down, proven before", now: func(z *fakeZone) { z.serversErr = down }, before: func(*fakeZone) {}, reason: NotGranted},
+		{name: "down, proven before the restart", now: func(z *fakeZone) { z.serversErr = down }, before: func(*fakeZone) {}, restart: true, reason: NotGranted},
+		{name: "forged as empty, proven before", now: func(z *fakeZone) { z.servers, z.unproven = nil, true }, before: func(*fakeZone) {}, reason: NotGranted},
+		{name: "moved", now: func(z *fakeZone) { z.servers = []string{"ns9.other.test."} }, before: func(*fakeZone) {}, reason: 0},
+		{name: "only seen", now: func(z *fakeZone) { z.unproven = true }, reason: DNSBusy, warned: true},
+		{name: "never seen", now: func(z *fakeZone) { z.serversErr = down }, reason: 0, warned: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			warned := map[string]int{}
+			f := newFixture(t, func(c *Config) { c.Warn = func(_, zone string, _ error) { warned[zone]++ } })
+			f.other.servers = []string{"ns2.dyn.test."}
+			ask := func() *Error {
+				return f.do(t, "below", Submission{Hosts: []Host{pointed("ns2.dyn.test")}}).Hosts[0].Err
+			}
+			if tt.before != nil {
+				if tt.before(f.other); reason(ask()) != NotGranted {
+					t.Fatal("not protected at first")
+				}
+			}
+			if tt.now != nil {
+				tt.now(f.other)
+			}
+			f.nameServers.read = time.Time{}
+			if tt.restart {
+				f.Service = New(f.Config)
+			}
+			for range 2 {
+				if err := ask(); reason(err) != tt.reason || (tt.reason == DNSBusy) != (err != nil && err.RetryAfter > 0) {
+					t.Errorf("got %v, want reason %d", err, tt.reason)
+				}
+				f.nameServers.read = time.Time{}
+			}
+			if got := warned["other.test."]; (got == 1) != tt.warned || got > 1 {
+				t.Errorf("%d warnings", got)
+			}
+		})
 	}
 }
 

@@ -39,7 +39,7 @@ func (s *Service) plan(ctx context.Context, client *access.Client, sub Submissio
 	}
 	p := &plan{targets: make([]target, 0, len(sub.Hosts)+len(client.LAN))}
 	for _, host := range sub.Hosts {
-		fqdn, zone, err := s.resolve(ctx, client, host, sub.ShortNames)
+		fqdn, zone, grant, err := s.resolve(ctx, client, host, sub.ShortNames)
 		if err != nil {
 			p.refuse(orEcho(fqdn, host.Name), err)
 			continue
@@ -48,7 +48,11 @@ func (s *Service) plan(ctx context.Context, client *access.Client, sub Submissio
 			p.targets = append(p.targets, target{sameAs: i})
 			continue
 		}
-		p.add(fqdn, zone, s.changes(fqdn, zone, host, sub)...)
+		changes := s.changes(fqdn, zone, host, sub)
+		for i := range changes {
+			changes[i].NotNameServer = grant == access.ByPattern
+		}
+		p.add(fqdn, zone, changes...)
 	}
 	if sub.Prefix.IsValid() {
 		s.planLAN(p, client, sub)
@@ -111,38 +115,39 @@ func (s *Service) detectable(a netip.Addr) *Error {
 
 // resolve normalises a name, asks whether the client may change it and finds its
 // zone, in this order: a client learns nothing of zones that hold none of its names.
-func (s *Service) resolve(ctx context.Context, client *access.Client, host Host, short bool) (string, *Zone, *Error) {
+func (s *Service) resolve(ctx context.Context, client *access.Client, host Host, short bool) (string, *Zone, access.Grant, *Error) {
 	if short && !strings.Contains(host.Name, ".") {
-		return s.resolveShort(client, host.Name)
+		fqdn, zone, err := s.resolveShort(client, host.Name)
+		return fqdn, zone, access.Exact, err
 	}
 	fqdn, err := name.Normalize(host.Name)
 	if err != nil {
-		return "", nil, &Error{Reason: BadName, Message: err.Error()}
+		return "", nil, access.Denied, &Error{Reason: BadName, Message: err.Error()}
 	}
+	refuse := func(e *Error) (string, *Zone, access.Grant, *Error) { return fqdn, nil, access.Denied, e }
 	grant := client.Grant(fqdn)
 	if grant == access.Denied {
-		return fqdn, nil, notGranted(fqdn)
+		return refuse(notGranted(fqdn))
 	}
 	apex, ok := s.names.Of(fqdn)
 	if !ok {
-		return fqdn, nil, &Error{Reason: NoZone, Message: fqdn + " is in no zone that this server changes"}
+		return refuse(&Error{Reason: NoZone, Message: fqdn + " is in no zone that this server changes"})
 	}
-	zone := s.zones[apex]
 	if host.Zone != "" {
 		given, err := name.Zone(host.Zone)
 		if err != nil {
-			return fqdn, nil, &Error{Reason: BadName, Message: err.Error()}
+			return refuse(&Error{Reason: BadName, Message: err.Error()})
 		}
 		if given != apex {
-			return fqdn, nil, &Error{Reason: BadName, Message: fqdn + " is in the zone " + apex + ", not in " + given}
+			return refuse(&Error{Reason: BadName, Message: fqdn + " is in the zone " + apex + ", not in " + given})
 		}
 	}
 	if grant == access.ByPattern {
-		if err := s.protected(ctx, zone, fqdn); err != nil {
-			return fqdn, nil, err
+		if err := s.protected(ctx, apex, fqdn); err != nil {
+			return refuse(err)
 		}
 	}
-	return fqdn, zone, nil
+	return fqdn, s.zones[apex], grant, nil
 }
 
 func notGranted(fqdn string) *Error {

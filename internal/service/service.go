@@ -13,7 +13,7 @@ import (
 // Updater changes one zone. [dnsupdate.Updater] is the one in use.
 type Updater interface {
 	Apply(ctx context.Context, changes []dnsupdate.Change) []dnsupdate.Result
-	NameServers(ctx context.Context) ([]string, error)
+	NameServers(ctx context.Context) (dnsupdate.NameServers, error)
 	Check(ctx context.Context) []dnsupdate.CheckStep
 }
 
@@ -40,6 +40,10 @@ type Config struct {
 	PrivateClients bool
 	// Timeout bounds the DNS work of one request.
 	Timeout time.Duration
+	// NameServers keeps what was proven of the zones' nameservers.
+	NameServers NameServerStore
+	// Warn is told what an operator should know; err may be nil.
+	Warn func(message, zone string, err error)
 }
 
 // Service answers submissions by one policy.
@@ -47,7 +51,7 @@ type Service struct {
 	Config
 	zones       map[string]*Zone
 	names       name.Zones
-	nameservers nameservers
+	nameServers nameServers
 }
 
 // New returns a service with the given policy.

@@ -104,6 +104,8 @@ type Record struct {
 	Old, New []string
 	TTL      uint32
 	Changed  bool
+	// Proven tells whether the nameserver proved Old.
+	Proven bool
 }
 
 // Names are the submitted hosts and then the LAN hosts.

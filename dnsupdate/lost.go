@@ -1,0 +1,240 @@
+package dnsupdate
+
+import (
+	"slices"
+	"time"
+)
+
+// maxLostNames bounds the names of lost updates that are remembered. Beyond it
+// the oldest are forgotten, as if they had expired.
+const maxLostNames = 65_536
+
+// fate is what became of a lost update.
+type fate uint8
+
+const (
+	undecided fate = iota
+	// applied: a late reply that our key signed said so.
+	applied
+	// absent: it had not been applied when its prerequisites were found to hold.
+	absent
+)
+
+// lostUpdate is an UPDATE whose outcome is unknown, and what was sent again with
+// the same prerequisites for the same changes.
+type lostUpdate struct {
+	fate fate
+	// open counts the messages without a reply that our key signed.
+	open int
+	// expires is when the nameserver takes the last of them no more.
+	expires time.Time
+	// before is what they require of the RRsets that they write.
+	before map[rrsetID]rrset
+}
+
+// rrsetID names an RRset of the zone.
+type rrsetID struct {
+	name string
+	slot slot
+}
+
+// sending is a message without a reply on its connection: one of a lost update,
+// or one that changes nothing, whose update is nil.
+type sending struct {
+	mac    []byte
+	update *lostUpdate
+}
+
+// answered takes a late reply that our key signed.
+func (s *sending) answered(yes bool) {
+	l := s.update
+	l.open--
+	switch {
+	case yes:
+		l.fate = applied
+	case l.open == 0 && l.fate == undecided:
+		l.fate = absent
+	}
+}
+
+// lostStep is what an item would have got from a lost update.
+type lostStep struct {
+	update *lostUpdate
+	result Result
+	// before and after are the RRset's state around the whole update.
+	before, after belief
+}
+
+// lose notes that the message in c.out, which makes the plan, has an unknown
+// outcome. Without a reply that our key signed it may be applied until expires.
+func (u *Updater) lose(c *conn, items []*item, expires time.Time, o outcome) {
+	l := u.resent(items)
+	if l == nil {
+		l = &lostUpdate{before: map[rrsetID]rrset{}}
+		for i := range u.plan.owners {
+			o := &u.plan.owners[i]
+			for s := range slots {
+				if o.writes(s) {
+					l.before[rrsetID{o.name, s}] = o.entry.sets[s].rrset
+				}
+			}
+		}
+		u.remember(l)
+		for i, it := range items {
+			o := &u.plan.owners[u.plan.index[it.name]]
+			it.lost = &lostStep{update: l, result: u.plan.results[i], before: o.entry.sets[it.slot], after: o.after[it.slot]}
+		}
+	}
+	if o.answered {
+		return
+	}
+	l.open++
+	l.expires = expires
+	if o.inStep {
+		if c.unanswered == nil {
+			c.unanswered = map[uint16]*sending{}
+		}
+		c.unanswered[c.out.id] = &sending{slices.Clone(c.mac), l}
+		c.owner = u
+	}
+	u.mu.Lock()
+	for _, it := range items {
+		it.call.mayApply = true
+	}
+	u.mu.Unlock()
+}
+
+// resent returns the lost update that the plan makes once more, nil if there is none.
+func (u *Updater) resent(items []*item) *lostUpdate {
+	var l *lostUpdate
+	for i, it := range items {
+		o := &u.plan.owners[u.plan.index[it.name]]
+		if it.lost == nil || i > 0 && it.lost.update != l ||
+			!it.lost.before.sameValues(o.entry.sets[it.slot].rrset) || !it.lost.after.sameValues(o.after[it.slot].rrset) {
+			return nil
+		}
+		l = it.lost.update
+	}
+	return l
+}
+
+// remember keeps a lost update until it expires.
+func (u *Updater) remember(l *lostUpdate) {
+	u.lostUpdates = append(u.lostUpdates, l)
+	u.lostNames += len(l.before)
+	for u.lostNames > maxLostNames && len(u.lostUpdates) > 1 {
+		u.lostNames -= len(u.lostUpdates[0].before)
+		u.lostUpdates = u.lostUpdates[1:]
+	}
+}
+
+// pruneLost forgets the lost updates that cannot be applied any more.
+func (u *Updater) pruneLost(now time.Time) {
+	u.lostUpdates = slices.DeleteFunc(u.lostUpdates, func(l *lostUpdate) bool {
+		gone := l.open == 0 || now.After(l.expires)
+		if gone {
+			u.lostNames -= len(l.before)
+		}
+		return gone
+	})
+}
+
+// waitFor returns until when an item has to wait, because it would bring its
+// RRset to where a lost update applies; zero if it need not.
+func (u *Updater) waitFor(it *item) (until time.Time) {
+	if it.action == Keep || u.known.entry(it.name).sets[it.slot].sameValues(it.set) {
+		return until
+	}
+	for _, l := range u.lostUpdates {
+		if it.lost != nil && it.lost.update == l {
+			continue
+		}
+		if before, ok := l.before[rrsetID{it.name, it.slot}]; ok && before.sameValues(it.set) && l.expires.After(until) {
+			until = l.expires
+		}
+	}
+	return until
+}
+
+// holdBack takes the calls out of a round that have to wait for a lost update.
+func (u *Updater) holdBack(r *round) {
+	if len(u.lostUpdates) == 0 {
+		return
+	}
+	u.pruneLost(time.Now())
+	waiting := map[*call]time.Time{}
+	for _, it := range r.items {
+		if until := u.waitFor(it); until.After(waiting[it.call]) {
+			waiting[it.call] = until
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	var late []*item
+	r.items = slices.DeleteFunc(r.items, func(it *item) bool {
+		until, waits := waiting[it.call]
+		if waits && !until.Before(it.call.deadline) {
+			late = append(late, it)
+		}
+		return waits
+	})
+	u.fail(late, &Error{Kind: Busy, Zone: u.zone, Hint: "a message about the name that got no answer may still arrive and would undo the change; try again later"})
+	for c, until := range waiting {
+		if until.Before(c.deadline) {
+			u.park(c, until)
+		}
+	}
+}
+
+// park puts a call back into the queue at a later time.
+func (u *Updater) park(c *call, until time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if c.state == abandoned {
+		return
+	}
+	c.state = parked
+	c.timer = time.AfterFunc(time.Until(until), func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if c.state == parked {
+			c.state = waiting
+			u.queue.pushFront(c)
+			u.start()
+		}
+	})
+}
+
+// resolve ends the items of which a late reply has told what became of them.
+func (u *Updater) resolve(r *round) {
+	r.items = slices.DeleteFunc(r.items, func(it *item) bool {
+		if it.lost == nil {
+			return false
+		}
+		switch it.lost.update.fate {
+		case applied:
+			it.deliver(it.lost.result)
+			u.known.entry(it.name).sets[it.slot] = it.lost.after
+			return true
+		case absent:
+			it.lost = nil
+		}
+		return false
+	})
+}
+
+// assume makes the state before or after the lost updates of a round what is
+// believed: a hypothesis that the prerequisites of the next message decide.
+func (u *Updater) assume(r *round, after bool) {
+	r.after = after
+	for _, it := range r.items {
+		if it.lost == nil {
+			continue
+		}
+		set := &u.known.entry(it.name).sets[it.slot]
+		if *set = it.lost.before; after {
+			*set = it.lost.after
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package dyndns
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+)
+
+// objectStore is what the handler needs of Caddy's storage.
+type objectStore interface {
+	Load(ctx context.Context, key string) ([]byte, error)
+	Store(ctx context.Context, key string, value []byte) error
+}
+
+// nameServerStore keeps the nameservers of the zones in Caddy's storage, one
+// object for each zone.
+type nameServerStore struct{ objectStore }
+
+// LoadNameServers returns what was saved last, nothing if nothing was.
+func (s nameServerStore) LoadNameServers(ctx context.Context, zone string) ([]string, error) {
+	data, err := s.Load(ctx, nameServerKey(zone))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	if err == nil {
+		err = json.Unmarshal(data, &names)
+	}
+	return names, err
+}
+
+// SaveNameServers replaces what was saved.
+func (s nameServerStore) SaveNameServers(ctx context.Context, zone string, names []string) error {
+	data, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	return s.Store(ctx, nameServerKey(zone), data)
+}
+
+func nameServerKey(zone string) string { return "dyndns/nameservers/" + zone + "json" }
