@@ -54,7 +54,7 @@ http://127.0.0.1:{$HTTP_PORT} {
 		{"change", "/nic/update?hostname=home.dyn.example.com&myip=192.0.2.1&token=" + canary, "curl/8", 200, "info", fields{
 			"result": "updated", "client": "home", "dialect": "dyndns2", "user_agent": "curl/8",
 			"uri":   "/nic/update?hostname=home.dyn.example.com&myip=192.0.2.1&token=REDACTED",
-			"hosts": "[map[name:home.dyn.example.com. records:[map[changed:true new:192.0.2.1 old: ttl:300 type:A]] result:updated zone:dyn.example.com.]]",
+			"hosts": "[map[name:home.dyn.example.com. records:[map[changed:true new:192.0.2.1 old: proven:true ttl:300 type:A]] result:updated zone:dyn.example.com.]]",
 		}},
 		{"no change", "/update-by-path/" + canary + "/home.dyn.example.com/192.0.2.1", "", 200, "debug", fields{
 			"result": "unchanged", "client": "home", "dialect": "native", "uri": "/update-by-path/REDACTED/home.dyn.example.com/192.0.2.1",
