@@ -13,6 +13,8 @@ import (
 type Action struct {
 	before   pause // until the nameserver gets the message
 	withhold bool  // the nameserver never gets it
+	twice    bool  // the nameserver gets it again at once
+	again    pause // until it gets it again over a connection of its own
 	after    pause // until the client gets the reply
 	rewrite  func(traffic) []byte
 	end      ending
@@ -72,18 +74,27 @@ func Drop() Action { return Action{withhold: true} }
 // DropReply loses the reply: the nameserver did what the message asked for.
 func DropReply() Action { return Action{rewrite: func(traffic) []byte { return nil }} }
 
-// Delay keeps the message back for a time. The nameserver gets it even if the
-// client has given up meanwhile.
+// Delay keeps the message back for a time, and what follows on its TCP
+// connection. The nameserver gets it even if the client has given up meanwhile.
 func Delay(d time.Duration) Action { return Action{before: pause{time: d}} }
 
 // DelayReply keeps the reply back for a time.
 func DelayReply(d time.Duration) Action { return Action{after: pause{time: d}} }
 
-// Hold keeps the message back until the channel is closed.
+// Hold keeps the message back until the channel is closed, and what follows on
+// its TCP connection.
 func Hold(until <-chan struct{}) Action { return Action{before: pause{until: until}} }
 
 // HoldReply keeps the reply back until the channel is closed.
 func HoldReply(until <-chan struct{}) Action { return Action{after: pause{until: until}} }
+
+// Duplicate gives the message to the nameserver twice in a row, on the same TCP
+// connection. The client gets the first reply.
+func Duplicate() Action { return Action{twice: true} }
+
+// DuplicateLate gives the message to the nameserver and, after a time, again
+// over a connection of its own. The client gets the first reply.
+func DuplicateLate(d time.Duration) Action { return Action{again: pause{time: d}} }
 
 // ResetBefore resets the connection; the nameserver never sees the message.
 func ResetBefore() Action { return Action{end: resetBefore} }
@@ -158,6 +169,12 @@ func WrongID() Action {
 // RCode answers in place of the nameserver with the code and no signature.
 func RCode(rcode int) Action {
 	return Action{withhold: true, rewrite: func(t traffic) []byte { return refusal(t.query, rcode) }}
+}
+
+// RCodeAfter passes the message on and replaces the reply by the code and no
+// signature.
+func RCodeAfter(rcode int) Action {
+	return Action{rewrite: func(t traffic) []byte { return refusal(t.query, rcode) }}
 }
 
 // Forge answers in place of the nameserver with the code and a signature made

@@ -69,6 +69,13 @@ func (p *Proxy) Close() {
 	p.conns.close()
 }
 
+// Drain closes the port for good and returns when the nameserver has got and
+// answered all that the proxy still keeps back.
+func (p *Proxy) Drain() {
+	p.Down()
+	p.conns.wg.Wait()
+}
+
 // SetFault makes f decide what becomes of each message from now on; nil passes
 // all. Calls of f never overlap, also if several goroutines talk to the proxy.
 func (p *Proxy) SetFault(f func(Exchange) Action) {
@@ -167,6 +174,10 @@ func (p *Proxy) reply(a Action, query, genuine []byte) []byte {
 	return a.rewrite(t)
 }
 
+// replyTime is how long a reply is waited for where nothing tells that it will
+// never come.
+const replyTime = 10 * time.Second
+
 func (p *Proxy) serveUDP(udp net.PacketConn) {
 	buf := make([]byte, dns.MaxMsgSize)
 	for {
@@ -196,11 +207,16 @@ func (p *Proxy) exchangeUDP(udp net.PacketConn, from net.Addr, query []byte, a A
 		return
 	}
 	p.conns.serve(target, func() {
-		// Nothing tells that a reply will never come.
-		target.SetDeadline(time.Now().Add(10 * time.Second))
+		target.SetDeadline(time.Now().Add(replyTime))
 		buf := make([]byte, dns.MaxMsgSize)
 		if _, err := target.Write(query); err != nil {
 			return
+		}
+		if a.twice {
+			target.Write(query)
+		}
+		if a.again.set() {
+			p.conns.wg.Go(func() { p.sendAgain("udp", pending{query: query, action: a}) })
 		}
 		n, err := target.Read(buf)
 		if err != nil || n < headerSize {

@@ -55,6 +55,8 @@ func TestActions(t *testing.T) {
 		{name: "ResetBefore", action: ResetBefore(), want: reset, udp: silence},
 		{name: "ResetAfter", action: ResetAfter(), want: reset, udp: silence, applied: true},
 		{name: "ResetMid", action: ResetMid(), want: reset, udp: garbled, applied: true},
+		{name: "Duplicate", action: Duplicate(), want: "NOERROR good", applied: true},
+		{name: "DuplicateLate", action: DuplicateLate(time.Millisecond), want: "NOERROR good", applied: true},
 		{name: "Garbage", action: Garbage(), want: garbled, applied: true},
 		{name: "Truncate", action: Truncate(), want: "NOERROR none TC", applied: true},
 		{name: "CutOff", action: CutOff(), want: garbled, applied: true},
@@ -62,6 +64,7 @@ func TestActions(t *testing.T) {
 		{name: "Replay without anything before", action: Replay(), want: silence, applied: true},
 		{name: "WrongID", action: WrongID(), want: "wrong id NOERROR good", applied: true},
 		{name: "RCode", action: RCode(dns.RcodeServerFailure), want: "SERVFAIL none"},
+		{name: "RCodeAfter", action: RCodeAfter(dns.RcodeRefused), want: "REFUSED none", applied: true},
 		{name: "RCode of success", action: RCode(dns.RcodeSuccess), want: "NOERROR none"},
 		{name: "Forge", action: Forge(dns.RcodeSuccess, wrongKey), want: "NOERROR forged"},
 		{name: "Forge with the true key", action: Forge(dns.RcodeServerFailure, testKey), want: "SERVFAIL good"},
@@ -172,34 +175,110 @@ func TestReplayStale(t *testing.T) {
 	}
 }
 
-func TestHoldOvertakes(t *testing.T) {
-	for _, network := range []string{"tcp", "udp"} {
-		for _, reply := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/reply=%t", network, reply), func(t *testing.T) {
-				p, zone := startProxy(t)
-				gate := make(chan struct{})
-				action := Hold(gate)
-				if reply {
-					action = HoldReply(gate)
+// A message that is kept back keeps back what follows on its connection; over UDP
+// it is overtaken, and so is a reply, because nameservers answer out of order.
+func TestHold(t *testing.T) {
+	for _, test := range []struct {
+		network string
+		hold    func(<-chan struct{}) Action
+		first   uint16 // of the replies
+	}{
+		{"tcp", Hold, 0},
+		{"tcp", HoldReply, 1},
+		{"udp", Hold, 1},
+		{"udp", HoldReply, 1},
+	} {
+		t.Run(fmt.Sprintf("%s/first=%d", test.network, test.first), func(t *testing.T) {
+			p, zone := startProxy(t)
+			gate := make(chan struct{})
+			held := true
+			p.SetFault(func(x Exchange) Action {
+				if x.ID == 0 {
+					return test.hold(gate)
 				}
+				if test.first == 0 {
+					held = len(zone.Lookup("x."+testZone, dns.TypeA)) == 0
+					close(gate)
+				}
+				return Pass()
+			})
+			conn := dial(t, test.network, p.Addr())
+			for id, owner := range []string{"x", "y"} {
+				wire, _ := add(t, uint16(id), owner)
+				send(t, conn, wire)
+			}
+			for i := range uint16(2) {
+				want := test.first ^ i
+				if wire, err := receive(conn); err != nil || unpack(t, wire).Id != want {
+					t.Fatalf("reply %d: %x, %v; want that of message %d", i, wire, err, want)
+				}
+				if i == 0 && test.first == 1 {
+					close(gate)
+				}
+			}
+			if !held {
+				t.Error("the nameserver got a message that is kept back")
+			}
+		})
+	}
+}
+
+// The client sees one reply to a message that the nameserver gets twice.
+func TestDuplicate(t *testing.T) {
+	for _, network := range []string{"tcp", "udp"} {
+		for name, action := range map[string]Action{"Duplicate": Duplicate(), "DuplicateLate": DuplicateLate(time.Millisecond)} {
+			t.Run(network+"/"+name, func(t *testing.T) {
+				p, zone := startProxy(t)
 				p.SetFault(Sequence(action))
 				conn := dial(t, network, p.Addr())
 				for id, owner := range []string{"x", "y"} {
-					wire, _ := add(t, uint16(id), owner)
+					wire, mac := add(t, uint16(id), owner)
 					send(t, conn, wire)
+					reply, err := receive(conn)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := seal(t, reply, testKey, mac); got != "good" || unpack(t, reply).Id != uint16(id) {
+						t.Errorf("reply %d has id %d, signature %s", id, unpack(t, reply).Id, got)
+					}
 				}
-				if wire, err := receive(conn); err != nil || unpack(t, wire).Id != 1 {
-					t.Fatalf("first reply %x, %v; want that of the second message", wire, err)
-				}
-				if held := len(zone.Lookup("x."+testZone, dns.TypeA)) == 0; !reply && !held {
-					t.Error("the nameserver got a message that is kept back")
-				}
-				close(gate)
-				if wire, err := receive(conn); err != nil || unpack(t, wire).Id != 0 {
-					t.Fatalf("second reply %x, %v; want that of the first message", wire, err)
-				}
+				waitFor(t, func() bool { return zone.Messages().Updates == 3 })
 			})
 		}
+	}
+}
+
+// Drain waits for what is still on its way to the nameserver.
+func TestDrain(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		action  Action
+		updates int
+	}{
+		{"Delay", Delay(20 * time.Millisecond), 1},
+		{"DuplicateLate", DuplicateLate(20 * time.Millisecond), 2},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			p, zone := startProxy(t)
+			decided := make(chan struct{})
+			p.SetFault(func(Exchange) Action {
+				close(decided)
+				return row.action
+			})
+			conn := dial(t, "tcp", p.Addr())
+			wire, _ := add(t, 1, "x")
+			send(t, conn, wire)
+			<-decided
+			conn.Close()
+			p.Drain()
+			if got := zone.Messages().Updates; got != row.updates {
+				t.Errorf("%d messages after Drain, want %d", got, row.updates)
+			}
+			if conn, err := net.Dial("tcp", p.Addr()); err == nil {
+				conn.Close()
+				t.Error("the port is still open after Drain")
+			}
+		})
 	}
 }
 

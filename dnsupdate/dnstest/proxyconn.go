@@ -4,18 +4,22 @@ import (
 	"encoding/binary"
 	"net"
 	"sync"
+	"time"
+
+	"github.com/miekg/dns"
 )
 
 // proxyConn is a client's TCP connection and the one to the nameserver that
 // belongs to it.
 type proxyConn struct {
-	proxy  *Proxy
-	client net.Conn
-	held   sync.WaitGroup // messages that are kept back
+	proxy   *Proxy
+	client  net.Conn
+	inbox   chan pending   // in the order in which they came
+	inOrder sync.WaitGroup // ends when the inbox is closed and empty
 
-	replying sync.Mutex // one frame at a time to the client
-	sending  sync.Mutex // and to the nameserver
+	replying sync.Mutex // one frame at a time
 	target   net.Conn   // nil until there is something to forward
+	broken   bool       // it could not be had
 	received chan struct{}
 
 	mu sync.Mutex
@@ -27,36 +31,42 @@ type proxyConn struct {
 type pending struct {
 	query  []byte
 	action Action
+	// unwanted tells that the client has the reply to the same message already.
+	unwanted bool
 }
+
+// inboxSize bounds the messages that wait behind one that is kept back.
+const inboxSize = 256
 
 // read passes on the client's messages until its connection ends.
 func (c *proxyConn) read() {
+	c.inbox = make(chan pending, inboxSize)
+	defer close(c.inbox)
+	c.inOrder.Go(func() {
+		for m := range c.inbox {
+			if m.action.before.wait(c.proxy.done) {
+				c.forward(m)
+			}
+		}
+	})
 	for {
 		query, err := readFrame(c.client)
 		if err != nil {
 			return
 		}
-		m := pending{query, c.proxy.decide("tcp", query)}
-		switch {
-		case m.action.end == resetBefore:
+		m := pending{query: query, action: c.proxy.decide("tcp", query)}
+		if m.action.end == resetBefore {
 			reset(c.client)
 			return
-		case m.action.before.set():
-			c.held.Go(func() {
-				if m.action.before.wait(c.proxy.done) {
-					c.forward(m)
-				}
-			})
-		default:
-			c.forward(m)
 		}
+		c.inbox <- m
 	}
 }
 
 // hangUp ends the connection to the nameserver when that has all messages, and
 // waits until it has answered them.
 func (c *proxyConn) hangUp() {
-	c.held.Wait()
+	c.inOrder.Wait()
 	if c.target != nil {
 		c.target.(*net.TCPConn).CloseWrite()
 		<-c.received
@@ -69,11 +79,13 @@ func (c *proxyConn) forward(m pending) {
 		c.finish(m, nil)
 		return
 	}
-	c.sending.Lock()
-	defer c.sending.Unlock()
+	if c.broken {
+		return
+	}
 	if c.target == nil {
 		target, err := net.Dial("tcp", c.proxy.target)
 		if err != nil {
+			c.broken = true
 			c.client.Close()
 			return
 		}
@@ -83,13 +95,25 @@ func (c *proxyConn) forward(m pending) {
 			c.receive(target)
 		})
 	}
+	c.send(m)
+	if m.action.twice {
+		m.unwanted = true
+		c.send(m)
+	}
+	if m.action.again.set() {
+		c.proxy.conns.wg.Go(func() { c.proxy.sendAgain("tcp", m) })
+	}
+}
+
+// send writes the message; an error ends receive, too.
+func (c *proxyConn) send(m pending) {
 	if len(m.query) >= headerSize {
 		c.mu.Lock()
 		id := binary.BigEndian.Uint16(m.query)
 		c.waiting[id] = append(c.waiting[id], m)
 		c.mu.Unlock()
 	}
-	writeFrame(c.target, m.query) // an error ends receive, too
+	writeFrame(c.target, m.query)
 }
 
 // receive passes on the nameserver's replies until its connection ends.
@@ -100,7 +124,7 @@ func (c *proxyConn) receive(target net.Conn) {
 		if err != nil {
 			return
 		}
-		if m, ok := c.take(reply); ok {
+		if m, ok := c.take(reply); ok && !m.unwanted {
 			c.finish(m, reply)
 		}
 	}
@@ -157,4 +181,26 @@ func reset(conn net.Conn) {
 		tcp.SetLinger(0)
 	}
 	conn.Close()
+}
+
+// sendAgain gives the nameserver a message once more when its time has come, and
+// waits for a reply that nobody gets.
+func (p *Proxy) sendAgain(network string, m pending) {
+	if !m.action.again.wait(p.done) {
+		return
+	}
+	target, err := net.Dial(network, p.target)
+	if err != nil {
+		return
+	}
+	p.conns.serve(target, func() {
+		target.SetDeadline(time.Now().Add(replyTime))
+		if network == "udp" {
+			target.Write(m.query)
+			target.Read(make([]byte, dns.MaxMsgSize))
+			return
+		}
+		writeFrame(target, m.query)
+		readFrame(target)
+	})
 }
