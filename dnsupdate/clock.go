@@ -34,7 +34,8 @@ func stampAt(now time.Time) stamp {
 // questionStamp returns the stamp of a query: a few seconds ago, so that a
 // nameserver which repeats our time is told from one whose clock is right.
 func questionStamp(now time.Time) stamp {
-	return stampAt(now.Add(-time.Duration(2+rand.IntN(8)) * time.Second))
+	ago := 2 + rand.IntN(8)
+	return stamp{uint64(now.Unix()) - uint64(ago), wideFudge + uint16(ago)}
 }
 
 // serverClock is what is known of a nameserver's clock. It follows our monotonic

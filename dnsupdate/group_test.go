@@ -20,13 +20,26 @@ import (
 // leave as one group, and gives their results in the order of their arrival.
 func gather(t *testing.T, w *world, calls ...[]Change) [][]Result {
 	t.Helper()
+	return gatherWith(t, w, dnstest.Always(dnstest.Pass()), calls...)
+}
+
+// gatherWith is gather with a fault of the UPDATEs after the first.
+func gatherWith(t *testing.T, w *world, then func(dnstest.Exchange) dnstest.Action, calls ...[]Change) [][]Result {
+	t.Helper()
 	// Holding a message back makes the nameserver look slow, on a busy machine
 	// slow enough for smaller groups.
 	w.mu.Lock()
 	w.group = 1000
 	w.mu.Unlock()
 	release := make(chan struct{})
-	w.proxy.SetFault(dnstest.OnUpdates(dnstest.Sequence(dnstest.Hold(release))))
+	held := false
+	w.proxy.SetFault(dnstest.OnUpdates(func(x dnstest.Exchange) dnstest.Action {
+		if !held {
+			held = true
+			return dnstest.Hold(release)
+		}
+		return then(x)
+	}))
 	var wg sync.WaitGroup
 	wg.Go(func() { apply(w.Updater, to(host("first"), "192.0.2.250")) })
 	waitFor(t, "the first message to leave", func() bool { return w.Status().Waiting == 0 && w.isRunning() })

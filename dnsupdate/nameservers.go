@@ -156,31 +156,32 @@ func (u *Updater) NameServers(ctx context.Context) (NameServers, error) {
 func (u *Updater) findNameServers(ctx context.Context) (NameServers, error) {
 	var apex apexNS
 	o := u.ask(ctx, func(c *conn, s *server, limit time.Time) outcome {
-		queries := []query{{name: u.zone, rrtype: dns.TypeNS}}
-		if o := u.askAll(c, s, queries, limit); o.verdict != accepted {
-			return o
-		}
-		apex.take(u.zone, queries[0].answer, queries[0].signed, false)
-		c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
-		apex.require(&c.out)
-		switch o := u.sendProof(c, s, limit); o.verdict {
-		case accepted:
-			apex.proven = true
-		case unmet:
-			// Read again: but a nameserver that finds no records equal has to be
-			// believed what it signs.
-			if apex.missedAgain(); apex.loose {
-				apex.proven = true
-				break
+		for {
+			queries := []query{{name: u.zone, rrtype: dns.TypeNS}}
+			if o := u.askAll(c, s, queries, limit); o.verdict != accepted {
+				return o
 			}
-			return o
-		case denied:
-			// Knot answers so to a message without changes under a rule that denies
-			// some names. A change that is allowed proves them.
-		default:
-			return o
+			apex.take(u.zone, queries[0].answer, queries[0].signed, false)
+			c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
+			apex.require(&c.out)
+			o := u.sendProof(c, s, limit)
+			switch o.verdict {
+			case accepted:
+				apex.proven = true
+			case unmet:
+				// A nameserver that finds no records equal has to be believed what it signs.
+				if apex.missedAgain(); !apex.loose && apex.missed < loosenAfter {
+					continue
+				}
+				apex.proven = apex.loose
+			case denied:
+				// Knot answers so to a message without changes under a rule that denies
+				// some names. A change that is allowed proves them.
+			default:
+				return o
+			}
+			return outcome{verdict: accepted}
 		}
-		return outcome{verdict: accepted}
 	})
 	if o.verdict != accepted {
 		return NameServers{}, o.err

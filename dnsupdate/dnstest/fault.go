@@ -194,6 +194,35 @@ func Forge(rcode int, k Key) Action {
 	}}
 }
 
+// Answer answers in place of the nameserver with what change makes of an empty
+// reply. It is signed with the key, or unsigned without one.
+func Answer(k *Key, change func(reply *dns.Msg)) Action {
+	var signer key
+	if k != nil {
+		var err error
+		if signer, err = newKey(*k); err != nil {
+			panic("dnstest: answering with " + err.Error())
+		}
+	}
+	return Action{withhold: true, rewrite: func(t traffic) []byte {
+		query := new(dns.Msg)
+		if query.Unpack(t.query) != nil {
+			return nil
+		}
+		reply := new(dns.Msg).SetReply(query)
+		reply.Authoritative = true
+		change(reply)
+		wire, err := reply.Pack()
+		if err != nil {
+			return nil
+		}
+		if sig, err := findSignature(t.query); k != nil && err == nil && sig != nil {
+			wire = signer.sign(wire, stamp{time: time.Now(), fudge: fudge}, sig.mac)
+		}
+		return wire
+	}}
+}
+
 // refusal is a reply to the query with a code and nothing but the question.
 func refusal(query []byte, rcode int) []byte {
 	reply := bare(failure(query, rcode), query)

@@ -21,6 +21,7 @@ type Server struct {
 
 	clockMu sync.Mutex
 	clock   func() time.Time
+	echoes  bool
 
 	udp   net.PacketConn
 	tcp   net.Listener
@@ -71,6 +72,23 @@ func (s *Server) SetClock(now func() time.Time) {
 	s.clockMu.Lock()
 	defer s.clockMu.Unlock()
 	s.clock = now
+}
+
+// EchoTime has the replies repeat the time of their requests, as PowerDNS's do.
+func (s *Server) EchoTime() {
+	s.clockMu.Lock()
+	defer s.clockMu.Unlock()
+	s.echoes = true
+}
+
+// replyTime returns the time to sign the reply to a signed request with.
+func (s *Server) replyTime(sig *signature) time.Time {
+	s.clockMu.Lock()
+	defer s.clockMu.Unlock()
+	if s.echoes {
+		return time.Unix(int64(sig.rr.TimeSigned), 0)
+	}
+	return s.clock()
 }
 
 func (s *Server) now() time.Time {
@@ -188,7 +206,7 @@ func (s *Server) pack(req, reply *dns.Msg, signer key, sig *signature, udp bool)
 		panic(fmt.Sprintf("dnstest: packing a reply: %v", err))
 	}
 	if sig != nil {
-		wire = signer.sign(wire, stamp{time: s.now(), fudge: fudge}, sig.mac)
+		wire = signer.sign(wire, stamp{time: s.replyTime(sig), fudge: fudge}, sig.mac)
 	}
 	return wire
 }

@@ -82,7 +82,7 @@ func (z *ZoneState) prerequisites(rrs []dns.RR) int {
 		}
 	}
 	for id, set := range wanted {
-		if !sameSet(set, z.rrsets[id.owner][id.rrtype], dns.IsDuplicate) {
+		if z.unequal || !sameSet(set, z.rrsets[id.owner][id.rrtype], dns.IsDuplicate) {
 			return dns.RcodeNXRrset
 		}
 	}
@@ -154,6 +154,9 @@ func (z *ZoneState) apply(rrs []dns.RR) {
 	z.before = make(map[rrsetKey][]dns.RR)
 	serial := z.soa().Serial
 	for _, rr := range rrs {
+		if z.drop != nil && z.drop(dns.CanonicalName(rr.Header().Name), rr.Header().Rrtype) {
+			continue
+		}
 		switch rr.Header().Class {
 		case dns.ClassINET:
 			z.insert(rr)

@@ -25,6 +25,13 @@ type Zone struct {
 	// trailing dot. Deleting all RRsets of a name asks for each that exists.
 	// The function must not use the server.
 	Allow func(key, owner string, rrtype uint16) bool
+	// Drop, if not nil, has the server leave out what changes RRsets of a type at
+	// an owner, and acknowledge it all the same, as PowerDNS with a
+	// lua-dnsupdate-policy-script does.
+	Drop func(owner string, rrtype uint16) bool
+	// Unequal has no RRset equal the values that a prerequisite gives, as YADIFA
+	// 2.6.4 does.
+	Unequal bool
 	// MaxTTL, if not 0, cuts the TTL of what is added, as BIND's max-zone-ttl.
 	MaxTTL uint32
 }
@@ -34,7 +41,10 @@ type ZoneState struct {
 	name   string
 	keys   map[string]bool
 	allow  func(key, owner string, rrtype uint16) bool
+	drop   func(owner string, rrtype uint16) bool
 	maxTTL uint32
+	// unequal: see Zone.
+	unequal bool
 
 	mu       sync.Mutex
 	messages Messages
@@ -67,9 +77,12 @@ func newZoneState(zone Zone) (*ZoneState, error) {
 		name:   dns.CanonicalName(zone.Name),
 		keys:   make(map[string]bool),
 		allow:  zone.Allow,
+		drop:   zone.Drop,
 		maxTTL: zone.MaxTTL,
-		rrsets: make(map[string]map[uint16][]dns.RR),
-		below:  make(map[string]int),
+
+		unequal: zone.Unequal,
+		rrsets:  make(map[string]map[uint16][]dns.RR),
+		below:   make(map[string]int),
 	}
 	for _, k := range zone.Keys {
 		z.keys[dns.CanonicalName(k.Name)] = true

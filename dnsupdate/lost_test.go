@@ -1,0 +1,228 @@
+package dnsupdate
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+)
+
+// TestUnsignedRefusal has an UPDATE applied and its reply replaced by a refusal
+// without a signature, which proves nothing.
+func TestUnsignedRefusal(t *testing.T) {
+	for _, rcode := range []int{dns.RcodeRefused, dns.RcodeNotAuth, dns.RcodeNotImplemented, dns.RcodeFormatError, dns.RcodeNotZone, dns.RcodeServerFailure} {
+		t.Run(dns.RcodeToString[rcode], func(t *testing.T) {
+			w := newWorld(t, "home 300 A 192.0.2.1")
+			w.proxy.SetFault(dnstest.OnUpdates(once(dnstest.RCodeAfter(rcode))))
+			r := apply(w.Updater, to(host("home"), "192.0.2.2"))[0]
+			if rcode == dns.RcodeServerFailure {
+				// It is tried again, and then the zone holds what was wanted.
+				if line(r) != "192.0.2.1 -> 192.0.2.2" || !r.Changed || r.Proven {
+					t.Errorf("got %s, proven %t", line(r), r.Proven)
+				}
+			} else if e := errorOf(t, r); e.Kind != Refused || !e.Unknown || e.Verified {
+				t.Errorf("got %#v", e)
+			}
+			expect(t, apply(w.Updater, to(host("home"), "192.0.2.3")), "192.0.2.2 -> 192.0.2.3")
+		})
+		t.Run(dns.RcodeToString[rcode]+" for two names", func(t *testing.T) {
+			w := newWorld(t, "a 300 A 192.0.2.1", "b 300 A 192.0.2.1")
+			w.proxy.SetFault(dnstest.OnUpdates(once(dnstest.RCodeAfter(rcode))))
+			for _, r := range apply(w.Updater, to(host("a"), "192.0.2.2"), to(host("b"), "192.0.2.2")) {
+				if e, ok := r.Err.(*Error); ok && e.Unknown {
+					continue
+				}
+				if line(r) != "192.0.2.1 -> 192.0.2.2" || r.Proven {
+					t.Errorf("got %s, proven %t", line(r), r.Proven)
+				}
+			}
+		})
+	}
+}
+
+// TestLost loses one message of which the nameserver is in one of three states
+// when it is sent again.
+func TestLost(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		// now is what somebody else makes of the name meanwhile.
+		now    string
+		want   string
+		proven bool
+	}{
+		{name: "nobody else", now: "home 300 A 192.0.2.1", want: "192.0.2.1 -> 192.0.2.2", proven: true},
+		{name: "somebody else sets the wanted value", now: "home 300 A 192.0.2.2", want: "192.0.2.1 -> 192.0.2.2"},
+		{name: "somebody else sets another value", now: "home 300 A 192.0.2.9"},
+		{name: "somebody else removes it", now: "home A"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newWorld(t, "home 300 A 192.0.2.1")
+			w.proxy.SetFault(dnstest.OnUpdates(once(dnstest.ResetBefore())))
+			edited := false
+			w.proxy.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+				if edited {
+					return dnstest.Pass()
+				}
+				edited = true
+				w.zone.Edit(row.now)
+				return dnstest.ResetBefore()
+			}))
+			r := apply(w.Updater, to(host("home"), "192.0.2.2"))[0]
+			if row.want == "" {
+				if e := errorOf(t, r); e.Kind != Timeout || !e.Unknown {
+					t.Errorf("got %#v", e)
+				}
+				return
+			}
+			if line(r) != row.want || r.Proven != row.proven || !r.Changed {
+				t.Errorf("got %s, proven %t", line(r), r.Proven)
+			}
+		})
+	}
+}
+
+// TestLostChain loses the reply to a group in which changes of one name form a chain.
+func TestLostChain(t *testing.T) {
+	w := newWorld(t, "home 300 A 192.0.2.1")
+	apply(w.Updater, to(host("home"), "192.0.2.1"))
+	lost := false
+	results := func() [][]Result {
+		return gatherWith(t, w, func(x dnstest.Exchange) dnstest.Action {
+			if !lost {
+				lost = true
+				return dnstest.ResetAfter()
+			}
+			return dnstest.Pass()
+		}, []Change{to(host("home"), "192.0.2.2")}, []Change{to(host("home"), "192.0.2.3"), to(host("other"), "192.0.2.3")})
+	}()
+	for i, want := range []string{"192.0.2.1 -> 192.0.2.2", "192.0.2.2 -> 192.0.2.3"} {
+		if r := results[i][0]; line(r) != want || r.Proven {
+			t.Errorf("got %s, proven %t, want %s", line(r), r.Proven, want)
+		}
+	}
+	expect(t, apply(w.Updater, to(host("home"), "192.0.2.3")), "unchanged 192.0.2.3")
+}
+
+// TestLateReply has the reply come after its message was sent again, on the
+// same connection.
+func TestLateReply(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "home 300 A 192.0.2.1")
+	release := make(chan struct{})
+	messages := 0
+	w.proxy.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+		if messages++; messages == 1 {
+			return dnstest.HoldReply(release)
+		}
+		close(release)
+		return dnstest.DelayReply(100 * time.Millisecond)
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	r := w.Apply(ctx, []Change{to(host("home"), "192.0.2.2")})[0]
+	if line(r) != "192.0.2.1 -> 192.0.2.2" || !r.Proven {
+		t.Errorf("got %s, proven %t", line(r), r.Proven)
+	}
+	if _, total := w.proxy.Connections(); total != 1 {
+		t.Errorf("%d connections, want one for both messages", total)
+	}
+}
+
+// TestLateMessage lets a message that was given up arrive when the name is about
+// to be what it was before.
+func TestLateMessage(t *testing.T) {
+	w := newWorld(t, "home 300 A 192.0.2.1")
+	apply(w.Updater, to(host("home"), "192.0.2.1"))
+	release := make(chan struct{})
+	arrived := make(chan struct{}, 10)
+	first := true
+	w.proxy.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+		if first {
+			first = false
+			arrived <- struct{}{}
+			return dnstest.Hold(release)
+		}
+		return dnstest.Pass()
+	}))
+	result := make(chan Result)
+	go func() { result <- apply(w.Updater, to(host("home"), "192.0.2.2"))[0] }()
+	<-arrived
+	w.proxy.KillConnections()
+	if r := <-result; line(r) != "192.0.2.1 -> 192.0.2.2" || !r.Proven {
+		t.Fatalf("got %s, proven %t", line(r), r.Proven)
+	}
+	// The lost message applies to 192.0.2.1: nobody may bring the name there yet.
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	e := errorOf(t, w.Apply(ctx, []Change{to(host("home"), "192.0.2.1")})[0])
+	if e.Kind != Busy || e.Unknown {
+		t.Errorf("got %#v", e)
+	}
+	// Other values, and other names, need not wait.
+	expect(t, apply(w.Updater, to(host("home"), "192.0.2.3"), to(host("other"), "192.0.2.1")), "192.0.2.2 -> 192.0.2.3", "None -> 192.0.2.1")
+	close(release)
+	expect(t, apply(w.Updater, to(host("home"), "192.0.2.4")), "192.0.2.3 -> 192.0.2.4")
+	// When it has expired, the value is free again; a change that can waits for that.
+	if left := time.Until(w.lostUpdates[0].expires); left <= 0 || left > 15*time.Second {
+		t.Errorf("the lost message lives for %v", left)
+	}
+	expires := time.Now().Add(200 * time.Millisecond)
+	w.lostUpdates[0].expires = expires
+	expect(t, apply(w.Updater, to(host("home"), "192.0.2.1")), "192.0.2.4 -> 192.0.2.1")
+	if time.Now().Before(expires) {
+		t.Error("the change did not wait")
+	}
+}
+
+// TestGivingUpParked cancels a call that waits for a lost message to expire.
+func TestGivingUpParked(t *testing.T) {
+	w := newWorld(t, "home 300 A 192.0.2.1")
+	apply(w.Updater, to(host("home"), "192.0.2.2"))
+	w.lostUpdates = []*lostUpdate{{open: 1, expires: time.Now().Add(time.Hour), before: map[rrsetID]rrset{
+		{host("home"), slotA}: w.known.entry(host("home")).sets[slotA].rrset}}}
+	w.lostNames = 1
+	apply(w.Updater, to(host("home"), "192.0.2.3"))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
+	result := make(chan Result)
+	go func() { result <- w.Apply(ctx, []Change{to(host("home"), "192.0.2.2")})[0] }()
+	waitFor(t, "the call to be taken", func() bool { return !w.isRunning() && w.Status().Waiting == 0 })
+	cancel()
+	if e := errorOf(t, <-result); e.Kind != Timeout || e.Unknown {
+		t.Errorf("got %#v", e)
+	}
+}
+
+// TestClockFollowed lets the nameserver's clock be off, and step.
+func TestClockFollowed(t *testing.T) {
+	w := newWorld(t)
+	offset := 100 * time.Second
+	w.server.SetClock(func() time.Time { return time.Now().Add(offset) })
+	fudges := map[uint16]int{}
+	w.proxy.SetFault(func(x dnstest.Exchange) dnstest.Action {
+		m := new(dns.Msg)
+		if err := m.Unpack(x.Query); err == nil && m.IsTsig() != nil && len(m.Ns) > 0 {
+			fudges[m.IsTsig().Fudge]++
+		}
+		return dnstest.Pass()
+	})
+	for i, step := range []time.Duration{100, -200, 299} {
+		offset = step * time.Second
+		expect(t, apply(w.Updater, to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"), to(host("x"), fmt.Sprintf("192.0.2.%d", i)))[:1], "None -> 192.0.2.1")
+		expect(t, apply(w.Updater, to(host(fmt.Sprintf("h%d", i)), "192.0.2.2")), "192.0.2.1 -> 192.0.2.2")
+	}
+	w.proxy.SetFault(nil)
+	for fudge := range fudges {
+		if fudge > 10 {
+			t.Errorf("an UPDATE was signed with a fudge of %d s", fudge)
+		}
+	}
+	// What is too far away is not followed.
+	offset = 10 * time.Minute
+	if e := errorOf(t, apply(w.Updater, to(host("far"), "192.0.2.1"))[0]); e.TSIG != "BADTIME" {
+		t.Errorf("got %v", e)
+	}
+}
