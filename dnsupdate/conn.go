@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -27,7 +28,9 @@ type conn struct {
 	// unanswered are the UPDATEs by their id whose replies did not come in time.
 	unanswered map[uint16]*sending
 	// owner is the updater whose unanswered messages it carries, nil if none.
-	owner     *Updater
+	owner *Updater
+	// timeouts counts the exchanges in a row that got no reply at all.
+	timeouts  int
 	idleSince time.Time
 	// reused tells that the nameserver may have closed it while it was idle.
 	reused bool
@@ -58,7 +61,7 @@ func (c *conn) receive() (*reply, error) {
 			return nil, err
 		}
 	}
-	c.got = 0
+	c.got, c.timeouts = 0, 0
 	return parseReply(c.reply[framePrefix:])
 }
 
@@ -87,26 +90,20 @@ func (c *conn) update(s *signer, apex []byte, at stamp, deadline time.Time) (r *
 		return nil, nil, err
 	}
 	if _, err := c.Write(c.out.frame); err != nil {
-		return nil, nil, errors.Join(errBroken, err)
+		return nil, nil, fmt.Errorf("%w: %w", errBroken, err)
 	}
 	sent := time.Now()
-	for {
+	for r == nil || c.late(r, s) {
 		if r, err = c.receive(); err != nil {
 			return nil, nil, err
 		}
-		if c.late(r, s) {
-			continue
-		}
-		break
 	}
 	if !r.belongs(c.out.id, dns.OpcodeUpdate, apex, dns.TypeSOA) {
 		return nil, nil, errNotOurs
 	}
 	received := time.Now()
-	if unverified = s.verify(r, c.mac, received); unverified == nil {
-		if r.tsig.error == 0 {
-			c.clock.updated(r.tsig.time, sent, received)
-		}
+	if unverified = s.verify(r, c.mac, received); unverified == nil && r.tsig.error == 0 {
+		c.clock.updated(r.tsig.time, sent, received)
 	}
 	return r, unverified, nil
 }
@@ -191,7 +188,7 @@ func (c *conn) askWindow(s *signer, window []query) error {
 		batch = append(batch, c.out.frame...)
 	}
 	if _, err := c.Write(batch); err != nil {
-		return errors.Join(errBroken, err)
+		return fmt.Errorf("%w: %w", errBroken, err)
 	}
 	for left := len(window); left > 0; {
 		if len(window) > 1 {

@@ -9,6 +9,10 @@ import (
 	"github.com/miekg/dns"
 )
 
+// maxTimeouts is how many exchanges in a row may get no reply before their
+// connection counts as dead: TCP itself takes a quarter of an hour to tell.
+const maxTimeouts = 2
+
 // with runs an exchange of the running goroutine on a connection to the
 // nameserver whose turn it is, in at most half of the time that is left, so that
 // another may follow.
@@ -43,7 +47,7 @@ func (u *Updater) on(s *server, owner *Updater, limit time.Time, exchange func(c
 		}
 	}()
 	o = exchange(c, s, limit)
-	if (o.verdict == lost || o.verdict == unread) && !(o.inStep && c.owner != nil) {
+	if (o.verdict == lost || o.verdict == unread) && !(o.inStep && c.owner != nil && c.timeouts < maxTimeouts) {
 		s.pool.discard(c)
 	} else {
 		s.pool.put(c)

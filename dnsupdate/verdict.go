@@ -154,6 +154,7 @@ func (u *Updater) transport(address string, v verdict, c *conn, err error) outco
 	o.err = &Error{Kind: Unreachable, Server: address, Zone: u.zone, Cause: err}
 	switch {
 	case isTimeout(err):
+		c.timeouts++
 		o.err.Kind, o.inStep = Timeout, !errors.Is(err, errBroken)
 	case errors.Is(err, errMalformed), errors.Is(err, errNotOurs):
 		o.err.Kind, o.blameless = Refused, true

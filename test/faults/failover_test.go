@@ -208,7 +208,8 @@ func TestWrongZone(t *testing.T) {
 					t.Errorf("%d %s", r.Status, r.Body)
 				}
 			}
-			if got := server.MustSerial(t, "home."+zoneName); got != serial || l.unknown > 0 {
+			// Knot does not sign this refusal, so that it proves nothing.
+			if got := server.MustSerial(t, "home."+zoneName); got != serial || l.unknown > 0 && kind != nameserver.Knot {
 				t.Errorf("the serial went from %d to %d, %d unknown", serial, got, l.unknown)
 			}
 		})
