@@ -2,10 +2,8 @@ package dialect
 
 import (
 	"net/netip"
-	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/address"
-	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
@@ -47,17 +45,4 @@ func readPrefix(had *netip.Prefix, text string) *service.Error {
 
 func badAddress(text, why string) *service.Error {
 	return &service.Error{Reason: service.BadAddress, Message: redact.Echo(text) + " " + why}
-}
-
-// sameName compares two names as a client wrote them, an IDN also in its two forms.
-func sameName(a, b string) bool {
-	if strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, ".")) {
-		return true
-	}
-	first, err := name.Normalize(a)
-	if err != nil {
-		return false
-	}
-	second, err := name.Normalize(b)
-	return err == nil && first == second
 }

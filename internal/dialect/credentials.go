@@ -16,10 +16,18 @@ func (q *request) present(secret string, inURL bool) {
 		return
 	}
 	q.credential.InURL = q.credential.InURL || inURL
-	if !slices.Contains(q.credential.Secrets, secret) {
+	switch {
+	case slices.Contains(q.credential.Secrets, secret):
+	case len(q.credential.Secrets) == maxSecrets:
+		q.credential.Malformed = true
+	default:
 		q.credential.Secrets = append(q.credential.Secrets, secret)
 	}
 }
+
+// maxSecrets bounds what anybody can make the server compare: a header has room
+// for thousands. All have to be of one client, which has few tokens at a time.
+const maxSecrets = 8
 
 // presentHeader notes what stands in Authorization: the password of Basic
 // (RFC 7617), a Bearer token (RFC 6750), or deSEC's Token. The user name of Basic

@@ -47,15 +47,12 @@ func (d *duckdns) Submission() (service.Submission, *service.Error) {
 		return sub, err
 	}
 	domains, _ := d.lookup("domains")
-	for name := range strings.SplitSeq(domains, ",") {
-		if name = strings.TrimSpace(name); name == "" {
-			continue
-		}
-		if len(sub.Hosts) == maxHosts {
-			return sub, tooManyHosts()
-		}
-		host.Name = name
-		sub.Hosts = append(sub.Hosts, host)
+	if sub.Hosts, err = appendHosts(nil, domains); err != nil {
+		return sub, err
+	}
+	for i := range sub.Hosts {
+		host.Name = sub.Hosts[i].Name
+		sub.Hosts[i] = host
 	}
 	if len(sub.Hosts) == 0 {
 		return sub, badParameter("domains is missing")

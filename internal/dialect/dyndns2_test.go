@@ -85,6 +85,8 @@ func TestDyndns2Submission(t *testing.T) {
 		{"value per host alone", "/nic/update?myipv6:n.example.com=2001:db8::2", "n.example.com AAAA:set 2001:db8::2"},
 		{"bad value per host", h + "&myipv6:n.example.com=x", "error 13: x is not an IP address"},
 		{"21 values per host", h + "&myipv6:" + list(21) + "=2001:db8::2", "error 8: a request may name 20 hosts"},
+		{"empty names per host", h + "&myip=192.0.2.1&myipv6:,+n.example.com,+,=2001:db8::2", "h.example.com A:set 192.0.2.1; n.example.com AAAA:set 2001:db8::2"},
+		{"a value for one of 20 hosts", "/nic/update?hostname=" + names(20) + "&myip=192.0.2.1&myipv4:N19.example.com=192.0.2.2", strings.ReplaceAll(names(19), ",", " A:set 192.0.2.1; ") + " A:set 192.0.2.1; n19.example.com A:set 192.0.2.2"},
 		{"20 hosts and another", "/nic/update?hostname=" + list(20) + "&myipv6:n=2001:db8::2", "error 8: a request may name 20 hosts"},
 	}
 	for _, test := range tests {

@@ -3,7 +3,6 @@ package dialect
 import (
 	"net/http"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -51,7 +50,8 @@ func (n *native) splitPath() {
 	if !ok { // letters of the endpoint are escaped
 		_, rest, _ = strings.Cut(n.http.URL.Path, n.endpoint)
 	}
-	n.segments = strings.Split(strings.TrimRight(strings.TrimPrefix(rest, "/"), "/"), "/")
+	// One more than the longest path has: what follows is not looked at.
+	n.segments = strings.SplitN(strings.TrimRight(strings.TrimPrefix(rest, "/"), "/"), "/", 5)
 	if escaped {
 		for i, s := range n.segments {
 			n.segments[i] = unescape(s, false)
@@ -237,9 +237,9 @@ func readWish(value string, noneAllowed bool) (service.Wish, netip.Addr, netip.P
 	return service.Wish{Action: service.Set, Values: []string{addr.String()}}, addr, prefix, nil
 }
 
-// singleHosts reads the values for single hosts. One that the request names
-// nowhere else joins it with this value alone.
-func (n *native) singleHosts(sub *service.Submission) *service.Error {
+// singleHosts reads the values for single hosts.
+func (n *native) singleHosts(sub *service.Submission) (err *service.Error) {
+	var single []service.Host
 	for _, p := range n.params {
 		names, ok := strings.CutPrefix(p.name, hostArgument)
 		if !ok || p.value == "" {
@@ -255,22 +255,16 @@ func (n *native) singleHosts(sub *service.Submission) *service.Error {
 		if err := addPrefix(&sub.Prefix, prefix); err != nil {
 			return err
 		}
-		if wish.Action == service.Unmentioned {
-			continue
+		earlier := len(single)
+		if single, err = appendHosts(single, names); err != nil {
+			return err
 		}
-		for name := range strings.SplitSeq(names, ",") {
-			i := slices.IndexFunc(sub.Hosts, func(h service.Host) bool { return sameName(h.Name, name) })
-			if i < 0 {
-				if len(sub.Hosts) == maxHosts {
-					return tooManyHosts()
-				}
-				i = len(sub.Hosts)
-				sub.Hosts = append(sub.Hosts, service.Host{Name: name})
-			}
-			sub.Hosts[i].AAAA = wish
+		for i := range single[earlier:] {
+			single[earlier+i].AAAA = wish
 		}
 	}
-	return nil
+	sub.Hosts, err = override(sub.Hosts, single)
+	return err
 }
 
 // complete decides what happens to the families of the host that the request

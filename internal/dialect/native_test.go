@@ -3,6 +3,7 @@ package dialect
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,14 @@ func TestNativeSubmission(t *testing.T) {
 		{"prefix per host", q + "&ipv4=192.0.2.1&myipv6:n.example.com=2001:db8:1::/64", "h.example.com A:set 192.0.2.1 AAAA:keep; prefix 2001:db8:1::/64"},
 		{"empty value per host", q + "&ipv4=192.0.2.1&myipv6:n.example.com=", "h.example.com A:set 192.0.2.1 AAAA:keep"},
 		{"IPv4 per host", q + "&myipv6:n.example.com=192.0.2.1", "error 13: 192.0.2.1 is not an IPv6 address"},
+		{"empty names per host", q + "&ipv4=192.0.2.1&myipv6:,+n.example.com,+,=2001:db8::2", "h.example.com A:set 192.0.2.1 AAAA:keep; n.example.com AAAA:set 2001:db8::2"},
+		{"only empty names per host", q + "&ipv4=192.0.2.1&myipv6:,=2001:db8::2", "h.example.com A:set 192.0.2.1 AAAA:keep"},
+		{"no name twice per host", q + "&ipv4=192.0.2.1&myipv6:_,_=2001:db8::2", "h.example.com A:set 192.0.2.1 AAAA:keep; _ AAAA:set 2001:db8::2"},
+		{"20 names per host and another", q + "&myipv6:" + strings.Repeat("n,", 20) + "=2001:db8::2&myipv6:o=2001:db8::3", "error 8: a request may name 20 hosts"},
+		{"19 names per host beside the host", q + "&myipv6:" + names(19) + "=2001:db8::2", "h.example.com A:keep AAAA:keep; " + strings.ReplaceAll(names(19), ",", " AAAA:set 2001:db8::2; ") + " AAAA:set 2001:db8::2"},
+		{"20 names per host beside the host", q + "&myipv6:" + names(20) + "=2001:db8::2", "error 8: a request may name 20 hosts"},
+		{"20 names per host with the host among them", q + "&myipv6:" + names(19) + ",H.example.com=2001:db8::2", "h.example.com A:keep AAAA:set 2001:db8::2; " + strings.ReplaceAll(names(19), ",", " AAAA:set 2001:db8::2; ") + " AAAA:set 2001:db8::2"},
+		{"21 names for a prefix", q + "&myipv6:" + names(21) + "=2001:db8:1::/64", "error 8: a request may name 20 hosts"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -96,6 +105,15 @@ func TestNativeSubmission(t *testing.T) {
 			}
 		})
 	}
+}
+
+// names returns n names, separated by commas.
+func names(n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprintf("n%d.example.com", i)
+	}
+	return strings.Join(all, ",")
 }
 
 func TestMissingFamilyDelete(t *testing.T) {

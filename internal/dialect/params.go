@@ -20,6 +20,15 @@ const (
 // param is one decoded name=value pair.
 type param struct{ name, value string }
 
+// folded returns the name of an argument in lower case, empty if it is longer
+// than any that is known: the rest of one may be a list of hosts.
+func folded(name string) string {
+	if len(name) > len("ip6lanprefix") {
+		return ""
+	}
+	return strings.ToLower(name)
+}
+
 // request is what the dialects share: the arguments of one HTTP request, those
 // of the query before those of the body, and what it presents as credentials.
 // It must not be copied after init.

@@ -155,6 +155,23 @@ func TestCredential(t *testing.T) {
 	}
 }
 
+// A request that presents one secret after another is a guess, whose length must
+// not cost more than a short one's.
+func TestTooManySecrets(t *testing.T) {
+	uri := "/nic/update?hostname=a"
+	for i := range maxSecrets + 1 {
+		uri += fmt.Sprintf("&token=t%d", i)
+	}
+	call, _ := Match(get(t, uri), Options{})
+	if c := call.Credential(); len(c.Secrets) != maxSecrets || !c.Malformed {
+		t.Errorf("%d secrets, malformed: %t", len(c.Secrets), c.Malformed)
+	}
+	call, _ = Match(get(t, strings.Replace(uri, "t0", "t1", 1)), Options{})
+	if c := call.Credential(); len(c.Secrets) != maxSecrets || c.Malformed {
+		t.Errorf("%d secrets, malformed: %t, of which one is given twice", len(c.Secrets), c.Malformed)
+	}
+}
+
 func TestCredentialInBody(t *testing.T) {
 	const form = "application/x-www-form-urlencoded"
 	_, credential, sub, err := ask(t, post(t, "/update-by-query?ipv4=192.0.2.1", form, "secret=s&fqdn=a.example.com"), Options{})

@@ -20,7 +20,7 @@ const (
 // addressArgument returns what words in an address argument refer to. Addresses
 // speak for themselves: clients send IPv6 in myip, and both in any.
 func addressArgument(name string) (family, bool) {
-	switch strings.ToLower(name) {
+	switch folded(name) {
 	case "myip", "ip", "ipaddr", "address", "dnsto":
 		return either, true
 	case "myipv4", "ipv4", "ip4", "a":
@@ -30,6 +30,16 @@ func addressArgument(name string) (family, bool) {
 	}
 	return 0, false
 }
+
+// common is what all address arguments of one request have in common.
+type common struct {
+	prefix netip.Prefix
+	// items counts addresses and words, also those that say the same again.
+	items int
+}
+
+// maxItems is more than a request with maxHosts names has a use for.
+const maxItems = 100
 
 // wishes collects what address arguments say.
 type wishes struct {
@@ -42,8 +52,8 @@ type wishes struct {
 }
 
 // add reads one argument; those that are not about addresses are ignored.
-func (w *wishes) add(p param, prefix *netip.Prefix) *service.Error {
-	switch strings.ToLower(p.name) {
+func (w *wishes) add(p param, all *common) *service.Error {
+	switch folded(p.name) {
 	case "keepipv4":
 		w.keep(v4, p.value)
 		return nil
@@ -54,7 +64,7 @@ func (w *wishes) add(p param, prefix *netip.Prefix) *service.Error {
 		if p.value == "" || isUnspecified(p.value) {
 			return nil
 		}
-		return readPrefix(prefix, p.value)
+		return readPrefix(&all.prefix, p.value)
 	}
 	of, ok := addressArgument(p.name)
 	if !ok {
@@ -66,6 +76,9 @@ func (w *wishes) add(p param, prefix *netip.Prefix) *service.Error {
 			continue
 		}
 		w.given = true
+		if all.items++; all.items > maxItems {
+			return tooManyAddresses(item)
+		}
 		switch {
 		case item == "-":
 			w.say(of, service.Delete)
@@ -74,7 +87,7 @@ func (w *wishes) add(p param, prefix *netip.Prefix) *service.Error {
 		case strings.EqualFold(item, "preserve"), strings.EqualFold(item, "no"):
 			w.say(of, service.Keep)
 		default:
-			if err := w.addAddress(item, prefix); err != nil {
+			if err := w.addAddress(item, &all.prefix); err != nil {
 				return err
 			}
 		}
@@ -117,10 +130,14 @@ func (w *wishes) addAddress(item string, prefix *netip.Prefix) *service.Error {
 		return nil
 	}
 	if len(w.values[of]) == maxAddresses {
-		return badAddress(item, "is one address too many")
+		return tooManyAddresses(item)
 	}
 	w.values[of] = append(w.values[of], text)
 	return nil
+}
+
+func tooManyAddresses(item string) *service.Error {
+	return badAddress(item, "is one address too many")
 }
 
 // maxAddresses keeps an RRset, and so the UPDATE message, small.

@@ -120,7 +120,7 @@ func (s *Service) resolve(ctx context.Context, client *access.Client, host Host,
 		fqdn, zone, err := s.resolveShort(client, host.Name)
 		return fqdn, zone, access.Exact, err
 	}
-	fqdn, err := name.Normalize(host.Name)
+	fqdn, err := host.FQDN()
 	if err != nil {
 		return "", nil, access.Denied, &Error{Reason: BadName, Message: err.Error()}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/name"
 )
 
 // Submission is what one request asks for, whatever dialect it came in. Names
@@ -40,6 +41,30 @@ type Host struct {
 	A, AAAA Wish
 	// TXT is the ACME challenge of the host, at _acme-challenge below Name (RFC 8555 8.4).
 	TXT Wish
+
+	// fqdn and err are what FQDN returned, if it was called.
+	fqdn string
+	err  error
+}
+
+// FQDN returns what [name.Normalize] makes of Name. It is asked once, because an
+// internationalized name is slow to normalise: Name must not change afterwards.
+func (h *Host) FQDN() (string, error) {
+	if h.fqdn == "" && h.err == nil {
+		h.fqdn, h.err = name.Normalize(h.Name)
+	}
+	return h.fqdn, h.err
+}
+
+// SameName tells whether two hosts have the same name, an IDN also in its two
+// forms, or the same text that is no name.
+func (h *Host) SameName(other *Host) bool {
+	fqdn, err := h.FQDN()
+	otherFQDN, otherErr := other.FQDN()
+	if err != nil && otherErr != nil {
+		return h.Name == other.Name
+	}
+	return fqdn == otherFQDN
 }
 
 // Wish is what a host should hold in one record type.

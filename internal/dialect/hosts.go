@@ -1,0 +1,58 @@
+package dialect
+
+import (
+	"strings"
+
+	"github.com/caddy-dyndns/dyndns/internal/service"
+)
+
+// maxHosts is how many names one request may carry, as dyn.com had it.
+const maxHosts = 20
+
+// appendHosts appends the names of a list that commas separate.
+func appendHosts(hosts []service.Host, list string) ([]service.Host, *service.Error) {
+	for item := range strings.SplitSeq(list, ",") {
+		if item = strings.TrimSpace(item); item == "" {
+			continue
+		}
+		if len(hosts) == maxHosts {
+			return nil, tooManyHosts()
+		}
+		hosts = append(hosts, service.Host{Name: item})
+	}
+	return hosts, nil
+}
+
+// override gives single hosts what the request has for them, which may be nothing.
+// One that it names nowhere else joins it with that alone.
+func override(hosts, single []service.Host) ([]service.Host, *service.Error) {
+	for i := range single {
+		s := &single[i]
+		if s.A.Action == service.Unmentioned && s.AAAA.Action == service.Unmentioned {
+			continue
+		}
+		found := false
+		for j := range hosts {
+			if hosts[j].SameName(s) {
+				found = true
+				if s.A.Action != service.Unmentioned {
+					hosts[j].A = s.A
+				}
+				if s.AAAA.Action != service.Unmentioned {
+					hosts[j].AAAA = s.AAAA
+				}
+			}
+		}
+		if !found {
+			if len(hosts) == maxHosts {
+				return nil, tooManyHosts()
+			}
+			hosts = append(hosts, *s)
+		}
+	}
+	return hosts, nil
+}
+
+func tooManyHosts() *service.Error {
+	return &service.Error{Reason: service.TooManyHosts, Message: "a request may name 20 hosts"}
+}
