@@ -20,6 +20,9 @@ const (
 	// maxInput bounds what the IDNA tables are asked to map; no name of maxName
 	// A-label characters needs more UTF-8.
 	maxInput = 4 * maxName
+	// maxLabelInput is the same for one label. The effort for Punycode (RFC 3492
+	// section 6.3) grows with the square of a label's length.
+	maxLabelInput = 4 * maxLabel
 )
 
 // hosts and zones are UTS 46's lookup processing. Hyphens in the third and
@@ -101,6 +104,11 @@ func toASCII(s string, profile *idna.Profile) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", errors.New("invalid UTF-8")
 	}
+	for label := range strings.FieldsFuncSeq(s, isFullStop) {
+		if len(label) > maxLabelInput {
+			return "", errors.New("label too long")
+		}
+	}
 	ascii, err := profile.ToASCII(s)
 	if err != nil {
 		return "", err
@@ -113,6 +121,11 @@ func toASCII(s string, profile *idna.Profile) (string, error) {
 		return "", errors.New("hyphen at the edge of a label")
 	}
 	return ascii, nil
+}
+
+// isFullStop tells whether UTS 46 takes r for the dot between two labels.
+func isFullStop(r rune) bool {
+	return r == '.' || r == '\u3002' || r == '\uff0e' || r == '\uff61'
 }
 
 // needsIDNA tells whether s is more than letters to be lowered: not ASCII, or

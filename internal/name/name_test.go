@@ -59,6 +59,7 @@ func TestNormalizeErrors(t *testing.T) {
 		{"long name", "a" + name253, "longer than 253"},
 		{"long wildcard", "*." + name253, "longer than 253"},
 		{"very long", strings.Repeat("ü", 1<<20), "longer than 253"},
+		{"label of which nearly all is mapped to nothing", "home" + strings.Repeat("\u00ad", 126) + ".example", "internationalized"},
 		{"leading hyphen", "-home.example.com", "hyphen"},
 		{"trailing hyphen", "home-.example.com", "hyphen"},
 		{"trailing hyphen of a U-label", "bücher-.example", "internationalized"},
@@ -167,14 +168,24 @@ func FuzzNormalize(f *testing.F) {
 	})
 }
 
+// different returns up to n bytes of which no two characters are the same.
+func different(n int) string {
+	var b strings.Builder
+	for r := '\u0430'; b.Len()+2 <= n; r++ {
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
 func BenchmarkNormalize(b *testing.B) {
 	for name, s := range map[string]string{
 		"plain": "home.dyn.example.com", "absolute": "home.dyn.example.com.", "upper": "Home.dyn.example.com", "idn": "bücher.example",
+		"slowest label": different(maxInput), "slowest labels": strings.Repeat(different(maxLabelInput)+".", 4),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Normalize(s); err != nil {
+				if _, err := Normalize(s); (err != nil) != strings.HasPrefix(name, "slowest") {
 					b.Fatal(err)
 				}
 			}

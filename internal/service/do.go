@@ -86,12 +86,12 @@ func (p *plan) find(fqdn string) (int, bool) {
 	return 0, false
 }
 
-// change returns the change of that name and type among those planned, nil if
-// there is none.
-func (p *plan) change(fqdn string, kind dnsupdate.Type) *dnsupdate.Change {
-	for i := range p.zones {
-		for j := range p.zones[i].changes {
-			if c := &p.zones[i].changes[j]; c.Name == fqdn && c.Type == kind {
+// change returns the change of that name and type among those of the first n
+// targets, nil if there is none.
+func (p *plan) change(n int, fqdn string, kind dnsupdate.Type) *dnsupdate.Change {
+	for _, t := range p.targets[:n] {
+		for i := t.from; i < t.to; i++ {
+			if c := &p.zones[t.work].changes[i]; c.Name == fqdn && c.Type == kind {
 				return c
 			}
 		}

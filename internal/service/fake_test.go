@@ -157,7 +157,7 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 		{Name: "all", Hosts: []string{"*"}},
 		{Name: "below", Hosts: []string{"*.dyn.test"}},
 		{Name: "exact", Hosts: []string{"home.dyn.test", "home.deep.dyn.test", "office.dyn.test", "ns1.dyn.test", "dyn.test"}},
-		{Name: "german", Hosts: []string{"müller.dyn.test"}},
+		{Name: "german", Hosts: []string{"müller.dyn.test", "24.dyn.test"}},
 		{Name: "router", Hosts: []string{"router.dyn.test"}, LAN: []access.LAN{
 			{Name: "nas.dyn.test", InterfaceID: netip.MustParseAddr("::1:0:0:0:a")},
 			{Name: "router.dyn.test", InterfaceID: netip.MustParseAddr("::1")},

@@ -229,6 +229,8 @@ func TestShortNames(t *testing.T) {
 		{"whole name", "exact", "office.dyn.test", "office.dyn.test.", 0},
 		{"IDN", "german", "Müller", "xn--mller-kva.dyn.test.", 0},
 		{"A-label", "german", "xn--mller-kva", "xn--mller-kva.dyn.test.", 0},
+		{"number", "german", "24", "24.dyn.test.", 0},
+		{"full stop that is none in ASCII", "german", "24。dyn", "24?dyn", NotGranted},
 		{"of two hosts", "exact", "home", "home", BadName},
 		{"of none", "exact", "work", "work", NotGranted},
 		{"a pattern's", "below", "home", "home", NotGranted},

@@ -157,10 +157,16 @@ func notGranted(fqdn string) *Error {
 // resolveShort finds the one exact host of the client with that first label, as
 // DuckDNS clients send it.
 func (s *Service) resolveShort(client *access.Client, label string) (string, *Zone, *Error) {
+	// Some labels, such as a number, are none of a whole name alone.
+	const below = ".invalid."
+	whole, err := name.Normalize(label + below)
+	if err != nil {
+		return "", nil, notYours(label)
+	}
+	first := strings.TrimSuffix(whole, below)
 	var found string
 	for _, fqdn := range client.ExactHosts() {
-		_, parent, _ := strings.Cut(fqdn, ".")
-		if whole, err := name.Normalize(label + "." + parent); err != nil || whole != fqdn {
+		if l, _, _ := strings.Cut(fqdn, "."); l != first {
 			continue
 		}
 		if found != "" {
@@ -170,9 +176,13 @@ func (s *Service) resolveShort(client *access.Client, label string) (string, *Zo
 	}
 	apex, ok := s.names.Of(found)
 	if !ok {
-		return "", nil, &Error{Reason: NotGranted, Message: redact.Echo(label) + " is none of your hosts"}
+		return "", nil, notYours(label)
 	}
 	return found, s.zones[apex], nil
+}
+
+func notYours(label string) *Error {
+	return &Error{Reason: NotGranted, Message: redact.Echo(label) + " is none of your hosts"}
 }
 
 // changes turns the wishes for one host into changes of its zone.
@@ -208,7 +218,7 @@ func (s *Service) changes(fqdn string, zone *Zone, host Host, sub Submission) []
 // RRset twice.
 func (s *Service) planLAN(p *plan, client *access.Client, sub Submission) {
 	for _, lan := range client.LAN {
-		named := p.change(lan.Name, dnsupdate.TypeAAAA)
+		named := p.change(len(sub.Hosts), lan.Name, dnsupdate.TypeAAAA)
 		if named != nil && named.Action != dnsupdate.Keep {
 			continue
 		}
