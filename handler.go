@@ -27,6 +27,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return next.ServeHTTP(w, r)
 	}
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	h.limitBody(w, r)
 	start := time.Now()
 	outcome := h.answer(w, r, call)
 	reply := call.Reply(outcome)
@@ -45,7 +46,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, call dialect.Ca
 	if dialect.CrossSite(r) {
 		return refuse(&service.Error{Reason: service.CrossSite, Message: "this request comes from another site's page"})
 	}
-	if err := h.parse(w, r, call); err != nil {
+	if err := parse(w, r, call); err != nil {
 		return refuse(err)
 	}
 	from := clientAddress(r)
@@ -61,20 +62,22 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, call dialect.Ca
 	return h.service.Do(r.Context(), client, submission)
 }
 
-// parse reads the form, for which Caddy sets no time limit: whoever lets it
-// trickle in would hold the connection for as long as it likes.
-func (h *Handler) parse(w http.ResponseWriter, r *http.Request, call dialect.Call) *service.Error {
-	if r.ContentLength == 0 {
-		return call.Parse()
+// limitBody sets the time limit for the body that Caddy sets none for: whoever
+// lets it trickle in would hold the connection for as long as it likes. A refused
+// request needs it too, because net/http discards its body before it replies.
+func (h *Handler) limitBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// It fails only without a connection, which a test may not have.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.service.Timeout))
 	}
-	body := http.NewResponseController(w)
-	// It fails only without a connection, which a test may not have.
-	_ = body.SetReadDeadline(time.Now().Add(h.service.Timeout))
+}
+
+// parse reads the form.
+func parse(w http.ResponseWriter, r *http.Request, call dialect.Call) *service.Error {
 	err := call.Parse()
-	if err == nil && r.Method == http.MethodPost {
-		// The body is read; later the deadline would end the request itself. It stays
-		// for a body that net/http has to discard before it replies.
-		_ = body.SetReadDeadline(time.Time{})
+	if err == nil && r.ContentLength != 0 && r.Method == http.MethodPost {
+		// The body is read; later its deadline would end the request itself.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	}
 	return err
 }

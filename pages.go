@@ -44,6 +44,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	}
 	// Someone may have put a secret into this URL as well.
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	h.limitBody(w, r)
 	start := time.Now()
 	p := &page{Handler: h, w: w, r: r, format: pages.Negotiate(r.Header.Get("Accept"))}
 	p.site = pages.Site{Host: r.Host, Plain: !encrypted(r), Base: strippedPrefix(r), Statistics: h.history != nil}

@@ -139,20 +139,36 @@ func TestOddRequests(t *testing.T) {
 
 // A body that never arrives whole is given up, whatever it would have been.
 func TestTricklingBody(t *testing.T) {
-	s := startService(t, "timeout 1s")
-	const rest = " HTTP/1.1\r\nHost: dyn.test\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 60000\r\n\r\nsecret="
+	s := startService(t, "timeout 1s\ndomain dyn.test")
+	const (
+		update = " /update-by-query HTTP/1.1\r\n"
+		form   = "Content-Type: application/x-www-form-urlencoded\r\n"
+	)
 	tests := []struct {
-		name, line string
+		name, head string
 		status     int
 	}{
-		{"form", "POST /update-by-query", 400},
-		{"body that nobody reads", "GET /update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1", 200},
+		{"form", "POST" + update + form, 400},
+		{"body that nobody reads", "GET /update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1 HTTP/1.1\r\n", 200},
+		{"PUT", "PUT" + update, 405},
+		{"DELETE", "DELETE" + update, 405},
+		{"OPTIONS", "OPTIONS" + update, 405},
+		{"method of nobody", "X" + update, 405},
+		{"form of another site", "POST" + update + form + "Sec-Fetch-Site: cross-site\r\n", 403},
+		{"another media type", "POST" + update, 415},
+		{"dyndns2", "PUT /nic/update HTTP/1.1\r\n", 405},
+		{"DuckDNS", "PUT /update?domains=home HTTP/1.1\r\n", 405},
+		{"page", "POST / HTTP/1.1\r\n" + form, 405},
+		{"page that is read", "GET /ip HTTP/1.1\r\n", 200},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := rawSend(t, s.testServer, tt.line+rest); got.status != tt.status {
-				t.Errorf("got %d %q", got.status, got.body)
-			}
-		})
+		for _, body := range []string{"Content-Length: 60000\r\n\r\nsecret=", "Transfer-Encoding: chunked\r\n\r\n4\r\nse"} {
+			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel() // each waits for the time limit
+				if got := rawSend(t, s.testServer, tt.head+"Host: dyn.test\r\n"+body); got.status != tt.status {
+					t.Errorf("got %d %q", got.status, got.body)
+				}
+			})
+		}
 	}
 }
