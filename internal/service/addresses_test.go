@@ -36,6 +36,9 @@ func TestAddresses(t *testing.T) {
 		{name: "explicit private, public only", adjust: public, a: set("10.0.0.1"), message: "10.0.0.1 is a private address"},
 		{name: "explicit shared, public only", adjust: public, a: set("100.64.0.1"), message: "100.64.0.1 is a private address"},
 		{name: "explicit ULA, public only", adjust: public, a: set("192.0.2.1"), aaaa: set("fd00::1"), message: "fd00::1 is a private address"},
+		{name: "explicit NAT64 of a private address, public only", adjust: public, aaaa: set("64:ff9b::a00:1"), message: "64:ff9b::a00:1 is a private address"},
+		{name: "explicit 6to4 of a private address, public only", adjust: public, aaaa: set("2002:a00:1::1"), message: "2002:a00:1::1 is a private address"},
+		{name: "explicit 6to4 of a private address", aaaa: set("2002:a00:1::1"), wantA: keptA, wantAAAA: "2002:a00:1::1", reported: "AAAA"},
 		{name: "explicit public, public only", adjust: public, a: set("192.0.2.1"), wantA: "192.0.2.1", wantAAAA: keptAAAA, reported: "A"},
 
 		{name: "detected IPv4", a: detect(Keep), aaaa: detect(Keep), detected: "192.0.2.7", wantA: "192.0.2.7", wantAAAA: keptAAAA, reported: "A AAAA"},
@@ -48,6 +51,8 @@ func TestAddresses(t *testing.T) {
 		{name: "detected private", a: detect(Keep), detected: "10.0.0.7", message: "your address 10.0.0.7 is a private address; give one"},
 		{name: "detected shared", a: detect(Keep), detected: "100.64.0.7", message: "your address 100.64.0.7 is a private address; give one"},
 		{name: "detected ULA", aaaa: detect(Keep), detected: "fd00::7", message: "your address fd00::7 is a private address; give one"},
+		{name: "detected 6to4 of a private address", aaaa: detect(Keep), detected: "2002:a00:1::1", message: "your address 2002:a00:1::1 is a private address; give one"},
+		{name: "detected NAT64 of loopback", adjust: private, aaaa: detect(Keep), detected: "64:ff9b::7f00:1", message: "your address 64:ff9b::7f00:1 leads to 127.0.0.1, which is a loopback address; give one"},
 		{name: "detected private, private clients", adjust: private, a: detect(Keep), detected: "10.0.0.7", wantA: "10.0.0.7", wantAAAA: keptAAAA, reported: "A"},
 		{name: "detected private, both options", adjust: func(c *Config) { public(c); private(c) }, a: detect(Keep), detected: "10.0.0.7", message: "is a private address"},
 		{name: "detected loopback", a: detect(Keep), aaaa: detect(Keep), detected: "127.0.0.1", message: "your address 127.0.0.1 is a loopback address; give one"},

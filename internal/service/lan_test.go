@@ -55,6 +55,7 @@ func TestLAN(t *testing.T) {
 		{name: "private prefix", prefix: "fd00:0:0::/56", lan: []string{
 			"nas.dyn.test. AAAA []>[fd00:0:0:1::a]", "router.dyn.test. AAAA []>[fd00::1]", "cam.other.test. AAAA []>[fd00::b]"}},
 		{name: "private prefix, public only", adjust: func(c *Config) { c.PublicOnly = true }, prefix: "fd00::/56", err: BadAddress},
+		{name: "6to4 prefix of a private address, public only", adjust: func(c *Config) { c.PublicOnly = true }, prefix: "2002:a00:1::/48", err: BadAddress},
 		{name: "public prefix, public only", adjust: func(c *Config) { c.PublicOnly = true }, prefix: "2001:db8::/56", lan: []string{nas, router, cam}},
 	}
 	for _, tt := range tests {
