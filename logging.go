@@ -132,7 +132,9 @@ func (h *loggedHost) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	}
 	enc.AddString("result", hostResult((*service.HostOutcome)(h)).String())
 	if h.Err != nil {
-		return loggedError{h.Err}.MarshalLogObject(enc)
+		if err := (loggedError{h.Err}).MarshalLogObject(enc); err != nil || len(h.Records) == 0 {
+			return err
+		}
 	}
 	return enc.AddArray("records", loggedRecords(h.Records))
 }

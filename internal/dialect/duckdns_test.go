@@ -49,11 +49,14 @@ func TestDuckDNSSubmission(t *testing.T) {
 func TestDuckDNSReply(t *testing.T) {
 	changed := host("a.", record(a, "", "192.0.2.1"))
 	kept := host("b.", record(a, "192.0.2.1", "192.0.2.1"), record(aaaa, "2001:db8::1", "2001:db8::1"))
+	part := host("a.", record(a, "", "192.0.2.1"))
+	part.Err = &service.Error{Reason: service.DNSRefused, Message: "no"}
 	tests := []struct {
 		name, query string
 		hosts       []service.HostOutcome
 		want        string
 	}{
+		{"part of a host", "&verbose=true", []service.HostOutcome{part}, "503 KO"},
 		{"ok", "", []service.HostOutcome{changed, kept}, "200 OK"},
 		{"verbose, updated", "&verbose=true", []service.HostOutcome{changed, kept}, "200 OK\n192.0.2.1\n\nUPDATED"},
 		{"verbose, unchanged", "&verbose=true", []service.HostOutcome{kept}, "200 OK\n192.0.2.1\n2001:db8::1\nNOCHANGE"},

@@ -25,6 +25,9 @@ func (n *native) Reply(out service.Outcome) Reply {
 	b := make([]byte, 0, 256)
 	several := len(out.Hosts)+len(out.LAN) > 1
 	for h := range out.Names() {
+		for i := range h.Records {
+			b = appendRecord(b, h.Name, &h.Records[i])
+		}
 		if h.Err != nil {
 			reply.fail(h.Err)
 			name := ""
@@ -32,10 +35,6 @@ func (n *native) Reply(out service.Outcome) Reply {
 				name = h.Name
 			}
 			b = appendError(b, name, h.Err)
-			continue
-		}
-		for i := range h.Records {
-			b = appendRecord(b, h.Name, &h.Records[i])
 		}
 	}
 	for i := range out.Checks {

@@ -139,6 +139,8 @@ func TestMissingFamilyDelete(t *testing.T) {
 func TestNativeReply(t *testing.T) {
 	ttlOnly := record(a, "192.0.2.1", "192.0.2.1")
 	ttlOnly.Changed = true
+	part := host("h.", record(a, "", "192.0.2.1"))
+	part.Err = &service.Error{Reason: service.DNSRefused, Message: "no"}
 	tests := []struct {
 		name       string
 		out        service.Outcome
@@ -166,6 +168,9 @@ func TestNativeReply(t *testing.T) {
 		}, 504,
 			"UNCHANGED: h. A 192.0.2.1\nUPDATED: n. AAAA None -> 2001:db8::1\nIP_ADDRESS_ERROR: c.: too long\nDNS_SERVER_ERROR: d.: no answer\n",
 			`{"records":[{"name":"h.","type":"A","old":["192.0.2.1"],"new":["192.0.2.1"],"ttl":300,"changed":false,"proven":false},{"name":"n.","type":"AAAA","old":[],"new":["2001:db8::1"],"ttl":300,"changed":true,"proven":false}],"error":{"word":"DNS_SERVER_ERROR","message":"c.: too long; d.: no answer"}}` + "\n"},
+		{"part of a host", service.Outcome{Hosts: []service.HostOutcome{part}}, 502,
+			"UPDATED: h. A None -> 192.0.2.1\nDNS_SERVER_ERROR: no\n",
+			`{"records":[{"name":"h.","type":"A","old":[],"new":["192.0.2.1"],"ttl":300,"changed":true,"proven":false}],"error":{"word":"DNS_SERVER_ERROR","message":"no"}}` + "\n"},
 		{"a message stays one line", refused(service.DNSRefused, "no\r\nUPDATED: x"), 502,
 			"DNS_SERVER_ERROR: no  UPDATED: x\n",
 			`{"error":{"word":"DNS_SERVER_ERROR","message":"no\r\nUPDATED: x"}}` + "\n"},

@@ -128,31 +128,33 @@ func (s *Store) record(at int64, from origin, o *service.HostOutcome) {
 	h.last = at
 	h.first = min(h.first, at) // a clock that was set back
 	h.submissions++
-	result := Unchanged
-	if o.Err != nil {
-		result = Failed
-		h.failures++
-	}
+	changed := false
 	for i := range o.Records {
 		r := &o.Records[i]
 		if h.setCurrent(r, at) {
 			news = true
 		}
 		if r.Changed {
-			result = Updated
+			changed = true
 			h.log = appendChange(h.log, at, r)
 		}
 	}
-	if result == Updated {
+	result := Unchanged
+	if changed {
+		result = Updated
 		h.changes++
 		h.changed = at
 	}
-	news = news || result == Updated || result != h.lastResult
+	if o.Err != nil {
+		result = Failed
+		h.failures++
+	}
+	news = news || changed || result != h.lastResult
 	h.lastResult = result
 	message := failure(o)
 	// A repeat is counted in its predecessor's line, so that a chatty router
 	// does not push everyone else out of the list.
-	if prev := s.submissionAt(h.latest); !news && prev != nil && prev.Name == h.name && prev.Message == message {
+	if prev := s.submissionAt(h.latest); !news && prev != nil && prev.Name == h.name && prev.Message == message && !prev.changed() {
 		prev.At, prev.Repeats = at, prev.Repeats+1
 		return
 	}

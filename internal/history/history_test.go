@@ -74,6 +74,35 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// A change counts and stays although another record of the name failed.
+func TestRecordPartOfAHost(t *testing.T) {
+	s := New(Config{})
+	part := set("a.example.com.", "", "192.0.2.1")
+	part.Err = failed("", service.DNSRefused).Err
+	s.Record(entry(start, part))
+	h := mustHost(t, s, "a.example.com.")
+	if h.Submissions != 1 || h.Changes != 1 || h.Failures != 1 || h.LastResult != "failed" || !h.Changed.Equal(start) {
+		t.Errorf("got %+v", h)
+	}
+	if got := fmt.Sprint(h.Current); got != "[{A [192.0.2.1]}]" || len(h.Log) != 1 {
+		t.Errorf("current %s, log %v", got, h.Log)
+	}
+	latest, _ := s.Latest(context.Background(), nil, 0, 10)
+	if len(latest) != 1 || latest[0].Result != "failed" || latest[0].Message == "" || fmt.Sprint(latest[0].Records[0].New) != "[192.0.2.1]" {
+		t.Errorf("latest %+v", latest)
+	}
+	// The next one fails in the same way and changes nothing, which is news.
+	part = set("a.example.com.", "192.0.2.1", "192.0.2.1")
+	part.Err = failed("", service.DNSRefused).Err
+	s.Record(entry(start.Add(time.Minute), part))
+	if h := mustHost(t, s, "a.example.com."); h.Changes != 1 || h.Failures != 2 || !h.Changed.Equal(start) {
+		t.Errorf("got %+v", h)
+	}
+	if latest, _ := s.Latest(context.Background(), nil, 0, 10); len(latest) != 2 || len(latest[0].Records[0].Old) != 1 {
+		t.Errorf("latest %+v", latest)
+	}
+}
+
 func TestRecordDeletion(t *testing.T) {
 	s := New(Config{})
 	s.Record(entry(start, set("a.example.com.", "", "192.0.2.1")))

@@ -163,6 +163,11 @@ type submission struct {
 	Repeats uint64
 }
 
+// changed tells whether the submission changed a value, which a failed one may have.
+func (s *submission) changed() bool {
+	return slices.ContainsFunc(s.Records, func(c Change) bool { return !slices.Equal(c.Old, c.New) })
+}
+
 // submissionAt returns the submission of that number if it still is in the ring.
 func (s *Store) submissionAt(n uint64) *submission {
 	if n >= s.next || s.next-n > uint64(len(s.latest)) {

@@ -101,7 +101,7 @@ func changed(c history.Change) bool { return !slices.Equal(c.Old, c.New) }
 func what(s history.Submission) string {
 	var parts []string
 	for _, c := range s.Records {
-		if s.Result == history.Updated.String() && changed(c) {
+		if changed(c) {
 			parts = append(parts, c.Type+" "+values(c.Old)+" -> "+values(c.New))
 		} else {
 			parts = append(parts, c.Type+" "+values(c.New))

@@ -135,19 +135,21 @@ func (p *plan) outcomes(n int) (hosts, lan []HostOutcome) {
 	return all[:n], all[n:]
 }
 
-// records turns the results of one name into records, or into its first error.
-func (w *zoneWork) records(from, to int) ([]Record, *Error) {
-	records := make([]Record, 0, to-from)
+// records turns the results of one name into records and its first error.
+func (w *zoneWork) records(from, to int) (records []Record, failure *Error) {
+	records = make([]Record, 0, to-from)
 	for i := from; i < to; i++ {
 		r := &w.results[i]
-		if r.Err != nil {
-			return nil, dnsError(r.Err)
+		switch {
+		case r.Err == nil:
+			records = append(records, Record{
+				Type: w.changes[i].Type, Old: r.Old, New: r.New, TTL: r.TTL, Changed: r.Changed, Proven: r.Proven,
+			})
+		case failure == nil:
+			failure = dnsError(r.Err)
 		}
-		records = append(records, Record{
-			Type: w.changes[i].Type, Old: r.Old, New: r.New, TTL: r.TTL, Changed: r.Changed, Proven: r.Proven,
-		})
 	}
-	return records, nil
+	return records, failure
 }
 
 // busyRetry is what a client is told to wait when a queue is full: about the

@@ -199,6 +199,27 @@ func TestTXT(t *testing.T) {
 	}
 }
 
+// What was changed stands in the outcome although something else failed.
+func TestPartOfAHost(t *testing.T) {
+	f := newFixture(t)
+	f.dyn.errs["_acme-challenge.home.dyn.test."] = &dnsupdate.Error{Kind: dnsupdate.Refused}
+	home := pointed("home.dyn.test")
+	home.TXT = set("x")
+	for i, want := range []string{"A []>[192.0.2.1]", "A [192.0.2.1]>[192.0.2.1]"} {
+		out := f.do(t, "secret", Submission{Hosts: []Host{home, home}})
+		if changed := i == 0; out.Changed() != changed {
+			t.Errorf("changed: %t, want %t", out.Changed(), changed)
+		}
+		for _, h := range out.Hosts {
+			err := h.Err
+			h.Err = nil
+			if reason(err) != DNSRefused || line(h) != "home.dyn.test. "+want {
+				t.Errorf("got %s, %v", line(h), err)
+			}
+		}
+	}
+}
+
 // An address of the other family can leave nothing to do.
 func TestNothingToDo(t *testing.T) {
 	f := newFixture(t)

@@ -119,7 +119,8 @@ type HostOutcome struct {
 	Zone string
 	// Records are what the nameserver confirmed, A before AAAA before TXT.
 	Records []Record
-	// Err is set if this name was refused or failed; Records is then empty.
+	// Err is set if this name was refused, or if one of its records failed. The
+	// others stand in Records all the same: they may have been changed.
 	Err *Error
 }
 

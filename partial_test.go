@@ -1,0 +1,85 @@
+package dyndns
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/pages"
+)
+
+// What was changed stands in log, metrics, events and history although the reply
+// is that of what failed.
+func TestPartlyDenied(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	events := make(chan string, 10)
+	record(t, func(e caddy.Event) { events <- eventText(e) })
+	ns := dnstest.NewServer(dnstest.Zone{
+		Name: "dyn.example.com.", Keys: []dnstest.Key{testKey},
+		Allow: func(_, _ string, rrtype uint16) bool { return rrtype != dns.TypeTXT },
+	})
+	t.Cleanup(ns.Close)
+	s := serve(t, adminOn+recordEvents, historySite(ns.Addr()))
+	before := s.scrape()
+
+	got := s.get(s.http + "/update?domains=home&token=" + homeToken + "&ip=192.0.2.1&txt=x")
+	if got.status != 503 || got.body != "KO" {
+		t.Errorf("got %d %q", got.status, got.body)
+	}
+	if !slices.ContainsFunc(ns.Zone("dyn.example.com.").Records(), func(r string) bool { return strings.HasSuffix(r, " A 192.0.2.1") }) {
+		t.Fatalf("the zone holds %q", ns.Zone("dyn.example.com.").Records())
+	}
+
+	entries := apiEntries(t, s.log())
+	if len(entries) != 1 {
+		t.Fatalf("%d entries", len(entries))
+	}
+	host := entries[0]["hosts"].([]any)[0].(map[string]any)
+	if records := fmt.Sprint(host["records"]); entries[0]["result"] != "failed" || host["result"] != "failed" ||
+		host["reason"] != "dns_refused" || records != "[map[changed:true new:192.0.2.1 old: ttl:300 type:A]]" {
+		t.Errorf("logged: %v", entries[0])
+	}
+
+	after := s.scrape()
+	for name, want := range map[string]float64{
+		`caddy_dyndns_records_changed_total{type="A",zone="dyn.example.com."}`:   1,
+		`caddy_dyndns_records_changed_total{type="TXT",zone="dyn.example.com."}`: 0,
+		`caddy_dyndns_requests_total{dialect="duckdns",result="failed"}`:         1,
+	} {
+		if grown := after[name] - before[name]; grown != want {
+			t.Errorf("%s grew by %v, want %v", name, grown, want)
+		}
+	}
+
+	var told []string
+	for range 2 {
+		name, data, _ := strings.Cut(receive(t, events, "event"), " ")
+		told = append(told, name)
+		if name == eventUpdated && !strings.Contains(data, " new=192.0.2.1 ") {
+			t.Errorf("event with %s", data)
+		}
+	}
+	if slices.Sort(told); !slices.Equal(told, []string{eventRefused, eventUpdated}) {
+		t.Errorf("events %q", told)
+	}
+
+	var kept struct {
+		Changes, Failures uint64
+		Current           []struct{ Values []string }
+	}
+	s.page(pages.PathHosts+"?fqdn=home.dyn.example.com", homeToken, &kept)
+	if kept.Changes != 1 || kept.Failures != 1 || len(kept.Current) != 1 || kept.Current[0].Values[0] != "192.0.2.1" {
+		t.Errorf("the history has %+v", kept)
+	}
+	for accept, want := range map[string]string{"text/plain": "failed  A none -> 192.0.2.1; ", "text/html": " → "} {
+		latest := s.ask("GET", pagesHost, pages.PathLatest, basicAuth("any", homeToken), "Accept: "+accept).body
+		if !strings.Contains(latest, want) {
+			t.Errorf("the latest submissions are %s", latest)
+		}
+	}
+}
