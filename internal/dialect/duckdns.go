@@ -139,11 +139,11 @@ func (d *duckdns) Reply(out service.Outcome) Reply {
 		return reply
 	}
 	failed := false
-	for i := range out.Hosts {
-		if err := out.Hosts[i].Err; err != nil {
+	for h := range out.Names() {
+		if h.Err != nil {
 			failed = true
-			reply.Status = max(reply.Status, duckdnsStatus(err))
-			reply.setHeader(err, reply.Status)
+			reply.Status = max(reply.Status, duckdnsStatus(h.Err))
+			reply.setHeader(h.Err, reply.Status)
 		}
 	}
 	if failed {

@@ -46,6 +46,18 @@ func TestDuckDNSSubmission(t *testing.T) {
 	}
 }
 
+// DuckDNS has no LAN hosts; if it had, OK would have to be true of them.
+func TestDuckDNSReplyOfLAN(t *testing.T) {
+	call, _ := Match(get(t, "/update?domains=a"), Options{})
+	reply := call.Reply(service.Outcome{
+		Hosts: []service.HostOutcome{host("a.", record(a, "", "192.0.2.1"))},
+		LAN:   []service.HostOutcome{failed("n.", service.DNSTimeout, "m")},
+	})
+	if got := fmt.Sprint(reply.Status, " ", string(reply.Body)); got != "503 KO" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestDuckDNSReply(t *testing.T) {
 	changed := host("a.", record(a, "", "192.0.2.1"))
 	kept := host("b.", record(a, "192.0.2.1", "192.0.2.1"), record(aaaa, "2001:db8::1", "2001:db8::1"))

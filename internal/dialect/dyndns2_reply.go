@@ -15,7 +15,7 @@ func (d *dyndns2) Reply(out service.Outcome) Reply {
 		reply.refuseDyndns2(out.Err, d.hosts)
 		return reply
 	}
-	lanChanged := (&service.Outcome{LAN: out.LAN}).Changed()
+	lanChanged, lanFailure := (&service.Outcome{LAN: out.LAN}).Changed(), lanFailure(out.LAN)
 	succeeded := false
 	var failure *service.Error
 	b := make([]byte, 0, 128)
@@ -24,11 +24,15 @@ func (d *dyndns2) Reply(out service.Outcome) Reply {
 			b = append(b, '\n')
 		}
 		h := &out.Hosts[i]
-		if h.Err != nil {
-			word, status := dyndns2Word(h.Err)
+		err := h.Err
+		if err == nil {
+			err = lanFailure
+		}
+		if err != nil {
+			word, status := dyndns2Word(err)
 			b = append(b, word...)
 			if status == http.StatusServiceUnavailable {
-				failure = h.Err
+				failure = err
 			}
 			continue
 		}
@@ -43,6 +47,29 @@ func (d *dyndns2) Reply(out service.Outcome) Reply {
 	}
 	reply.Body = b
 	return reply
+}
+
+// lanFailure returns why the client has to ask again although its own hosts
+// succeeded, nil if all LAN hosts did too. They have no lines: a client that reads
+// good or nochg would take the prefix for published and send it never again.
+func lanFailure(lan []service.HostOutcome) (failure *service.Error) {
+	for i := range lan {
+		err := lan[i].Err
+		if err == nil {
+			continue
+		}
+		switch word, _ := dyndns2Word(err); word {
+		case "911": // the same request may succeed later
+			return err
+		case "dnserr":
+		default: // would be about the host that the client named
+			err = &service.Error{Reason: service.DNSRefused, Message: err.Message}
+		}
+		if failure == nil {
+			failure = err
+		}
+	}
+	return failure
 }
 
 // refuseDyndns2 answers a request that was refused whole. What concerns an

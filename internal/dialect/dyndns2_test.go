@@ -135,6 +135,8 @@ func TestDyndns2Reply(t *testing.T) {
 	busy := failed("b.", service.DNSBusy, "m")
 	busy.Err.RetryAfter = 10 * time.Second
 	txt := record(dnsupdate.TypeTXT, "", "x")
+	part := host("h.", record(a, "", "192.0.2.1"))
+	part.Err = &service.Error{Reason: service.DNSRefused, Message: "no"}
 	tests := []struct {
 		name  string
 		hosts []service.HostOutcome
@@ -150,6 +152,17 @@ func TestDyndns2Reply(t *testing.T) {
 		{"only addresses are told", []service.HostOutcome{host("h.", txt)}, nil, "200 good", ""},
 		{"a LAN host changed", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{host("n.", record(aaaa, "", "2001:db8::2"))}, "200 good 192.0.2.2", ""},
 		{"a LAN host did not change", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{host("n.", record(aaaa, "2001:db8::2", "2001:db8::2"))}, "200 nochg 192.0.2.2", ""},
+		{"a LAN host could not be changed in time", []service.HostOutcome{host("h.", record(a, "192.0.2.1", "192.0.2.2"))}, []service.HostOutcome{failed("n.", service.DNSTimeout, "m")}, "503 911", ""},
+		{"a LAN host was refused, another changed", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))},
+			[]service.HostOutcome{host("m.", record(aaaa, "", "2001:db8::2")), failed("n.", service.DNSRefused, "m")}, "503 dnserr", ""},
+		{"the prefix does not fit a LAN host", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{failed("n.", service.BadAddress, "m")}, "503 dnserr", ""},
+		{"a LAN host of which this server has no zone", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{failed("n.", service.NoZone, "m")}, "503 dnserr", ""},
+		{"one LAN host may be changed by another try", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))},
+			[]service.HostOutcome{failed("m.", service.BadAddress, "m"), busy, failed("n.", service.DNSConflict, "m")}, "503 911", "10"},
+		{"a LAN host failed beside hosts of every kind", []service.HostOutcome{host("h.", record(a, "192.0.2.1", "192.0.2.2")), failed("y", service.NotGranted, "m"), failed("c", service.DNSConflict, "m"), host("i.", record(a, "192.0.2.2", "192.0.2.2"))},
+			[]service.HostOutcome{failed("n.", service.DNSFailed, "m")}, "503 911\nnohost\ndnserr\n911", ""},
+		{"a LAN host failed of a client whose host is none", []service.HostOutcome{failed("x", service.BadName, "m")}, []service.HostOutcome{failed("n.", service.DNSFailed, "m")}, "200 notfqdn", ""},
+		{"part of a host", []service.HostOutcome{part}, nil, "503 dnserr", ""},
 		{"each its own line", []service.HostOutcome{
 			host("h.", record(a, "192.0.2.1", "192.0.2.2")), failed("x", service.BadName, "m"), failed("y", service.NotGranted, "m"), failed("z", service.NoZone, "m"),
 			failed("c", service.DNSConflict, "m"), failed("d", service.DNSTimeout, "m"), host("i.", record(a, "192.0.2.2", "192.0.2.2")),
