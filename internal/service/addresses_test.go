@@ -2,7 +2,6 @@ package service
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 
@@ -110,7 +109,7 @@ func TestPrivateHint(t *testing.T) {
 	}
 	for _, publicOnly := range []bool{false, true} {
 		f := newFixture(t, func(c *Config) { c.PublicOnly = publicOnly })
-		out := f.do(t, "exact", Submission{Hosts: slices.Clone(sub.Hosts), Detected: sub.Detected})
+		out := f.do(t, "exact", sub)
 		if hint := strings.Contains(out.Err.Message, "private_clients"); hint == publicOnly {
 			t.Errorf("public_only %t: %q", publicOnly, out.Err.Message)
 		}

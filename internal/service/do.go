@@ -10,8 +10,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/access"
 )
 
-// Do carries out a submission for a client that Authenticate found. The wishes of
-// its hosts are changed on the way.
+// Do carries out a submission for a client that Authenticate found.
 func (s *Service) Do(ctx context.Context, client *access.Client, sub Submission) Outcome {
 	out := Outcome{Client: client.Name}
 	if sub.Check {

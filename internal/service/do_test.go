@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -229,6 +230,28 @@ func TestNothingToDo(t *testing.T) {
 	})
 	if got := lines(out.Hosts); out.Err != nil || !slices.Equal(got, []string{"home.dyn.test."}) || f.written() > 0 {
 		t.Errorf("got %v, %q and %d messages", out.Err, got, f.written())
+	}
+}
+
+// A submission may be carried out again, for another client or from another address.
+func TestSubmissionIsNotChanged(t *testing.T) {
+	f := newFixture(t)
+	detect := Wish{Action: Detect, Else: Keep}
+	hosts := []Host{{Name: "router.dyn.test", A: detect, AAAA: detect}, {Name: "_.dyn.test", AAAA: detect}}
+	before := slices.Clone(hosts)
+	sub := Submission{Hosts: hosts, Prefix: netip.MustParsePrefix("2001:db8::/56")}
+	for _, address := range []string{"192.0.2.7", "2001:db8::7", "192.0.2.8"} {
+		sub.Detected = netip.MustParseAddr(address)
+		out := f.do(t, "router", sub)
+		if err := out.Hosts[0].Err; err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(hosts, before) {
+			t.Fatalf("from %s: the hosts became %+v", address, hosts)
+		}
+	}
+	if got := f.dyn.get("router.dyn.test.", dnsupdate.TypeA); !slices.Equal(got, []string{"192.0.2.8"}) {
+		t.Errorf("got %q", got)
 	}
 }
 

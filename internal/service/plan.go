@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
@@ -26,6 +27,7 @@ func (s *Service) plan(ctx context.Context, client *access.Client, sub Submissio
 			Message: fmt.Sprintf("ttl %d is not between %d and %d", *sub.TTL, s.MinTTL, s.MaxTTL),
 		}
 	}
+	sub.Hosts = slices.Clone(sub.Hosts) // the caller's are not to be changed
 	for i := range sub.Hosts {
 		if err := s.settle(&sub.Hosts[i].A, dnsupdate.TypeA, sub.Detected); err != nil {
 			return nil, err
