@@ -1,0 +1,280 @@
+//go:build integration && linux
+
+package histories
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/test/nameserver"
+)
+
+const (
+	// perName is how often a name is changed: what is to be searched grows fast.
+	perName = 32
+	// perMille of the messages meet with a mishap.
+	perMille = 40
+	// perFault is after how many operations something befalls a nameserver or a Caddy.
+	perFault = 1500
+)
+
+// zonesOf is how many zones a nameserver has. They are hit by mishaps one by one;
+// names change together only within a zone, and an old message can be applied only
+// while all of its prerequisites hold.
+func zonesOf(kind nameserver.Kind) int {
+	if kind == nameserver.PowerDNS {
+		// It takes 20 TCP connections (max-tcp-connections).
+		return 4
+	}
+	return 12
+}
+
+// values are few, so that clients write equal ones and old ones come back.
+var values = []string{"", "192.0.2.1", "192.0.2.2", "192.0.2.3"}
+
+// side is a nameserver, the way from each Caddy to each of its zones, and what is
+// known about its names.
+type side struct {
+	*testing.T
+	run     *run
+	server  *nameserver.Server
+	key     nameserver.Key
+	zones   []string
+	proxies [][]*dnstest.Proxy // by Caddy and zone
+
+	mu        sync.Mutex
+	histories map[string]history
+	incidents map[string][]incident // by zone; of the nameserver and the Caddys by ""
+	counts    map[string]int
+	refusals  map[string]int // by what was said
+
+	done  atomic.Int64
+	took  time.Duration
+	turns turns
+}
+
+func newSide(t *testing.T, r *run, kind nameserver.Kind) *side {
+	s := &side{
+		T: t, run: r, key: nameserver.NewKey("ddns-key"),
+		histories: map[string]history{}, incidents: map[string][]incident{}, counts: map[string]int{}, refusals: map[string]int{}, turns: newTurns(),
+	}
+	var config nameserver.Config
+	for i := range zonesOf(kind) {
+		s.zones = append(s.zones, fmt.Sprintf("z%d.%s.example.com", i, strings.ToLower(string(kind))))
+		config.Zones = append(config.Zones, nameserver.Zone{Name: s.zones[i], Key: s.key})
+	}
+	s.server = nameserver.Run(t, kind, config)
+	return s
+}
+
+// route makes the way from a Caddy to the zones, and says it in its Caddyfile.
+func (s *side) route(instance int) string {
+	var text strings.Builder
+	var proxies []*dnstest.Proxy
+	for i, zone := range s.zones {
+		p := dnstest.NewProxy(s.server.Addr())
+		s.Cleanup(p.Close)
+		where := "proxy " + caddyName(instance)
+		p.SetFault(misfortune(s.run.seed, uint64(instance*len(s.zones)+i), perMille, s.run.late, func(m mishap) {
+			now := s.run.now()
+			s.note(zone, incident{where, m.name, now, now})
+		}))
+		proxies = append(proxies, p)
+		fmt.Fprintf(&text, "zone %s {\ntsig_key %s %s %s\nnameserver %s\n}\n", zone, s.key.Name, s.key.Algorithm, s.key.Secret, p.Addr())
+	}
+	s.proxies = append(s.proxies, proxies)
+	return text.String()
+}
+
+func caddyName(instance int) string { return string(rune('a' + instance)) }
+
+// note counts a fault and keeps it for the description of a violation.
+func (s *side) note(zone string, i incident) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[i.what]++
+	s.incidents[zone] = append(s.incidents[zone], i)
+}
+
+// load changes all names of the zones.
+func (s *side) load(operations int) {
+	var wg sync.WaitGroup
+	for i, zone := range s.zones {
+		names := operations/perName/len(s.zones) + 1
+		wg.Go(func() {
+			random := rand.New(rand.NewPCG(s.run.seed, uint64(1000+i)))
+			for n := 0; n < names; {
+				batch := make([]string, min(1+i%3, names-n))
+				for k := range batch {
+					batch[k] = fmt.Sprintf("h%d.%s", n+k, zone)
+				}
+				n += len(batch)
+				s.change(zone, batch, random.Uint64())
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// change lets clients change the names at once.
+func (s *side) change(zone string, names []string, seed uint64) {
+	var wg sync.WaitGroup
+	random := rand.New(rand.NewPCG(seed, 0))
+	for i, name := range names {
+		clients := 4 + random.IntN(5)
+		for client := range clients {
+			c := s.run.caddys[client%len(s.run.caddys)]
+			wg.Go(func() {
+				random := rand.New(rand.NewPCG(seed, uint64(1+i<<8+client)))
+				for round := range perName / clients {
+					value := values[random.IntN(len(values))]
+					if random.IntN(2) == 0 {
+						// What others write in the same round, through another Caddy too.
+						value = values[(seed>>(2*i)+uint64(round)*7/3)%uint64(len(values))]
+					}
+					s.update(c, fmt.Sprintf("%s/%d", c.name, client), name, value)
+				}
+			})
+		}
+	}
+	if random.IntN(4) == 0 {
+		wg.Go(func() { s.nsupdate(zone, names, random) })
+	}
+	wg.Wait()
+}
+
+// update makes one request and enters what came of it.
+func (s *side) update(c *caddy, client, name, value string) {
+	call := s.run.now()
+	o, err := c.update(name, value)
+	o.client, o.call, o.reply = client, call, s.run.now()
+	s.enter(name, o, err)
+	s.turns.advance(s.done.Add(1))
+	s.run.turns.advance(s.run.done.Add(1))
+}
+
+// enter adds an operation to the history of its name.
+func (s *side) enter(name string, o operation, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case errors.Is(err, errRefused):
+		s.counts["refused"]++
+		s.refusals[strings.ReplaceAll(err.Error(), name, "NAME")]++
+		return
+	case err != nil:
+		s.Error(err)
+		return
+	case o.effect == proven:
+		s.counts["ok"]++
+	case o.effect == written && o.client != "nsupdate":
+		s.counts["unproven"]++
+	case o.effect == unknown:
+		s.counts["unknown"]++
+	}
+	if o.client == "nsupdate" {
+		s.counts["nsupdate"]++
+	}
+	s.histories[name] = append(s.histories[name], o)
+}
+
+// nsupdate writes the names blindly in one message, past the proxies.
+func (s *side) nsupdate(zone string, names []string, random *rand.Rand) {
+	host, port, _ := strings.Cut(s.server.Addr(), ":")
+	script := fmt.Sprintf("server %s %s\nzone %s\n", host, port, zone)
+	var blind []string
+	for _, name := range names {
+		value := values[random.IntN(len(values))]
+		script += "update delete " + name + " A\n"
+		if value != "" {
+			script += "update add " + name + " 300 A " + value + "\n"
+		}
+		blind = append(blind, value)
+	}
+	// Over TCP, because over UDP it sends a message again.
+	cmd := exec.Command("nsupdate", "-v", "-t", strconv.Itoa(int(timeout.Seconds())), "-y", s.key.Algorithm+":"+s.key.Name+":"+s.key.Secret)
+	cmd.Stdin = strings.NewReader(script + "send\n")
+	call := s.run.now()
+	out, err := cmd.CombinedOutput()
+	now := s.run.now()
+	for i, name := range names {
+		o := operation{client: "nsupdate", call: call, reply: now, new: blind[i], effect: written}
+		if err != nil {
+			o.effect, o.unknownCause = unknown, strings.TrimSpace(string(out))
+		}
+		s.enter(name, o, nil)
+	}
+}
+
+// disturb strikes the nameserver.
+func (s *side) disturb() {
+	random := rand.New(rand.NewPCG(s.run.seed, 2000))
+	s.run.strike(s.T, s.turns, "nameserver", random, []blow{
+		{"kill -9", func() error {
+			s.server.Kill()
+			return s.restart()
+		}},
+		{"stop", func() error {
+			s.server.Stop()
+			<-time.After(between(random, 100*time.Millisecond, timeout))
+			s.server.Continue()
+			return nil
+		}},
+		{"restart", func() error {
+			s.server.Close()
+			return s.restart()
+		}},
+	}, func(i incident) { s.note("", i) })
+}
+
+func (s *side) restart() error {
+	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
+	defer cancel()
+	return s.server.Restart(ctx)
+}
+
+// settle waits until nothing is on its way any more, and reads all names.
+func (s *side) settle() {
+	for _, proxies := range s.proxies {
+		for _, p := range proxies {
+			p.Drain()
+		}
+	}
+	for _, zone := range s.zones {
+		// Knot processes what a client left behind after its connection has ended,
+		// and in the order in which it came.
+		if rcode := s.server.MustAdd(s, zone, "last."+zone+". 60 TXT last", &s.key); rcode != "NOERROR" {
+			s.Errorf("%s: %s", zone, rcode)
+		}
+	}
+	for name, h := range s.histories {
+		m := new(dns.Msg)
+		m.SetQuestion(dns.Fqdn(name), dns.TypeA)
+		call := s.run.now()
+		answer, err := s.server.Exchange(m, &s.key)
+		if err != nil || answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError {
+			s.Errorf("%s: %v %v", name, answer, err)
+			continue
+		}
+		var found []string
+		for _, r := range answer.Answer {
+			if a, ok := r.(*dns.A); ok {
+				found = append(found, a.A.String())
+			}
+		}
+		value := join(found)
+		s.histories[name] = append(h, operation{client: "last read", call: call, reply: s.run.now(), old: value, new: value, effect: proven})
+	}
+}
