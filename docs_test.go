@@ -108,11 +108,9 @@ func TestDocumentedMetrics(t *testing.T) {
 func TestDocumentedFields(t *testing.T) {
 	page := readDoc(t, "logging.md")
 	words := []string{logMessage, eventUpdated, eventDeleted, eventRefused}
-	for r := range results {
-		words = append(words, r.String())
-	}
+	words = append(words, service.Results[:]...)
 	for reason := service.NoCredential; reason <= service.DNSBusy; reason++ {
-		words = append(words, reasonWord(reason))
+		words = append(words, reason.String())
 	}
 	logging, err := os.ReadFile("logging.go")
 	if err != nil {

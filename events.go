@@ -157,7 +157,7 @@ func eventsOf(r *http.Request, dialect string, o *service.Outcome) []event {
 	}
 	refuse := func(host, zone string, err *service.Error) {
 		add(eventRefused, map[string]any{
-			"host": host, "zone": zone, "reason": reasonWord(err.Reason), "message": escapeControls(err.Message),
+			"host": host, "zone": zone, "reason": err.Reason.String(), "message": escapeControls(err.Message),
 		})
 	}
 	if o.Err != nil {
@@ -173,10 +173,10 @@ func eventsOf(r *http.Request, dialect string, o *service.Outcome) []event {
 				"host": h.Name, "zone": h.Zone, "type": rec.Type.String(),
 				"old": strings.Join(rec.Old, ","), "new": strings.Join(rec.New, ","), "ttl": rec.TTL,
 			}
-			switch recordResult(rec) {
-			case updated:
+			switch rec.Result() {
+			case service.Updated:
 				add(eventUpdated, data)
-			case deleted:
+			case service.Deleted:
 				add(eventDeleted, data)
 			}
 		}

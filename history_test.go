@@ -135,7 +135,7 @@ func TestHistoryHoldsNoSecret(t *testing.T) {
 
 func TestHistoryObjectsThatCannotBeRead(t *testing.T) {
 	const instance = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
-	const whole = `{"version":1,"hosts":[{"name":"home.dyn.example.com.","first":1,"last":4102444800,"submissions":40,"result":1}],"latest":[]}`
+	const whole = `{"version":2,"hosts":[{"name":"home.dyn.example.com.","first":1,"last":4102444800,"submissions":40,"result":"unchanged"}],"latest":[]}`
 	rows := []struct {
 		name, object, content string
 		want                  uint64
@@ -143,7 +143,7 @@ func TestHistoryObjectsThatCannotBeRead(t *testing.T) {
 	}{
 		{"another instance's", "other", whole, 41, ""},
 		{"another instance's, cut in half", "other", whole[:len(whole)/2], 1, "other.json"},
-		{"another instance's of another version", "other", strings.Replace(whole, `"version":1`, `"version":2`, 1), 1, "version 2"},
+		{"another instance's of another version", "other", strings.Replace(whole, `"version":2`, `"version":1`, 1), 1, "version 1"},
 		{"its own", instance, whole, 41, ""},
 		{"its own, cut in half", instance, whole[:len(whole)/2], 1, instance},
 		{"its own, empty", instance, "", 1, instance},

@@ -22,15 +22,16 @@ const logMessage = "answered request"
 // maxUserAgent is how many characters of the User-Agent header are logged.
 const maxUserAgent = 80
 
-func (h *Handler) logRequest(r *http.Request, dialect string, worst result, o *service.Outcome, status int, took time.Duration) {
-	entry := h.logger.Check(logLevel(worst), logMessage)
+func (h *Handler) logRequest(r *http.Request, dialect string, o *service.Outcome, status int, took time.Duration) {
+	result := o.Result()
+	entry := h.logger.Check(logLevel(result), logMessage)
 	if entry == nil {
 		return
 	}
 	fields := make([]zap.Field, 0, 14)
 	fields = append(fields,
 		zap.String("dialect", dialect),
-		zap.String("result", worst.String()),
+		zap.String("result", result.String()),
 		zap.Int("status", status),
 		zap.Duration("duration", took),
 		zap.String("client_ip", clientText(r)),
@@ -65,13 +66,13 @@ func clientText(r *http.Request) string {
 	return ""
 }
 
-func logLevel(r result) zapcore.Level {
+func logLevel(r service.Result) zapcore.Level {
 	switch r {
-	case unchanged:
+	case service.Unchanged:
 		return zapcore.DebugLevel
-	case refused:
+	case service.Refused:
 		return zapcore.WarnLevel
-	case failed:
+	case service.Failed:
 		return zapcore.ErrorLevel
 	}
 	return zapcore.InfoLevel
@@ -130,7 +131,7 @@ func (h *loggedHost) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	if h.Zone != "" {
 		enc.AddString("zone", h.Zone)
 	}
-	enc.AddString("result", hostResult((*service.HostOutcome)(h)).String())
+	enc.AddString("result", (*service.HostOutcome)(h).Result().String())
 	if h.Err != nil {
 		if err := (loggedError{h.Err}).MarshalLogObject(enc); err != nil || len(h.Records) == 0 {
 			return err
@@ -166,7 +167,7 @@ func (r *loggedRecord) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 type loggedError struct{ *service.Error }
 
 func (e loggedError) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	enc.AddString("reason", reasonWord(e.Reason))
+	enc.AddString("reason", e.Reason.String())
 	message := e.Message
 	if e.Cause != nil && e.Cause.Error() != message {
 		message += ": " + e.Cause.Error()
@@ -191,7 +192,7 @@ type loggedCheck service.ZoneCheck
 
 func (c *loggedCheck) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddString("zone", c.Zone)
-	enc.AddString("result", checkResult((*service.ZoneCheck)(c)).String())
+	enc.AddString("result", (*service.ZoneCheck)(c).Result().String())
 	for _, step := range c.Steps {
 		if step.Err != nil {
 			enc.AddString("error", escapeControls(step.Name+": "+step.Err.Error()))

@@ -62,8 +62,8 @@ func registerMetrics(registry *prometheus.Registry) error {
 }
 
 // countRequest counts one answered request.
-func countRequest(dialect string, worst result, o *service.Outcome) {
-	requestCount.WithLabelValues(dialect, worst.String()).Inc()
+func countRequest(dialect string, o *service.Outcome) {
+	requestCount.WithLabelValues(dialect, o.Result().String()).Inc()
 	if o.Err != nil {
 		switch o.Err.Reason {
 		case service.NoCredential:

@@ -11,7 +11,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(good)
 	f.Add(good[:len(good)/2])
-	f.Add([]byte(`{"version":1,"hosts":[{"name":"a.","log":"AAAAAA==","current":{"A":{"at":9}}}]}`))
+	f.Add([]byte(`{"version":2,"hosts":[{"name":"a.","log":"AAAAAA==","current":{"A":{"at":9}}}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		hosts, latest, err := decode(data, start, 10)
 		if err != nil {

@@ -105,7 +105,7 @@ func (s *Store) Record(e Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for o := range e.Outcome.Names() {
-		if o.Err == nil || o.Err.Reason >= service.DNSConflict {
+		if o.Err == nil || o.Err.Reason.FromDNS() {
 			s.record(at, from, o)
 		}
 	}
@@ -128,28 +128,25 @@ func (s *Store) record(at int64, from origin, o *service.HostOutcome) {
 	h.last = at
 	h.first = min(h.first, at) // a clock that was set back
 	h.submissions++
-	changed := false
+	result, written := o.Result(), false
+	if result == service.Failed {
+		h.failures++
+	}
 	for i := range o.Records {
 		r := &o.Records[i]
 		if h.setCurrent(r, at) {
 			news = true
 		}
 		if r.Changed {
-			changed = true
+			written = true
 			h.log = appendChange(h.log, at, r)
 		}
 	}
-	result := Unchanged
-	if changed {
-		result = Updated
+	if written {
 		h.changes++
 		h.changed = at
 	}
-	if o.Err != nil {
-		result = Failed
-		h.failures++
-	}
-	news = news || changed || result != h.lastResult
+	news = news || written || result != h.lastResult
 	h.lastResult = result
 	message := failure(o)
 	// A repeat is counted in its predecessor's line, so that a chatty router

@@ -118,13 +118,30 @@ func TestRecordDeletion(t *testing.T) {
 	}
 }
 
-func TestRecordIgnoresRefusals(t *testing.T) {
-	for reason := service.NoCredential; reason < service.DNSConflict; reason++ {
+func TestRecordRefusals(t *testing.T) {
+	recorded := map[service.Reason]string{
+		service.DNSConflict: "refused", service.DNSRefused: "failed", service.DNSFailed: "failed",
+		service.DNSTimeout: "failed", service.DNSBusy: "failed",
+	}
+	for reason := service.NoCredential; reason <= service.DNSBusy; reason++ {
 		s := New(Config{})
 		s.Record(entry(start, failed("a.example.com.", reason)))
-		if _, total := s.Hosts(context.Background(), nil, 0, 10); total != 0 {
-			t.Errorf("reason %d was recorded", reason)
+		h, ok := s.Host(context.Background(), "a.example.com.")
+		if want := recorded[reason]; ok != (want != "") || ok && h.LastResult != want || (h.Failures > 0) != (want == "failed") {
+			t.Errorf("%s: recorded %v, %+v", reason, ok, h)
 		}
+	}
+}
+
+// A name may have both: a record that was written and one that was not.
+func TestRecordPartOfAName(t *testing.T) {
+	s := New(Config{})
+	half := set("a.example.com.", "", "192.0.2.1")
+	half.Err = &service.Error{Reason: service.DNSTimeout, Message: "no answer"}
+	s.Record(entry(start, half))
+	h := mustHost(t, s, "a.example.com.")
+	if h.LastResult != "failed" || h.Failures != 1 || h.Changes != 1 || len(h.Log) != 1 || !h.Changed.Equal(start) || fmt.Sprint(h.Current) != "[{A [192.0.2.1]}]" {
+		t.Errorf("got %+v", h)
 	}
 }
 

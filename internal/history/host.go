@@ -17,29 +17,6 @@ const (
 	maxValues  = 8  // of one RRset
 )
 
-// Result is what became of a submission.
-type Result uint8
-
-// The results of a submission.
-const (
-	Unchanged Result = iota + 1
-	Updated
-	Failed
-)
-
-// String returns the word that the pages show.
-func (r Result) String() string {
-	switch r {
-	case Unchanged:
-		return "unchanged"
-	case Updated:
-		return "updated"
-	case Failed:
-		return "failed"
-	}
-	return "unknown"
-}
-
 // origin is who submitted and from where.
 type origin struct {
 	client string
@@ -56,7 +33,7 @@ type host struct {
 	submissions, changes, failures uint64
 	current                        [len(types)]current
 	log                            []byte // see appendChange
-	lastResult                     Result
+	lastResult                     service.Result
 
 	slot         int
 	latest       uint64 // number of its last submission in the ring
@@ -157,7 +134,7 @@ type submission struct {
 	At      int64
 	Name    string
 	origin  origin
-	Result  Result
+	Result  service.Result
 	Records []Change
 	Message string
 	Repeats uint64

@@ -10,10 +10,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
 // formatVersion is raised when an older reader would misunderstand the object.
-const formatVersion = 1
+const formatVersion = 2
 
 // snapshot is the object of one instance as it stands in the storage.
 type snapshot struct {
@@ -30,14 +32,14 @@ type storedOrigin struct {
 }
 
 type storedHost struct {
-	Name        string `json:"name"`
-	First       int64  `json:"first"`
-	Last        int64  `json:"last"`
-	Changed     int64  `json:"changed,omitempty"`
-	Submissions uint64 `json:"submissions"`
-	Changes     uint64 `json:"changes,omitempty"`
-	Failures    uint64 `json:"failures,omitempty"`
-	Result      Result `json:"result"`
+	Name        string         `json:"name"`
+	First       int64          `json:"first"`
+	Last        int64          `json:"last"`
+	Changed     int64          `json:"changed,omitempty"`
+	Submissions uint64         `json:"submissions"`
+	Changes     uint64         `json:"changes,omitempty"`
+	Failures    uint64         `json:"failures,omitempty"`
+	Result      service.Result `json:"result"`
 	storedOrigin
 	Current map[string]storedCurrent `json:"current,omitempty"`
 	Log     []byte                   `json:"log,omitempty"` // packed as in memory
@@ -49,12 +51,12 @@ type storedCurrent struct {
 }
 
 type storedLatest struct {
-	At      int64    `json:"at"`
-	Name    string   `json:"name"`
-	Result  Result   `json:"result"`
-	Repeats uint64   `json:"repeats,omitempty"`
-	Message string   `json:"message,omitempty"`
-	Records []Change `json:"records,omitempty"`
+	At      int64          `json:"at"`
+	Name    string         `json:"name"`
+	Result  service.Result `json:"result"`
+	Repeats uint64         `json:"repeats,omitempty"`
+	Message string         `json:"message,omitempty"`
+	Records []Change       `json:"records,omitempty"`
 	storedOrigin
 }
 

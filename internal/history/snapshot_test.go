@@ -229,7 +229,7 @@ func TestUnusableObjects(t *testing.T) {
 	}{
 		{"empty", ""},
 		{"half", string(good[:len(good)/2])},
-		{"other version", strings.Replace(string(good), `"version":1`, `"version":2`, 1)},
+		{"other version", strings.Replace(string(good), `"version":2`, `"version":1`, 1)},
 		{"no object", `[1,2]`},
 		{"host without a name", strings.Replace(string(good), `"good."`, `""`, 1)},
 		{"control character in a name", strings.Replace(string(good), `"good."`, `"\u001b[31m"`, 1)},

@@ -55,7 +55,7 @@ func TestTTL(t *testing.T) {
 // line is an outcome as one comparable text.
 func line(h HostOutcome) string {
 	if h.Err != nil {
-		return fmt.Sprintf("%s error %d", h.Name, h.Err.Reason)
+		return fmt.Sprintf("%s error %v", h.Name, h.Err.Reason)
 	}
 	var b strings.Builder
 	b.WriteString(h.Name)

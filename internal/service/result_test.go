@@ -1,0 +1,71 @@
+package service
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+)
+
+func TestResult(t *testing.T) {
+	record := func(changed bool, values ...string) Record { return Record{Changed: changed, New: values} }
+	hosts := func(hosts ...HostOutcome) Outcome { return Outcome{Hosts: hosts} }
+	unchanged, updated, deleted := record(false, "192.0.2.1"), record(true, "192.0.2.1"), record(true)
+	refused, failed := &Error{Reason: DNSConflict}, &Error{Reason: DNSTimeout}
+	step := func(err error) dnsupdate.CheckStep { return dnsupdate.CheckStep{Err: err} }
+	for _, row := range []struct {
+		name    string
+		outcome Outcome
+		want    Result
+	}{
+		{"nothing", Outcome{}, Unchanged},
+		{"in place", hosts(HostOutcome{Records: []Record{unchanged}}), Unchanged},
+		{"removed", hosts(HostOutcome{Records: []Record{unchanged, deleted}}), Deleted},
+		{"written and removed", hosts(HostOutcome{Records: []Record{updated, deleted}}), Updated},
+		{"a host behind the router", Outcome{LAN: []HostOutcome{{Records: []Record{updated}}}}, Updated},
+		{"one name refused", hosts(HostOutcome{Err: refused}, HostOutcome{Records: []Record{updated}}), Refused},
+		{"one record of a name failed", hosts(HostOutcome{Records: []Record{updated}, Err: failed}), Failed},
+		{"refused and failed", hosts(HostOutcome{Err: failed}, HostOutcome{Err: refused}), Failed},
+		{"whole request refused", Outcome{Err: &Error{Reason: NoCredential}}, Refused},
+		{"whole request failed", Outcome{Err: &Error{Reason: DNSBusy}}, Failed},
+		{"checked", Outcome{Checks: []ZoneCheck{{Steps: []dnsupdate.CheckStep{step(nil)}}}}, Checked},
+		{"one zone's check failed", Outcome{Checks: []ZoneCheck{{Steps: []dnsupdate.CheckStep{step(nil), step(errors.New("no"))}}, {}}}, Failed},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := row.outcome.Result(); got != row.want {
+				t.Errorf("got %v, want %v", got, row.want)
+			}
+		})
+	}
+}
+
+func TestResultText(t *testing.T) {
+	for i := range Results {
+		text, err := json.Marshal(Result(i))
+		var back Result
+		if err != nil || json.Unmarshal(text, &back) != nil || back != Result(i) {
+			t.Errorf("%s became %v, %v", text, back, err)
+		}
+	}
+	if err := new(Result).UnmarshalText([]byte("odd")); err == nil {
+		t.Error("an odd word was taken")
+	}
+}
+
+func TestReasons(t *testing.T) {
+	words := make(map[string]bool)
+	for reason := NoCredential; reason <= DNSBusy; reason++ {
+		word := reason.String()
+		if word == "unknown" || words[word] {
+			t.Errorf("reason %d is called %s", reason, word)
+		}
+		words[word] = true
+		if dns := word[:4] == "dns_"; reason.FromDNS() != dns {
+			t.Errorf("%s.FromDNS() is %v", word, !dns)
+		}
+	}
+	if word := Reason(0).String(); word != "unknown" {
+		t.Errorf("no reason is called %s", word)
+	}
+}
