@@ -70,7 +70,7 @@ type zoneStatus struct {
 
 type nameserverStatus struct {
 	Address   string     `json:"address"`
-	Up        bool       `json:"up"`
+	Up        *bool      `json:"up,omitempty"` // nil before it was asked
 	RestsTill *time.Time `json:"rests_till,omitempty"`
 	Latency   float64    `json:"latency_seconds"`
 	LastError string     `json:"last_error,omitempty"`
@@ -83,7 +83,10 @@ func describe(s dnsupdate.Status) zoneStatus {
 		Unmet: s.Counts.Unmet, Denied: s.Counts.Denied, Failed: s.Counts.Failed,
 	}
 	for _, server := range s.Servers {
-		n := nameserverStatus{Address: server.Address, Up: server.Up, Latency: server.Latency.Seconds()}
+		n := nameserverStatus{Address: server.Address, Latency: server.Latency.Seconds()}
+		if server.Seen {
+			n.Up = &server.Up
+		}
 		if !server.Up {
 			n.RestsTill = &server.RestEnds
 		}

@@ -26,6 +26,13 @@ func TestAdminStatus(t *testing.T) {
 	ns := startNameserver(t, "dyn.example.com.")
 	dead := "127.0.0.1:" + freePort(t)
 	s := serve(t, adminOn, plainSite(zoneBlock("dyn.example.com", ns.Addr())+zoneBlock("dead.example.com", dead+" "+ns.Addr())))
+	for _, zone := range s.status().Zones {
+		for _, n := range zone.Nameservers {
+			if n.Up != nil || n.LastError != "" {
+				t.Errorf("before anybody asked: %+v", n)
+			}
+		}
+	}
 	for _, path := range []string{
 		"/update-by-path/12345678/a.dyn.example.com/192.0.2.1",
 		"/update-by-path/12345678/a.dyn.example.com/192.0.2.1",
@@ -41,13 +48,16 @@ func TestAdminStatus(t *testing.T) {
 	if good.Zone != "dyn.example.com." || good.Updates < 2 || good.Failed != 0 || good.Waiting != 0 || len(good.Nameservers) != 1 {
 		t.Errorf("%+v", good)
 	}
-	if n := good.Nameservers[0]; n.Address != ns.Addr() || !n.Up || n.Latency <= 0 || n.LastError != "" || n.RestsTill != nil {
+	if n := good.Nameservers[0]; n.Address != ns.Addr() || n.Up == nil || !*n.Up || n.Latency <= 0 || n.LastError != "" || n.RestsTill != nil {
 		t.Errorf("%+v", n)
 	}
 	if bad.Zone != "dead.example.com." || len(bad.Nameservers) != 2 {
 		t.Fatalf("%+v", bad)
 	}
-	if n := bad.Nameservers[0]; n.Address != dead || n.Up || n.RestsTill == nil || !strings.Contains(n.LastError, "could not be reached") {
+	if bad.Updates != 1 {
+		t.Errorf("%d updates were sent, want 1", bad.Updates)
+	}
+	if n := bad.Nameservers[0]; n.Address != dead || n.Up == nil || *n.Up || n.RestsTill == nil || !strings.Contains(n.LastError, "could not be reached") {
 		t.Errorf("%+v", n)
 	}
 	if got, err := s.do(http.MethodPost, s.admin+"/dyndns/status", ""); err != nil || got.status != http.StatusMethodNotAllowed {

@@ -25,7 +25,7 @@ var (
 		"Requests without a valid credential, by reason.", "reason")
 	exchangeDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: "caddy", Subsystem: "dyndns", Name: "dns_exchange_duration_seconds",
-		Help:    "How long nameservers took to answer, by server and operation.",
+		Help:    "How long exchanges with nameservers took, by server and operation.",
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 	}, []string{"server", "op"})
 	dnsErrorCount = newCounter("dns_errors_total",
@@ -46,6 +46,42 @@ func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
 func collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		requestCount, recordCount, authFailureCount, exchangeDuration, dnsErrorCount, groupSize, poolCollector{},
+	}
+}
+
+// dialects are what stands in a request's label, with the results that each can have.
+var dialects = map[string][]service.Result{
+	"native":  {service.Unchanged, service.Deleted, service.Updated, service.Checked, service.Refused, service.Failed},
+	"dyndns2": {service.Unchanged, service.Deleted, service.Updated, service.Refused, service.Failed},
+	"duckdns": {service.Unchanged, service.Deleted, service.Updated, service.Refused, service.Failed},
+	"pages":   {service.Unchanged, service.Refused},
+}
+
+// The series of the counters begin at zero: an increase from nothing to one is
+// none to Prometheus, and an alert would miss the first failure.
+func init() {
+	for dialect, results := range dialects {
+		for _, result := range results {
+			requestCount.WithLabelValues(dialect, result.String())
+		}
+	}
+	for _, reason := range []string{"missing", "wrong", "throttled"} {
+		authFailureCount.WithLabelValues(reason)
+	}
+}
+
+// countZone begins the series of a zone and its nameservers.
+func countZone(s dnsupdate.Status) {
+	for _, t := range []dnsupdate.Type{dnsupdate.TypeA, dnsupdate.TypeAAAA, dnsupdate.TypeTXT} {
+		recordCount.WithLabelValues(s.Zone, t.String())
+	}
+	for _, server := range s.Servers {
+		for _, op := range []string{"connect", "query", "update"} {
+			exchangeDuration.WithLabelValues(server.Address, op)
+		}
+		for _, kind := range []dnsupdate.Kind{dnsupdate.Refused, dnsupdate.Timeout, dnsupdate.Unreachable} {
+			dnsErrorCount.WithLabelValues(server.Address, kindWord(kind))
+		}
 	}
 }
 
@@ -97,7 +133,7 @@ func dnsHooks() dnsupdate.Hooks {
 		Group: func(_ string, names int) { groupSize.Observe(float64(names)) },
 		Health: func(server string, up bool) {
 			if up {
-				logger().Info("nameserver answers again", zap.String("server", server))
+				logger().Info("nameserver answers", zap.String("server", server))
 			} else {
 				logger().Warn("nameserver does not answer", zap.String("server", server))
 			}
@@ -117,34 +153,28 @@ func dnsHooks() dnsupdate.Hooks {
 	}
 }
 
-// kindWord names a kind of DNS error in the metrics.
+// kindWord names what became of an exchange in the metrics. The engine's other
+// kinds are of changes that it did not send.
 func kindWord(kind dnsupdate.Kind) string {
 	switch kind {
 	case dnsupdate.Refused:
 		return "refused"
-	case dnsupdate.Unreachable:
-		return "unreachable"
 	case dnsupdate.Timeout:
 		return "timeout"
-	case dnsupdate.Busy:
-		return "busy"
-	case dnsupdate.Conflict:
-		return "conflict"
-	case dnsupdate.Invalid:
-		return "invalid"
 	}
-	return "unknown"
+	return "unreachable"
 }
 
 var (
 	queueLengthDesc = prometheus.NewDesc("caddy_dyndns_queue_length",
 		"Changes that wait for the message in flight, by zone.", []string{"zone"}, nil)
 	nameserverUpDesc = prometheus.NewDesc("caddy_dyndns_nameserver_up",
-		"Whether the nameserver answered when it was last asked.", []string{"server"}, nil)
+		"Whether the nameserver answered when it was last asked; absent before the first time.", []string{"server"}, nil)
 )
 
 // poolCollector reads queues and nameservers from the shared state at each
-// scrape: what is no longer configured has no value that could raise an alarm.
+// scrape: what is no longer configured has no value that could raise an alarm, and
+// a nameserver that nobody has asked yet none that could silence one.
 type poolCollector struct{}
 
 func (poolCollector) Describe(descs chan<- *prometheus.Desc) {
@@ -158,9 +188,11 @@ func (poolCollector) Collect(metrics chan<- prometheus.Metric) {
 	for _, status := range zoneStatuses() {
 		queues[status.Zone] += status.Waiting
 		for _, s := range status.Servers {
-			if s.Up || up[s.Address] == 1 {
+			switch {
+			case !s.Seen:
+			case s.Up || up[s.Address] == 1:
 				up[s.Address] = 1
-			} else {
+			default:
 				up[s.Address] = 0
 			}
 		}

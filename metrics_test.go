@@ -2,10 +2,14 @@ package dyndns
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 )
 
 // scrape returns the module's metrics from the admin API, by name with labels.
@@ -38,6 +42,10 @@ func TestMetrics(t *testing.T) {
 	s := serve(t, adminOn+"auto_https disable_redirects", sites)
 	s.awaitTLS()
 	before := s.scrape()
+	up := fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, ns.Addr())
+	if value, ok := before[up]; ok {
+		t.Errorf("%s is %v before anybody asked", up, value)
+	}
 
 	const rounds = 20
 	load := func(base string, worker int) {
@@ -74,6 +82,13 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := s.scrape()
+	// An alert on the increase of a counter sees the first failure only if there
+	// was a zero before.
+	for series := range after {
+		if _, ok := before[series]; !ok && series != up {
+			t.Errorf("%s came later", series)
+		}
+	}
 	const n = 4 * rounds
 	want := map[string]float64{
 		`caddy_dyndns_requests_total{dialect="native",result="updated"}`:                      n,
@@ -108,7 +123,7 @@ func TestMetrics(t *testing.T) {
 		name  string
 		value float64
 	}{
-		{`caddy_dyndns_nameserver_up{server="` + ns.Addr() + `"}`, 1},
+		{up, 1},
 		{`caddy_dyndns_queue_length{zone="dyn.example.com."}`, 0},
 		{`caddy_dyndns_queue_length{zone="dead.example.com."}`, 0},
 	} {
@@ -119,6 +134,45 @@ func TestMetrics(t *testing.T) {
 	for name := range after {
 		if strings.Contains(name, "h1") || strings.Contains(name, "192.0.2") || strings.Contains(name, "12345678") {
 			t.Errorf("a host, address or secret stands in %s", name)
+		}
+	}
+}
+
+// What can never occur has no series, and what can has one from the start.
+func TestMetricsFromZero(t *testing.T) {
+	const server = "198.51.100.53:53"
+	s := serve(t, adminOn, plainSite(zoneBlock("zero.example.com", server)))
+	words := make(map[string][]string)
+	for series := range s.scrape() {
+		for _, label := range []struct{ series, label string }{
+			{`caddy_dyndns_dns_errors_total{kind="`, `server="` + server + `"`},
+			{`caddy_dyndns_dns_exchange_duration_seconds_count{op="`, `server="` + server + `"`},
+			{`caddy_dyndns_auth_failures_total{reason="`, "}"},
+			{`caddy_dyndns_requests_total{dialect="native",result="`, "}"},
+			{`caddy_dyndns_requests_total{dialect="dyndns2",result="`, "}"},
+			{`caddy_dyndns_requests_total{dialect="duckdns",result="`, "}"},
+			{`caddy_dyndns_requests_total{dialect="pages",result="`, "}"},
+			{`caddy_dyndns_records_changed_total{type="`, `zone="zero.example.com."`},
+		} {
+			if rest, ok := strings.CutPrefix(series, label.series); ok && strings.Contains(rest, label.label) {
+				word, _, _ := strings.Cut(rest, `"`)
+				words[label.series] = append(words[label.series], word)
+			}
+		}
+	}
+	for series, want := range map[string]string{
+		`caddy_dyndns_dns_errors_total{kind="`:                   "refused timeout unreachable",
+		`caddy_dyndns_dns_exchange_duration_seconds_count{op="`:  "connect query update",
+		`caddy_dyndns_auth_failures_total{reason="`:              "missing throttled wrong",
+		`caddy_dyndns_requests_total{dialect="native",result="`:  "checked deleted failed refused unchanged updated",
+		`caddy_dyndns_requests_total{dialect="dyndns2",result="`: "deleted failed refused unchanged updated",
+		`caddy_dyndns_requests_total{dialect="duckdns",result="`: "deleted failed refused unchanged updated",
+		`caddy_dyndns_requests_total{dialect="pages",result="`:   "refused unchanged",
+		`caddy_dyndns_records_changed_total{type="`:              "A AAAA TXT",
+	} {
+		slices.Sort(words[series])
+		if got := strings.Join(words[series], " "); got != want {
+			t.Errorf("%s…: %s, want %s", series, got, want)
 		}
 	}
 }
@@ -139,6 +193,13 @@ func TestMetricsNameserver(t *testing.T) {
 	if errors := fmt.Sprintf(`caddy_dyndns_dns_errors_total{kind="unreachable",server=%q}`, dead); down[errors] < 1 {
 		t.Errorf("%s is %v", errors, down[errors])
 	}
+	// Nothing was sent.
+	for op, some := range map[string]bool{"connect": true, "update": false, "query": false} {
+		exchanges := fmt.Sprintf(`caddy_dyndns_dns_exchange_duration_seconds_count{op=%q,server=%q}`, op, dead)
+		if got := down[exchanges]; (got > 0) != some {
+			t.Errorf("%s is %v", exchanges, got)
+		}
+	}
 	if err := s.load(plainSite(zoneBlock("dyn.example.com", ns.Addr()))); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +207,40 @@ func TestMetricsNameserver(t *testing.T) {
 	if _, ok := after[up]; ok {
 		t.Errorf("%s is still there", up)
 	}
-	if got := after[fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, ns.Addr())]; got != 1 {
-		t.Errorf("the new nameserver is not up: %v", after)
+	up = fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, ns.Addr())
+	if value, ok := after[up]; ok {
+		t.Errorf("%s is %v before anybody asked", up, value)
+	}
+	if got := s.get(s.http + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.status != 200 {
+		t.Fatalf("status %d: %s", got.status, got.body)
+	}
+	if got := s.scrape()[up]; got != 1 {
+		t.Errorf("%s is %v", up, got)
+	}
+}
+
+// The gauge returns to 1 without a request once a nameserver is back.
+func TestMetricsNameserverBack(t *testing.T) {
+	p := dnstest.NewProxy(startNameserver(t, "dyn.example.com.").Addr())
+	t.Cleanup(p.Close)
+	s := serve(t, adminOn, plainSite("timeout 1s\n"+zoneBlock("dyn.example.com", p.Addr())))
+	p.Down()
+	if got := s.get(s.http + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.status == 200 {
+		t.Fatalf("status %d: %s", got.status, got.body)
+	}
+	up := fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, p.Addr())
+	if got, ok := s.scrape()[up]; !ok || got != 0 {
+		t.Errorf("%s is %v", up, got)
+	}
+	p.Up()
+	for deadline := time.Now().Add(30 * time.Second); s.scrape()[up] != 1; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s stays 0", up)
+		}
+	}
+	for _, message := range []string{"nameserver does not answer", "nameserver answers"} {
+		if n := strings.Count(s.log(), `"msg":"`+message+`"`); n != 1 {
+			t.Errorf("%d entries %q", n, message)
+		}
 	}
 }

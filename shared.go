@@ -116,6 +116,7 @@ func (l *leases) open(c *settings, storage objectStore, logger *zap.Logger) (*se
 		if err != nil {
 			return nil, fmt.Errorf("zone %s: %w", z.name, err)
 		}
+		countZone(u.Status())
 		config.Zones = append(config.Zones, service.Zone{Name: z.name, TTL: z.ttl, Updater: u})
 	}
 	return service.New(config), nil

@@ -16,6 +16,8 @@ type Status struct {
 // ServerStatus is the state of one nameserver as a zone sees it.
 type ServerStatus struct {
 	Address string
+	// Seen tells whether it has replied or failed yet.
+	Seen bool
 	// Up is false while the nameserver rests after a failure.
 	Up bool
 	// RestEnds is when it is asked again, if it rests.
@@ -65,6 +67,7 @@ func (u *Updater) Status() Status {
 	for _, server := range u.servers.list {
 		s.Servers = append(s.Servers, ServerStatus{
 			Address:   server.pool.address,
+			Seen:      server.seen,
 			Up:        server.failures == 0,
 			RestEnds:  server.restEnds,
 			Latency:   server.latency,
