@@ -36,10 +36,10 @@ func checkConfig(ctx context.Context, out io.Writer, config []byte) error {
 	if len(handlers) == 0 {
 		return errors.New("the configuration holds no dyndns handler")
 	}
-	client := dnsupdate.NewClient(dnsupdate.Options{})
+	client := dnsupdate.NewClient(dnsupdate.Options{Resolver: resolver})
 	defer client.Close()
 	seen := make(map[updaterKey]bool)
-	bad := 0
+	bad, warned := 0, 0
 	for _, h := range handlers {
 		c, err := h.compile()
 		if err != nil {
@@ -57,17 +57,22 @@ func checkConfig(ctx context.Context, out io.Writer, config []byte) error {
 				continue
 			}
 			seen[zone.poolKey()] = true
-			ok, err := checkZone(ctx, out, client, zone, c.timeout)
-			if err != nil {
+			failures, warnings, err := checkZone(ctx, out, client, zone, c.timeout)
+			switch {
+			case err != nil:
 				return err
-			}
-			if !ok {
+			case failures > 0:
 				bad++
+			case warnings > 0:
+				warned++
 			}
 		}
 	}
 	if bad > 0 {
 		return fmt.Errorf("%d of %d zones cannot be updated", bad, len(seen))
+	}
+	if warned > 0 {
+		fmt.Fprintf(out, "all zones can be updated, %d of %d with warnings\n", warned, len(seen))
 	}
 	return nil
 }
@@ -118,25 +123,34 @@ func findHandlers(config []byte) ([]*Handler, error) {
 	return handlers, walk(tree)
 }
 
-// checkZone prints the steps of one zone's test and tells whether all went well.
-func checkZone(ctx context.Context, out io.Writer, client *dnsupdate.Client, zone *zoneSettings, timeout time.Duration) (bool, error) {
+// checkZone prints the steps of one zone's test and counts what was found wrong.
+func checkZone(ctx context.Context, out io.Writer, client *dnsupdate.Client, zone *zoneSettings, timeout time.Duration) (failures, warnings int, err error) {
 	u, err := client.Open(dnsupdate.ZoneConfig{Name: zone.name, Servers: zone.servers, Key: zone.key})
 	if err != nil {
-		return false, fmt.Errorf("zone %s: %w", zone.name, err)
+		return 0, 0, fmt.Errorf("zone %s: %w", zone.name, err)
 	}
 	defer u.Close()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	fmt.Fprintf(out, "zone %s\n", zone.name)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	ok := true
 	for _, step := range u.Check(ctx) {
 		verdict, detail := "ok", step.Detail
-		if step.Err != nil {
-			verdict, detail, ok = "FAILED", step.Err.Error(), false
+		if step.Err != nil && detail != "" {
+			detail += ": "
+		}
+		switch {
+		case step.Failed():
+			verdict = "FAILED"
+			detail += step.Err.Error()
+			failures++
+		case step.Err != nil:
+			verdict = "WARNING"
+			detail += step.Err.Error()
+			warnings++
 		}
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n",
 			verdict, step.Name, step.Server, step.Took.Round(time.Microsecond*100), escapeControls(detail))
 	}
-	return ok, table.Flush()
+	return failures, warnings, table.Flush()
 }

@@ -26,14 +26,18 @@ func init() {
 Finds the dyndns handlers of a configuration and tests each of their zones
 against its nameservers, without starting a server: whether they can be
 reached, whether they are authoritative, whether they accept the key and the
-time of this machine, and whether a record can be written, read back and
-removed again. The record is a TXT record of a random name.
+time of this machine, whether they take updates, and whether a record can be
+written, read back and removed again. The record is a TXT record of a random
+name. Then it asks the system's resolver for the zone above and that zone's
+nameservers whether they delegate the zone to these, where anybody answers.
 
 Placeholders such as {env.DYNDNS_SECRET} are replaced from the environment of
 this command, which should therefore be that of the server.
 
 If --config is omitted, the Caddyfile in the current directory is used. The
-exit code is 0 if every zone can be updated, and 1 otherwise.
+exit code is 0 if every zone can be updated, even where there are warnings: one
+of several nameservers that is down, a delegation to others, a SOA record that
+makes certificates wait. It is 1 otherwise.
 `,
 		Flags: func() *flag.FlagSet {
 			fs := flag.NewFlagSet("dyndns-check", flag.ExitOnError)

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 )
@@ -67,6 +71,19 @@ func TestCommandCheck(t *testing.T) {
 	otherKey.Secret = []byte("another secret of this name")
 	foreign := dnstest.NewServer(dnstest.Zone{Name: "dyn.example.com.", Keys: []dnstest.Key{otherKey}})
 	t.Cleanup(foreign.Close)
+	closed := "127.0.0.1:" + freePort(t)
+	web := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(web.Close)
+	stuck := dnstest.NewProxy(ns.Addr())
+	t.Cleanup(stuck.Close)
+	updates := 0
+	stuck.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+		// The first is empty, the second writes.
+		if updates++; updates > 2 {
+			return dnstest.Forge(dns.RcodeRefused, testKey)
+		}
+		return dnstest.Pass()
+	}))
 	site := func(address, zones string) string {
 		return address + " {\ndyndns {\nsecret {env.TEST_SECRET}\ntimeout 5s\n" + zones + "}\n}\n"
 	}
@@ -78,14 +95,20 @@ func TestCommandCheck(t *testing.T) {
 	}{
 		{"two zones, one of them in two handlers", site("http://a.example", dyn+zoneBlock("other.example.com", ns.Addr())) + site("http://b.example", dyn), 0,
 			[]string{"zone dyn.example.com.\n", "zone other.example.com.\n", "reachable", "authoritative", "key", "clock", "write", "read back", "remove"}, nil},
-		{"dead server", site("http://a.example", zoneBlock("dyn.example.com", "127.0.0.1:"+freePort(t))), 1,
-			[]string{"FAILED  reachable", "connection refused"}, []string{"1 of 1 zones cannot be updated"}},
+		{"dead server", site("http://a.example", zoneBlock("dyn.example.com", closed)), 1,
+			[]string{"FAILED  reachable", "connection refused", "nothing listens there"}, []string{"1 of 1 zones cannot be updated"}},
+		{"dead server before a good one", site("http://a.example", zoneBlock("dyn.example.com", closed+" "+ns.Addr())), 0,
+			[]string{"WARNING  reachable", "connection refused", "ok       remove", "WARNING  SOA minimum", "all zones can be updated, 1 of 1 with warnings\n"}, nil},
+		{"no nameserver at the port", site("http://a.example", zoneBlock("dyn.example.com", strings.TrimPrefix(web.URL, "http://"))), 1,
+			[]string{"ok      reachable", "FAILED  answers", "took the connection and sends no DNS message: ", "no nameserver "}, []string{"1 of 1"}},
+		{"failed clean-up", site("http://a.example", zoneBlock("dyn.example.com", stuck.Addr())), 1,
+			[]string{"ok       write", "FAILED   remove", "TXT may still be there, remove it by hand: "}, []string{"1 of 1"}},
 		{"wrong key", site("http://a.example", zoneBlock("dyn.example.com", foreign.Addr())), 1,
 			[]string{"ok      reachable", "FAILED  key", "BADSIG"}, []string{"1 of 1"}},
 		{"skewed clock", site("http://a.example", zoneBlock("dyn.example.com", late.Addr())), 1,
 			[]string{"FAILED  clock", "BADTIME"}, []string{"1 of 1"}},
 		{"zone that is not served", site("http://a.example", dyn+zoneBlock("example.org", ns.Addr())), 1,
-			[]string{"zone dyn.example.com.\n", "zone example.org.\n", "FAILED"}, []string{"1 of 2"}},
+			[]string{"zone dyn.example.com.\n", "zone example.org.\n", "FAILED  authoritative", "answered REFUSED to a query: it shows this machine no zone example.org."}, []string{"1 of 2"}},
 		{"no handler", "http://a.example {\nrespond 200\n}\n", 1, nil, []string{"the configuration holds no dyndns handler"}},
 		{"missing zone", site("http://a.example", "nameserver 127.0.0.1\n"), 1, nil, []string{"zone: at least one is needed"}},
 		{"no Caddyfile", "http://a.example {\ndyndns {\nzoen x\n}\n}\n", 1, nil, []string{`unrecognized subdirective`, "zoen"}},

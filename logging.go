@@ -193,11 +193,26 @@ type loggedCheck service.ZoneCheck
 func (c *loggedCheck) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddString("zone", c.Zone)
 	enc.AddString("result", (*service.ZoneCheck)(c).Result().String())
+	var failures, warnings []string
 	for _, step := range c.Steps {
-		if step.Err != nil {
-			enc.AddString("error", escapeControls(step.Name+": "+step.Err.Error()))
-			break
+		if step.Err == nil {
+			continue
 		}
+		text := step.Name + ": " + step.Err.Error()
+		if step.Detail != "" {
+			text += " (" + step.Detail + ")"
+		}
+		if step.Warning {
+			warnings = append(warnings, text)
+		} else {
+			failures = append(failures, text)
+		}
+	}
+	if failures != nil {
+		enc.AddString("error", escapeControls(strings.Join(failures, "; ")))
+	}
+	if warnings != nil {
+		enc.AddString("warning", escapeControls(strings.Join(warnings, "; ")))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -18,6 +19,9 @@ import (
 // two generations of a reload use the same connections, queues and counters. A
 // new generation takes its part before the old one gives its up.
 var pool = caddy.NewUsagePool()
+
+// resolver is the system's, for the self-test's look at the delegation of a zone.
+var resolver dnsupdate.Resolver = net.DefaultResolver
 
 // The keys of the pool. An updater's is made of all that sets it apart.
 type (
@@ -83,7 +87,7 @@ func (l *leases) release() error {
 // open takes all that the settings need and joins it to a service.
 func (l *leases) open(c *settings, storage objectStore, logger *zap.Logger) (*service.Service, error) {
 	conns, err := take(l, connectionsKey{}, func() (connections, error) {
-		return connections{dnsupdate.NewClient(dnsupdate.Options{Hooks: dnsHooks()})}, nil
+		return connections{dnsupdate.NewClient(dnsupdate.Options{Hooks: dnsHooks(), Resolver: resolver})}, nil
 	})
 	if err != nil {
 		return nil, err

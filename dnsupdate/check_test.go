@@ -2,6 +2,7 @@ package dnsupdate
 
 import (
 	"context"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -12,47 +13,94 @@ import (
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 )
 
-// stepNames shows the steps of a check in a row, with "!" behind those that failed.
+// stepNames shows the steps of a check in a row, with "!" behind those that failed
+// and "?" behind warnings.
 func stepNames(steps []CheckStep) string {
 	var names []string
 	for _, s := range steps {
 		name := s.Name
-		if s.Err != nil {
+		switch {
+		case s.Failed():
 			name += "!"
+		case s.Err != nil:
+			name += "?"
 		}
 		names = append(names, name)
 	}
 	return strings.Join(names, ", ")
 }
 
+// onChanges passes on what changes nothing, and does something else to the
+// messages that do.
+func onChanges(f func(dnstest.Exchange) dnstest.Action) func(dnstest.Exchange) dnstest.Action {
+	return dnstest.OnUpdates(func(x dnstest.Exchange) dnstest.Action {
+		m := new(dns.Msg)
+		if m.Unpack(x.Query) == nil && len(m.Ns) > 0 {
+			return f(x)
+		}
+		return dnstest.Pass()
+	})
+}
+
+const shortMinimum = "@ 3600 SOA ns hostmaster 1 7200 3600 1209600 60"
+
 func TestCheck(t *testing.T) {
-	const good = "reachable, key, clock, authoritative"
+	const server = "reachable, key, clock, authoritative, updates"
+	const good = server + ", write, read back, remove, SOA minimum"
 	for _, row := range []struct {
 		name  string
 		zone  dnstest.Zone
 		fault func(dnstest.Exchange) dnstest.Action
 		clock time.Duration
 		want  string
-		hint  string
+		hint  string // of the step that failed, or its detail
 	}{
-		{name: "good", want: good + ", write, read back, remove"},
-		{name: "clock a little off", clock: time.Minute, want: good + ", write, read back, remove"},
+		{name: "good", want: good},
+		{name: "long SOA minimum", zone: dnstest.Zone{Records: []string{"@ 3600 SOA ns hostmaster 1 7200 3600 1209600 300"}}, want: good + "?", hint: "remember for 300 s"},
+		{name: "short SOA TTL", zone: dnstest.Zone{Records: []string{"@ 60 SOA ns hostmaster 1 7200 3600 1209600 300"}}, want: good},
+		{name: "clock a little off", clock: time.Minute, want: good},
 		{name: "clock off", clock: 10 * time.Minute, want: "reachable, key, clock!", hint: "the clocks differ by"},
-		{name: "TXT not allowed", zone: dnstest.Zone{Allow: func(_, _ string, rrtype uint16) bool { return rrtype == dns.TypeA }}, want: good + ", write!", hint: "update-policy"},
-		{name: "no answer to the write", fault: dnstest.OnUpdates(dnstest.Sequence(dnstest.RCode(dns.RcodeRefused))), want: good + ", write!, remove"},
-		{name: "key unknown", fault: dnstest.Always(dnstest.RCode(dns.RcodeRefused)), want: "reachable, key!", hint: "key ddns-key."},
-		{name: "nothing answers", fault: dnstest.Always(dnstest.Drop()), want: "reachable, key!"},
+		{name: "TXT not allowed", zone: dnstest.Zone{Allow: func(_, _ string, rrtype uint16) bool { return rrtype == dns.TypeA }}, want: server + ", write!, SOA minimum", hint: "update-policy"},
+		{name: "secondary that refuses", fault: dnstest.OnUpdates(dnstest.Always(signedAs(dns.RcodeRefused))), want: "reachable, key, clock, authoritative, updates!", hint: "it may be a secondary: ask the primary, ns.dyn.example.com. by the SOA record"},
+		{name: "secondary that does not forward", fault: dnstest.OnUpdates(dnstest.Always(signedAs(dns.RcodeNotImplemented))), want: "reachable, key, clock, authoritative, updates!", hint: "it may be a secondary"},
+		{name: "secondary that refuses unsigned", fault: dnstest.OnUpdates(dnstest.Always(dnstest.RCode(dns.RcodeRefused))), want: "reachable, key, clock, authoritative, updates!", hint: "it may be a secondary"},
+		{name: "no answer to updates", fault: dnstest.OnUpdates(dnstest.Always(dnstest.ResetBefore())), want: "reachable, key, clock, authoritative, updates!", hint: "could not be reached"},
+		{name: "key unknown", fault: func(x dnstest.Exchange) dnstest.Action {
+			if strings.Contains(string(x.Query), "ddns-key") {
+				return dnstest.RCode(dns.RcodeRefused)
+			}
+			return dnstest.Pass()
+		}, want: "reachable, key!", hint: "it may be a secondary: ask the primary"},
+		{name: "refuses everything", fault: dnstest.Always(dnstest.RCode(dns.RcodeRefused)), want: "reachable, key!, authoritative!", hint: "REFUSED"},
+		{name: "queries denied", fault: func(x dnstest.Exchange) dnstest.Action {
+			if x.Opcode == dns.OpcodeQuery {
+				return signedAs(dns.RcodeRefused)
+			}
+			return dnstest.Pass()
+		}, want: "reachable, key, clock, authoritative!", hint: "does not let it query: BIND: allow-query"},
+		{name: "zone not loaded", fault: dnstest.Always(signedAs(dns.RcodeServerFailure)), want: "reachable, key, clock, authoritative!", hint: "the nameserver's log says why"},
+		{name: "nothing answers", fault: dnstest.Always(dnstest.Drop()), want: "reachable, answers!", hint: "overloaded or stopped, or no nameserver is at this port"},
+		{name: "hangs up", fault: dnstest.Always(dnstest.ResetBefore()), want: "reachable, answers!", hint: "no nameserver at this port?"},
+		{name: "garbage", fault: dnstest.Always(dnstest.Garbage()), want: "reachable, answers!", hint: "no nameserver at this port?"},
+		{name: "unsigned", fault: dnstest.Always(dnstest.Unsigned()), want: "reachable, key!", hint: "something between here and the nameserver"},
 		{name: "does not show it", fault: func(x dnstest.Exchange) dnstest.Action {
 			m := new(dns.Msg)
 			if x.Opcode == dns.OpcodeQuery && m.Unpack(x.Query) == nil && m.Question[0].Qtype == dns.TypeTXT {
 				return signedAs(dns.RcodeNameError)
 			}
 			return dnstest.Pass()
-		}, want: good + ", write, read back!, remove", hint: "does not show it"},
-		{name: "cannot remove", fault: dnstest.OnUpdates(dnstest.Sequence(dnstest.Pass(), signedAs(dns.RcodeRefused))), want: good + ", write, read back, remove!"},
+		}, want: server + ", write, read back!, remove, SOA minimum", hint: "holds the record but does not show it"},
+		{name: "drops what it acknowledges", fault: onChanges(dnstest.Always(signedAs(dns.RcodeSuccess))), want: server + ", write, read back!, remove, SOA minimum", hint: "lua-dnsupdate-policy-script"},
+		{name: "cannot remove", fault: onChanges(dnstest.Sequence(dnstest.Pass(), signedAs(dns.RcodeRefused))), want: server + ", write, read back, remove!, SOA minimum", hint: "may still be there, remove it by hand"},
+		{name: "written, and refused unsigned", fault: onChanges(dnstest.Sequence(dnstest.RCodeAfter(dns.RcodeRefused))), want: server + ", write!, remove, SOA minimum", hint: "had been written and is gone"},
+		{name: "written, and always refused unsigned", fault: onChanges(dnstest.Always(dnstest.RCodeAfter(dns.RcodeRefused))), want: server + ", write!, remove!, SOA minimum", hint: "it may have been applied"},
+		{name: "not written, and refused unsigned", fault: onChanges(dnstest.Always(dnstest.RCode(dns.RcodeRefused))), want: server + ", write!, remove, SOA minimum", hint: "should the message still arrive"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
+			if row.zone.Records == nil {
+				row.zone.Records = []string{shortMinimum}
+			}
 			w := newWorldWith(t, row.zone, Options{})
 			w.proxy.SetFault(row.fault)
 			if row.clock != 0 {
@@ -65,42 +113,99 @@ func TestCheck(t *testing.T) {
 			if got := stepNames(steps); got != row.want {
 				t.Errorf("got %s\nwant %s", got, row.want)
 			}
-			last := steps[len(steps)-1]
+			said := ""
+			var remove CheckStep
 			for _, s := range steps {
-				if s.Err != nil && !strings.Contains(s.Err.Error(), row.hint) {
-					t.Errorf("%s: %v", s.Name, s.Err)
+				if s.Name == "remove" {
+					remove = s
 				}
+				if s.Err != nil {
+					said += s.Err.Error() + "\n"
+				}
+				said += s.Detail + "\n"
+			}
+			if !strings.Contains(said, row.hint) {
+				t.Errorf("nobody says %q in\n%s", row.hint, said)
+			}
+			if !strings.Contains(row.want, "write!") && !strings.Contains(row.want, "remove!") && strings.Contains(said, "refused the update") {
+				t.Errorf("nothing was to be updated:\n%s", said)
 			}
 			left := slices.ContainsFunc(w.zone.Records(), func(r string) bool { return strings.HasPrefix(r, "_dyndns-check-") })
-			if last.Name == "remove" && last.Err != nil {
-				if !left || !strings.Contains(last.Detail, "remove it by hand") {
-					t.Errorf("the failed removal says %q", last.Detail)
-				}
-			} else if left {
-				t.Errorf("the check left something: %q, before %q", w.zone.Records(), before)
+			if left && (remove.Err == nil || !strings.Contains(remove.Detail, "remove it by hand")) {
+				t.Errorf("the check left something without a word: %q, before %q", w.zone.Records(), before)
 			}
 		})
 	}
 }
 
-// TestCheckServers tests every server of a list, and writes if one is good.
+// What is wrong with one server of a list is a warning if the whole way works.
 func TestCheckServers(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, shortMinimum)
 	down := dnstest.NewProxy(w.server.Addr())
 	t.Cleanup(down.Close)
 	down.Down()
 	foreign := dnstest.NewServer(dnstest.Zone{Name: "example.org", Keys: []dnstest.Key{serverKey(testKey)}})
 	t.Cleanup(foreign.Close)
-	u := w.open(t, down.Addr(), foreign.Addr(), w.server.Addr())
+	above := dnstest.NewServer(dnstest.Zone{Name: "example.com", Keys: []dnstest.Key{serverKey(testKey)}})
+	t.Cleanup(above.Close)
+	u := w.open(t, down.Addr(), foreign.Addr(), above.Addr(), w.server.Addr())
 	steps := u.Check(t.Context())
-	if got, want := stepNames(steps), "reachable!, reachable, key, clock, authoritative!, reachable, key, clock, authoritative, write, read back, remove"; got != want {
+	const served = "reachable, key, clock, authoritative"
+	if got, want := stepNames(steps), "reachable?, "+served+"?, "+served+"?, "+served+", updates, write, read back, remove, SOA minimum"; got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
-	if steps[0].Server != down.Addr() || steps[4].Server != foreign.Addr() {
-		t.Errorf("the steps name other servers: %+v", steps)
+	for i, want := range map[int]struct{ server, text string }{
+		0: {down.Addr(), "connection refused: nothing listens there"},
+		4: {foreign.Addr(), "answered REFUSED to a query: it shows this machine no zone dyn.example.com."},
+		8: {above.Addr(), "no zone begins at dyn.example.com. on nameserver " + above.Addr() + ": it serves example.com. there"},
+	} {
+		if s := steps[i]; s.Server != want.server || s.Failed() || !strings.Contains(s.Err.Error(), want.text) || strings.Contains(s.Err.Error(), "refused the update") {
+			t.Errorf("step %d of %s says %v", i, s.Server, s.Err)
+		}
 	}
-	if s := u.Status(); s.Zone != zoneName || s.Key != "ddns-key. (hmac-sha256)" || len(s.Servers) != 3 || s.Counts.Updates == 0 || s.Counts.Failed == 0 {
+	if s := u.Status(); s.Zone != zoneName || s.Key != "ddns-key. (hmac-sha256)" || len(s.Servers) != 4 || s.Counts.Updates == 0 || s.Counts.Failed == 0 {
 		t.Errorf("status %+v", s)
+	}
+	// Where nothing works, each is a failure.
+	steps = w.open(t, down.Addr(), foreign.Addr()).Check(t.Context())
+	if got, want := stepNames(steps), "reachable!, "+served+"!"; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// A dial that nobody answers is what a firewall makes.
+func TestCheckFirewall(t *testing.T) {
+	w := newWorldWith(t, dnstest.Zone{}, Options{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, &net.OpError{Op: "dial", Err: context.DeadlineExceeded}
+	}})
+	steps := w.Check(t.Context())
+	if len(steps) != 1 || steps[0].Name != "reachable" || !steps[0].Failed() || !strings.Contains(steps[0].Err.Error(), "a firewall may drop the packets, so let TCP port 53 through") {
+		t.Errorf("got %+v", steps)
+	}
+}
+
+// The SOA record may name the very nameserver: then it is none of the secondaries.
+func TestCheckPrimaryRefuses(t *testing.T) {
+	for _, row := range []struct{ name, address string }{
+		{"by its name", "ns.dyn.example.com"},
+		{"by its address", "192.0.2.53"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var w *world
+			w = newWorldWith(t, dnstest.Zone{}, Options{
+				Resolver: fakeResolver{addresses: map[string]string{"ns.dyn.example.com.": "192.0.2.53"}},
+				Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+					return new(net.Dialer).DialContext(ctx, network, w.proxy.Addr())
+				},
+			})
+			w.proxy.SetFault(dnstest.OnUpdates(dnstest.Always(signedAs(dns.RcodeRefused))))
+			steps := w.open(t, row.address).Check(t.Context())
+			last := steps[len(steps)-1]
+			if last.Name != "updates" || last.Err == nil || strings.Contains(last.Err.Error(), "secondary") || !strings.Contains(last.Err.Error(), "its policy denies key ddns-key.") {
+				t.Errorf("%s: %v", last.Name, last.Err)
+			}
+		})
 	}
 }
 

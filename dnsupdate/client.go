@@ -14,6 +14,9 @@ type Options struct {
 	Hooks Hooks
 	// Dial opens connections instead of a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Resolver finds the parent of a zone for [Updater.Check], which does not look
+	// at the delegation without one.
+	Resolver Resolver
 }
 
 // Hooks let a caller see what happens. Any may be nil. They are called on the

@@ -55,6 +55,7 @@ type jsonStep struct {
 	Server       string  `json:"server,omitempty"`
 	Milliseconds float64 `json:"milliseconds"`
 	Detail       string  `json:"detail,omitempty"`
+	Warning      string  `json:"warning,omitempty"`
 	Error        string  `json:"error,omitempty"`
 }
 
@@ -102,8 +103,11 @@ func nativeJSON(out service.Outcome) Reply {
 	for _, c := range out.Checks {
 		check := jsonCheck{Zone: c.Zone, Steps: []jsonStep{}}
 		for _, s := range c.Steps {
-			step := jsonStep{s.Name, s.Server, milliseconds(s.Took), s.Detail, ""}
-			if s.Err != nil {
+			step := jsonStep{Name: s.Name, Server: s.Server, Milliseconds: milliseconds(s.Took), Detail: s.Detail}
+			switch {
+			case s.Err != nil && s.Warning:
+				step.Warning = s.Err.Error()
+			case s.Err != nil:
 				step.Error = s.Err.Error()
 				fail("CHECK_ERROR", http.StatusBadGateway, c.Zone+" "+s.Name+": "+step.Error)
 			}

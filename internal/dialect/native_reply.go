@@ -38,8 +38,8 @@ func (n *native) Reply(out service.Outcome) Reply {
 		}
 	}
 	for i := range out.Checks {
-		var failed bool
-		if b, failed = appendCheck(b, &out.Checks[i]); failed {
+		b = appendCheck(b, &out.Checks[i])
+		if out.Checks[i].Result() == service.Failed {
 			reply.Status = http.StatusBadGateway
 		}
 	}
@@ -170,11 +170,14 @@ func appendLine(b []byte, text string) []byte {
 }
 
 // appendCheck writes one line for every step of a zone's self-test.
-func appendCheck(b []byte, check *service.ZoneCheck) (_ []byte, failed bool) {
+func appendCheck(b []byte, check *service.ZoneCheck) []byte {
 	for _, step := range check.Steps {
 		word := "INFO: "
-		if step.Err != nil {
-			word, failed = "CHECK_ERROR: ", true
+		switch {
+		case step.Failed():
+			word = "CHECK_ERROR: "
+		case step.Err != nil:
+			word = "WARNING: "
 		}
 		b = append(b, word...)
 		b = append(b, check.Zone...)
@@ -197,7 +200,7 @@ func appendCheck(b []byte, check *service.ZoneCheck) (_ []byte, failed bool) {
 		}
 		b = append(b, '\n')
 	}
-	return b, failed
+	return b
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -174,6 +174,14 @@ func TestNativeReply(t *testing.T) {
 		{"a message stays one line", refused(service.DNSRefused, "no\r\nUPDATED: x"), 502,
 			"DNS_SERVER_ERROR: no  UPDATED: x\n",
 			`{"error":{"word":"DNS_SERVER_ERROR","message":"no\r\nUPDATED: x"}}` + "\n"},
+		{"check with a warning", service.Outcome{Checks: []service.ZoneCheck{
+			{Zone: "a.example.", Steps: []dnsupdate.CheckStep{
+				{Name: "reachable", Server: "192.0.2.53:53", Took: time.Millisecond, Err: errors.New("refused"), Warning: true},
+				{Name: "write", Took: time.Millisecond, Detail: "x TXT"},
+			}},
+		}}, 200,
+			"WARNING: a.example. reachable 192.0.2.53:53 1.0 ms: refused\nINFO: a.example. write 1.0 ms x TXT\n",
+			`{"checks":[{"zone":"a.example.","steps":[{"name":"reachable","server":"192.0.2.53:53","milliseconds":1,"warning":"refused"},{"name":"write","milliseconds":1,"detail":"x TXT"}]}]}` + "\n"},
 		{"check", service.Outcome{Checks: []service.ZoneCheck{
 			{Zone: "a.example.", Steps: []dnsupdate.CheckStep{{Name: "reachable", Server: "192.0.2.53:53", Took: 1240 * time.Microsecond, Detail: "BIND"}}},
 			{Zone: "b.example.", Steps: []dnsupdate.CheckStep{{Name: "write", Took: 2 * time.Second, Err: errors.New("refused")}, {Name: "remove", Err: errors.New("refused too")}}},

@@ -79,10 +79,10 @@ func (r *Record) Result() Result {
 	return Updated
 }
 
-// Result tells whether the zone can be updated.
+// Result tells whether the zone can be updated; a warning does not keep it from that.
 func (c *ZoneCheck) Result() Result {
 	for i := range c.Steps {
-		if c.Steps[i].Err != nil {
+		if c.Steps[i].Failed() {
 			return Failed
 		}
 	}

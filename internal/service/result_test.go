@@ -30,6 +30,7 @@ func TestResult(t *testing.T) {
 		{"whole request refused", Outcome{Err: &Error{Reason: NoCredential}}, Refused},
 		{"whole request failed", Outcome{Err: &Error{Reason: DNSBusy}}, Failed},
 		{"checked", Outcome{Checks: []ZoneCheck{{Steps: []dnsupdate.CheckStep{step(nil)}}}}, Checked},
+		{"checked with a warning", Outcome{Checks: []ZoneCheck{{Steps: []dnsupdate.CheckStep{{Err: errors.New("no"), Warning: true}, step(nil)}}}}, Checked},
 		{"one zone's check failed", Outcome{Checks: []ZoneCheck{{Steps: []dnsupdate.CheckStep{step(nil), step(errors.New("no"))}}, {}}}, Failed},
 	} {
 		t.Run(row.name, func(t *testing.T) {

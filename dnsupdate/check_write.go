@@ -1,0 +1,131 @@
+package dnsupdate
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// checkWrite writes a record, reads it back and removes it.
+func (u *Updater) checkWrite(ctx context.Context) []CheckStep {
+	text := strings.ToLower(rand.Text())
+	change := Change{
+		Name: "_dyndns-check-" + text + "." + u.zone, Type: TypeTXT,
+		Action: Set, Values: []string{text}, TTL: checkTTL,
+	}
+	started := time.Now()
+	written := u.Apply(ctx, []Change{change})[0]
+	write := CheckStep{Name: "write", Took: time.Since(started), Detail: change.Name + " TXT", Err: written.Err}
+	var unknown *Error
+	if e, ok := written.Err.(*Error); ok {
+		if e.Kind == Refused && e.RCode != "" {
+			write.Detail += ", for which the check needs a key that may change TXT records"
+		}
+		if !e.Unknown {
+			return []CheckStep{write}
+		}
+		unknown = e
+	}
+	steps := []CheckStep{write}
+	if written.Err == nil {
+		steps = append(steps, u.readBack(ctx, change))
+	}
+
+	// The record must go even if the caller has.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	started = time.Now()
+	remove := CheckStep{Name: "remove"}
+	if unknown != nil {
+		remove.Detail, remove.Err = u.cleanUp(ctx, change.Name, unknown.Verified)
+	} else {
+		removal := change
+		removal.Action, removal.Values = Delete, nil
+		remove.Err = u.Apply(ctx, []Change{removal})[0].Err
+	}
+	remove.Took = time.Since(started)
+	if remove.Err != nil {
+		remove.Detail = change.Name + " TXT may still be there, remove it by hand"
+	}
+	return append(steps, remove)
+}
+
+// cleanUp removes the record of a write whose outcome is unknown, and tells what
+// it found. Apply would wait until the write's message cannot be applied any more.
+func (u *Updater) cleanUp(ctx context.Context, name string, answered bool) (found string, err error) {
+	switch exists, proven := u.stands(ctx, name); {
+	case proven && !exists && answered:
+		return "nothing was there", nil
+	case proven && !exists:
+		return "nothing was there; should the message still arrive, remove " + name + " TXT by hand", nil
+	}
+	o := u.ask(ctx, func(c *conn, s *server, limit time.Time) outcome {
+		c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
+		c.out.replace(name, TypeTXT, rrset{})
+		return u.send(c, s, stampAt(time.Now()), limit)
+	})
+	if o.verdict != accepted {
+		return "", o.err
+	}
+	return name + " TXT had been written and is gone", nil
+}
+
+// readBack polls for a record: with inline signing it shows only after a while.
+func (u *Updater) readBack(ctx context.Context, change Change) CheckStep {
+	started := time.Now()
+	step := CheckStep{Name: "read back"}
+	hint := "the nameserver took the record but does not show it"
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
+		var queries []query
+		o := u.ask(ctx, func(c *conn, s *server, limit time.Time) outcome {
+			queries = []query{{name: change.Name, rrtype: dns.TypeTXT}}
+			return u.askAll(c, s, queries, limit)
+		})
+		if o.verdict != accepted {
+			step.Took, step.Err = time.Since(started), o.err
+			return step
+		}
+		var set rrset
+		for _, rr := range queries[0].answer.Answer {
+			set.add(rr)
+		}
+		step.Took = time.Since(started)
+		if slices.Equal(set.text, change.Values) {
+			step.Detail = fmt.Sprintf("TTL %d", set.ttl)
+			return step
+		}
+		if pause == 5*time.Millisecond {
+			switch exists, proven := u.stands(ctx, change.Name); {
+			case proven && !exists:
+				step.Err = errors.New("the nameserver acknowledged the record and does not hold it: a policy may drop what it acknowledges, PowerDNS: lua-dnsupdate-policy-script")
+				return step
+			case proven:
+				hint = "the nameserver holds the record but does not show it: it may be a secondary that forwards updates and gets no NOTIFY, answer from another view, or have stopped signing"
+			}
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			step.Err = &Error{Kind: Timeout, Zone: u.zone, Name: change.Name, Cause: ctx.Err(), Hint: hint}
+			return step
+		}
+	}
+}
+
+// stands asks the zone that updates go to, which reads may lag behind, whether the
+// TXT record is there.
+func (u *Updater) stands(ctx context.Context, name string) (exists, proven bool) {
+	o := u.ask(ctx, func(c *conn, s *server, limit time.Time) (o outcome) {
+		exists, o = u.prove(c, s, blocker{name, TypeTXT}, limit)
+		return o
+	})
+	return exists, o.verdict == accepted
+}
