@@ -369,6 +369,25 @@ func TestNativeCheck(t *testing.T) {
 	})
 }
 
+// A secondary refuses updates in the words of a primary whose policy denies them:
+// the check says that it may be one, and which is the primary.
+func TestNativeCheckSecondary(t *testing.T) {
+	key := nameserver.NewKey(zone)
+	primary := nameserver.Run(t, nameserver.BIND, nameserver.Config{Zones: []nameserver.Zone{{Name: zone, Key: key}}})
+	secondary := nameserver.Config{Zones: []nameserver.Zone{{Name: zone, Key: key, Primary: primary.Addr()}}}
+	eachNameserver(t, secondary, func(t *testing.T, s *nameserver.Server) {
+		c := site.Run(t, site.Config{Body: block(s, zone, key)})
+		before := primary.MustSerial(t, zone)
+		r := get(t, c, "/check/SECRET")
+		if r.Status != 502 || !strings.Contains(r.Body, "it may be a secondary: ask the primary, ns1."+zone+" by the SOA record") || strings.Contains(r.Body, "refused the update") {
+			t.Errorf("got %d\n%s", r.Status, r.Body)
+		}
+		if after := primary.MustSerial(t, zone); after != before {
+			t.Errorf("the serial grew from %d to %d", before, after)
+		}
+	})
+}
+
 // A nameserver that is down or frozen makes an error within the timeout, and no
 // harm when it is back.
 func TestNativeDown(t *testing.T) {

@@ -5,6 +5,7 @@ package nameserver
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +54,10 @@ func configureBIND(_ context.Context, dir string, port int, config Config) (func
 }
 
 func (z Zone) bind(file string) string {
+	if z.Primary != "" {
+		host, port, _ := net.SplitHostPort(z.Primary)
+		return fmt.Sprintf("zone %q {\n\ttype secondary;\n\tfile %q;\n\tprimaries { %s port %s; };\n};\n", z.Name, "secondary-"+file, host, port)
+	}
 	policy := z.UpdatePolicy
 	switch {
 	case policy != "" || z.Key.Name == "":

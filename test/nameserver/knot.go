@@ -13,13 +13,18 @@ import (
 )
 
 func configureKnot(_ context.Context, dir string, port int, config Config) (func() *exec.Cmd, error) {
-	var keys, acls, zones strings.Builder
+	var keys, remotes, acls, zones strings.Builder
 	for _, k := range config.keys() {
 		fmt.Fprintf(&keys, "  - id: %s\n    algorithm: %s\n    secret: %s\n", k.Name, k.Algorithm, k.Secret)
 	}
 	for i, z := range config.Zones {
 		if z.bindOnly() {
 			return nil, errors.New("the zone asks for what only BIND has")
+		}
+		if z.Primary != "" {
+			fmt.Fprintf(&remotes, "  - id: primary%d\n    address: %s\n", i, strings.Replace(z.Primary, ":", "@", 1))
+			fmt.Fprintf(&zones, "  - domain: %s\n    master: primary%d\n", z.Name, i)
+			continue
 		}
 		file := filepath.Join(dir, fmt.Sprintf("%d.zone", i))
 		if err := os.WriteFile(file, []byte(z.zoneFile()), 0o600); err != nil {
@@ -36,7 +41,7 @@ func configureKnot(_ context.Context, dir string, port int, config Config) (func
 		fmt.Fprintf(&zones, "    acl: update%d\n", i)
 	}
 	conf := fmt.Sprintf("server:\n    listen: 127.0.0.1@%d\n    rundir: %[2]s\ndatabase:\n    storage: %[2]s\nlog:\n  - target: stderr\n    any: info\n", port, dir)
-	for _, section := range []struct{ name, text string }{{"key", keys.String()}, {"acl", acls.String()}, {"zone", zones.String()}} {
+	for _, section := range []struct{ name, text string }{{"key", keys.String()}, {"remote", remotes.String()}, {"acl", acls.String()}, {"zone", zones.String()}} {
 		if section.text != "" {
 			conf += section.name + ":\n" + section.text
 		}

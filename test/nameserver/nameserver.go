@@ -62,6 +62,10 @@ type Zone struct {
 	// a key for which the zone has a rule with "deny: on", whatever its action.
 	Only []string
 
+	// Primary makes the server a secondary of the zone, which it gets from that
+	// address. It forwards no updates; with Knot it knows no key for the zone.
+	Primary string
+
 	// UpdatePolicy replaces the statements that Key and Only make. BIND only.
 	UpdatePolicy string
 	// Signed turns on dnssec-policy and inline-signing. BIND only.

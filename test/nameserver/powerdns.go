@@ -20,6 +20,9 @@ local-port=%[2]d
 socket-dir=%[1]s
 security-poll-suffix=
 primary=yes
+secondary=yes
+xfr-cycle-interval=1
+forward-dnsupdate=no
 dnsupdate=yes
 allow-dnsupdate-from=127.0.0.1
 `
@@ -45,6 +48,15 @@ func configurePowerDNS(ctx context.Context, dir string, port int, config Config)
 	for i, z := range config.Zones {
 		if z.bindOnly() || z.Only != nil {
 			return nil, errors.New("the zone asks for what PowerDNS does not have")
+		}
+		if z.Primary != "" {
+			if err := pdnsutil("create-secondary-zone", z.Name, z.Primary); err != nil {
+				return nil, err
+			}
+			if err := pdnsutil("set-meta", z.Name, "TSIG-ALLOW-DNSUPDATE", z.Key.Name); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		file := filepath.Join(dir, fmt.Sprintf("%d.zone", i))
 		if err := os.WriteFile(file, []byte(z.zoneFile()), 0o600); err != nil {
