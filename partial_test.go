@@ -83,3 +83,34 @@ func TestPartlyDenied(t *testing.T) {
 		}
 	}
 }
+
+// No reply looks done while a host behind the router keeps its old address.
+func TestLANHostDenied(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	ns := dnstest.NewServer(dnstest.Zone{
+		Name: "dyn.example.com.", Keys: []dnstest.Key{testKey},
+		Allow: func(_, owner string, _ uint16) bool { return owner != "nas.dyn.example.com." },
+	})
+	t.Cleanup(ns.Close)
+	s := serve(t, "", historySite(ns.Addr()))
+	const prefix = "&ip6lanprefix=2001:db8:0:5::/64"
+	rows := []struct{ name, path, want string }{
+		{"dyndns2", "/nic/update?hostname=home.dyn.example.com&myip=192.0.2.1" + prefix, "dnserr"},
+		{"dyndns2, again", "/nic/update?hostname=home.dyn.example.com&myip=192.0.2.1" + prefix, "dnserr"},
+		{"dyndns2 without a prefix", "/nic/update?hostname=home.dyn.example.com&myip=192.0.2.1", "nochg 192.0.2.1"},
+		{"native", "/update-by-query?fqdn=home.dyn.example.com&ipv4=192.0.2.2" + prefix,
+			"UPDATED: home.dyn.example.com. A 192.0.2.1 -> 192.0.2.2\nUNCHANGED: home.dyn.example.com. AAAA None\nDNS_SERVER_ERROR: nas.dyn.example.com.: "},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			got := s.get(s.http+row.path, basicAuth("any", homeToken))
+			if !strings.HasPrefix(got.body, row.want) || strings.Count(got.body, "\n") != strings.Count(row.want, "\n")+strings.Count(row.want, "ERROR") {
+				t.Errorf("got %d %q", got.status, got.body)
+			}
+		})
+	}
+	entries := apiEntries(t, s.log())
+	if lan := fmt.Sprint(entries[0]["lan"]); entries[0]["result"] != "failed" || !strings.Contains(lan, "reason:dns_refused") || !strings.Contains(fmt.Sprint(entries[0]["hosts"]), "new:192.0.2.1") {
+		t.Errorf("logged: %v", entries[0])
+	}
+}
