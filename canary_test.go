@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
 // The secrets of the canary test: what is configured and what is guessed.
@@ -80,7 +82,7 @@ http://127.0.0.1:{$HTTP_PORT} {
 		}
 		// Caddy's redirect sends the client its own URL back.
 		if !strings.HasPrefix(target, redirect) {
-			show("reply to "+method, fmt.Sprint(got.status, got.header, got.body))
+			show("reply to "+redact.Method(method), fmt.Sprint(got.status, got.header, got.body))
 		}
 		return got
 	}
@@ -107,6 +109,34 @@ http://127.0.0.1:{$HTTP_PORT} {
 		for _, base := range []string{s.http, s.https, redirect} {
 			for _, path := range paths {
 				send(http.MethodGet, base+path, "")
+			}
+			// In a wrong place, by whom nobody knows and by a client.
+			for _, path := range []string{
+				"/" + secret, "/updat-by-path/" + secret + "/home.dyn.example.com", "/x/" + secret + "/y", "/update-by-path;" + secret, "/UPDATE-BY-PATH/" + secret,
+				"/update-by-path/x/" + secret, "/update-by-path/x/home.dyn.example.com/" + secret, "/update-by-path/x/home.dyn.example.com/192.0.2.1/" + secret,
+				"/update/home/" + secret, "/update/" + secret + "/home?domains=home",
+				"/nic/update?hostname=" + secret, "/nic/update?hostname=home.dyn.example.com&myip=" + secret, "/nic/update?myipv6:" + secret + "=2001:db8::1",
+				"/nic/update?hostname=home.dyn.example.com&myip=192.0.2.1&bogus=" + secret, "/nic/update?hostname=home.dyn.example.com&pasword=" + secret,
+				"/nic/update?" + secret, "/nic/update?" + secret + "=1", "/nic/update?wildcard=" + secret + "&offline=" + secret,
+				"/update-by-query?fqdn=" + secret, "/update-by-query?zone_name=dyn.example.com&record_name=home&ttl=" + secret,
+				"/update-by-query?zone_name=" + secret + "&record_name=home", "/update-by-query?fqdn=home.dyn.example.com&ip_1=" + secret,
+				"/update-by-query?fqdn=home.dyn.example.com&" + secret, "/update-by-query?fqdn=home.dyn.example.com&bogus=" + secret, "/update-by-query?" + secret + "=&" + secret + "=",
+				"/update?domains=" + secret, "/update?domains=home&ip=" + secret, "/update?domains=home&txt=" + secret + "%00",
+			} {
+				send(http.MethodGet, base+path, "")
+				send(http.MethodGet, base+path, "", basicAuth("user", plantedToken))
+				send(http.MethodGet, base+path, "", basicAuth("user", plantedSecret))
+				send(http.MethodPost, base+"/nic/update", strings.TrimPrefix(path, "/nic/update?"), basicAuth("user", plantedToken), "Content-Type: application/x-www-form-urlencoded")
+			}
+			plain := strings.Trim(url.QueryEscape(secret), "%")
+			for _, path := range []string{"/nic/update?hostname=home.dyn.example.com", "/no/such/path", "/error"} {
+				for _, header := range []string{
+					"X-Api-Key: " + secret, "X-Api-User: " + secret, "X-Bogus: " + secret, "Cookie: session=" + secret, "User-Agent: curl/8 " + secret,
+					"Accept: " + secret, "Origin: https://" + secret, "X-Forwarded-For: " + secret, "X-Forwarded-Host: " + secret, "X-" + plantedToken + ": x", "Referer: " + secret,
+				} {
+					send(http.MethodGet, base+path, "", header)
+				}
+				send(plain, base+path, "")
 			}
 			for _, path := range []string{"/update-by-query", "/nic/update", "/check", "/update", "/statistics/updates-by-fqdn", "/no/such/path"} {
 				query := "?hostname=home.dyn.example.com&fqdn=home.dyn.example.com&token=" + secret

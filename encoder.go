@@ -16,14 +16,17 @@ func init() {
 	caddy.RegisterModule(new(LogEncoder))
 }
 
-// LogEncoder is a log encoder that removes secrets from URIs before another
-// encoder writes the entry: from the request's URI and its `Referer`, from the
-// `Location` of a redirect, and from any other text that holds such a URI, at
-// any depth. It is for what the handler cannot reach: the automatic redirect
-// from HTTP to HTTPS, requests for another site, and other modules' messages.
+// LogEncoder is a log encoder that shows what is known to be harmless and hides
+// the rest before another encoder writes the entry. It is for what the handler
+// cannot reach: the automatic redirect from HTTP to HTTPS, requests for another
+// site or a mistyped path, and other modules' messages.
 //
-// It recognizes a secret by where it stands, as a segment of the path or by the
-// name of its parameter, not by its value.
+// Of a URI it shows the arguments that a router sends, their values where these
+// have the form of a name, an address, a number or a flag, and path segments with a
+// dot or of fewer than 8 characters. Of headers it shows those that say nothing of
+// who sends them. In the text of Caddy's HTTP app it hides paths and arguments
+// likewise, and whatever may be a key; in that of other apps only arguments and
+// keys in paths.
 type LogEncoder struct {
 	// The encoder that writes the entry. Default: `json`, or `console` if the
 	// log goes to a terminal.
@@ -67,7 +70,7 @@ func (e *LogEncoder) Provision(ctx caddy.Context) error {
 }
 
 func (e *LogEncoder) wrap(encoder zapcore.Encoder) {
-	e.wrapped, e.redactingObject = encoder, redactingObject{encoder}
+	e.wrapped, e.redactingObject = encoder, redactingObject{encoder, requestText}
 }
 
 // ConfigureDefaultFormat implements caddy.ConfiguresFormatterDefault.
@@ -116,85 +119,101 @@ func (e *LogEncoder) Clone() zapcore.Encoder {
 // EncodeEntry implements zapcore.Encoder.
 func (e *LogEncoder) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	clone := e.wrapped.Clone()
+	how := redactionOf(entry.LoggerName)
 	for _, field := range fields {
-		field.AddTo(redactingObject{clone})
+		field.AddTo(redactingObject{clone, how})
 	}
 	// The console encoder writes the message as it is.
-	entry.Message = escapeControls(redactText(entry.Message))
+	entry.Message = escapeControls(how.text(entry.Message))
 	return clone.EncodeEntry(entry, nil)
 }
 
 // redactingObject redacts what is added to an object. What it does not override
 // holds no text.
-type redactingObject struct{ zapcore.ObjectEncoder }
+type redactingObject struct {
+	zapcore.ObjectEncoder
+	redaction redaction
+}
+
+// key returns the key under which a value is added: in an object of header
+// fields the client has chosen it.
+func (o redactingObject) key(key string) string {
+	if o.redaction == requestHeaders {
+		return o.redaction.text(key)
+	}
+	return key
+}
 
 // AddString implements zapcore.ObjectEncoder.
 func (o redactingObject) AddString(key, value string) {
-	o.ObjectEncoder.AddString(key, redactValue(key, value))
+	o.ObjectEncoder.AddString(o.key(key), o.redaction.value(key, value))
 }
 
 // AddByteString implements zapcore.ObjectEncoder.
-func (o redactingObject) AddByteString(key string, value []byte) {
-	o.ObjectEncoder.AddString(key, redactValue(key, string(value)))
-}
+func (o redactingObject) AddByteString(key string, value []byte) { o.AddString(key, string(value)) }
 
 // AddObject implements zapcore.ObjectEncoder.
 func (o redactingObject) AddObject(key string, value zapcore.ObjectMarshaler) error {
-	return o.ObjectEncoder.AddObject(key, zapcore.ObjectMarshalerFunc(func(enc zapcore.ObjectEncoder) error {
-		return value.MarshalLogObject(redactingObject{enc})
-	}))
+	return o.ObjectEncoder.AddObject(o.key(key), redactingObjectMarshaler{value, o.redaction.inside(key)})
 }
 
 // AddArray implements zapcore.ObjectEncoder.
 func (o redactingObject) AddArray(key string, value zapcore.ArrayMarshaler) error {
-	return o.ObjectEncoder.AddArray(key, redactingArrayMarshaler{key, value})
+	return o.ObjectEncoder.AddArray(o.key(key), redactingArrayMarshaler{key, value, o.redaction.inside(key)})
 }
 
 // AddReflected implements zapcore.ObjectEncoder.
 func (o redactingObject) AddReflected(key string, value any) error {
-	redacted, err := redactReflected(key, value)
+	redacted, err := o.redaction.inside(key).reflected(key, value)
 	if err != nil {
 		return err
 	}
-	return o.ObjectEncoder.AddReflected(key, redacted)
+	return o.ObjectEncoder.AddReflected(o.key(key), redacted)
+}
+
+type redactingObjectMarshaler struct {
+	object    zapcore.ObjectMarshaler
+	redaction redaction
+}
+
+func (m redactingObjectMarshaler) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	return m.object.MarshalLogObject(redactingObject{enc, m.redaction})
 }
 
 // redactingArrayMarshaler redacts the elements of the array with that key: a
-// header is one.
+// header field is one.
 type redactingArrayMarshaler struct {
-	key   string
-	array zapcore.ArrayMarshaler
+	key       string
+	array     zapcore.ArrayMarshaler
+	redaction redaction
 }
 
 func (m redactingArrayMarshaler) MarshalLogArray(enc zapcore.ArrayEncoder) error {
-	return m.array.MarshalLogArray(redactingArray{enc, m.key})
+	return m.array.MarshalLogArray(redactingArray{enc, m.key, m.redaction})
 }
 
 type redactingArray struct {
 	zapcore.ArrayEncoder
-	key string
+	key       string
+	redaction redaction
 }
 
 func (a redactingArray) AppendString(value string) {
-	a.ArrayEncoder.AppendString(redactValue(a.key, value))
+	a.ArrayEncoder.AppendString(a.redaction.value(a.key, value))
 }
 
-func (a redactingArray) AppendByteString(value []byte) {
-	a.ArrayEncoder.AppendString(redactValue(a.key, string(value)))
-}
+func (a redactingArray) AppendByteString(value []byte) { a.AppendString(string(value)) }
 
 func (a redactingArray) AppendObject(value zapcore.ObjectMarshaler) error {
-	return a.ArrayEncoder.AppendObject(zapcore.ObjectMarshalerFunc(func(enc zapcore.ObjectEncoder) error {
-		return value.MarshalLogObject(redactingObject{enc})
-	}))
+	return a.ArrayEncoder.AppendObject(redactingObjectMarshaler{value, a.redaction})
 }
 
 func (a redactingArray) AppendArray(value zapcore.ArrayMarshaler) error {
-	return a.ArrayEncoder.AppendArray(redactingArrayMarshaler{a.key, value})
+	return a.ArrayEncoder.AppendArray(redactingArrayMarshaler{a.key, value, a.redaction})
 }
 
 func (a redactingArray) AppendReflected(value any) error {
-	redacted, err := redactReflected(a.key, value)
+	redacted, err := a.redaction.reflected(a.key, value)
 	if err != nil {
 		return err
 	}

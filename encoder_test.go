@@ -35,9 +35,15 @@ func newEncoder(t testing.TB, words string) *LogEncoder {
 	return e
 }
 
+// encode writes an entry of Caddy's HTTP app.
 func encode(t testing.TB, e zapcore.Encoder, message string, fields ...zap.Field) string {
 	t.Helper()
-	line, err := e.EncodeEntry(zapcore.Entry{Level: zapcore.InfoLevel, Time: time.Unix(0, 0), Message: message}, fields)
+	return encodeFor(t, e, "http.log.access", message, fields...)
+}
+
+func encodeFor(t testing.TB, e zapcore.Encoder, logger, message string, fields ...zap.Field) string {
+	t.Helper()
+	line, err := e.EncodeEntry(zapcore.Entry{Level: zapcore.InfoLevel, Time: time.Unix(0, 0), LoggerName: logger, Message: message}, fields)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +103,23 @@ func TestEncoderRedacts(t *testing.T) {
 		{"configuration", "adjusted config", []zap.Field{zap.Reflect("http", json.RawMessage(
 			`{"handler":"dyndns","secret":"`+canary+`","clients":[{"name":"home","tokens":["`+canary+`","{env.HOME_TOKEN}"]}]}`,
 		))}, `"{env.HOME_TOKEN}"`},
+		{"unknown argument", "m", []zap.Field{zap.String("uri", "/nic/update?bogus="+canary+"&"+canary+"=1&hostname="+canary)}, "hostname=REDACTED"},
+		{"mistyped path", "m", []zap.Field{zap.String("uri", "/updat/"+canary+"/home.example.com"), zap.Error(errors.New("open /srv/updat/" + canary + ": no such file"))}, "home.example.com"},
+		{"method and host", "m", []zap.Field{zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: &http.Request{
+			Method: canary, Host: canary + ":80", RequestURI: canary, URL: new(url.URL),
+		}})}, `"method":"REDACTED"`},
+		{"headers", "m", []zap.Field{zap.Object("request", caddyhttp.LoggableHTTPRequest{ShouldLogCredentials: true, Request: &http.Request{
+			URL: new(url.URL),
+			Header: http.Header{
+				"Authorization": {"Bearer " + canary}, "Cookie": {"a=" + canary}, "Referer": {absolute}, "X-Api-Key": {canary}, "X-Api-User": {canary},
+				"User-Agent": {"curl/8 " + canary}, "Accept": {canary}, "X-Forwarded-For": {canary}, "X-Forwarded-Host": {canary}, "Origin": {"https://" + canary},
+				canary: {"x"}, "X-Any": {canary, "plain"},
+			},
+		}}), zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{ShouldLogCredentials: true, Header: http.Header{
+			"Location": {"/x?" + canary}, "Set-Cookie": {canary}, "Server": {"Caddy"},
+		}})}, `"Server":["Caddy"]`},
+		{"reflected headers", "m", []zap.Field{zap.Reflect("headers", http.Header{"X-Any": {canary}, canary: {"x"}, "Accept": {"text/html"}})}, `"text/html"`},
+		{"key alone", "bad secret " + canary, nil, "bad secret"},
 		{"lazy", "m", []zap.Field{zap.Any("r", struct{ URL *url.URL }{&url.URL{RawQuery: "token=" + canary}})}, "RawQuery"},
 	}
 	for _, words := range []string{"dyndns", "dyndns json", "dyndns console", "dyndns filter {\nwrap console\nfields {\nnone delete\n}\n}"} {
@@ -119,6 +142,35 @@ func TestEncoderRedacts(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Entries of other apps know no request: only arguments and what stands in paths
+// or in the fields of a request is looked at. Those of the handler hold no secret.
+func TestEncoderLoggers(t *testing.T) {
+	const pointer = "0xc0003b4080"
+	rows := []struct{ logger, message, want string }{
+		{"tls.cache.maintenance", pointer, pointer},
+		{"tls.obtain", "https://ca.example/acme/new-order?token=" + canary, "https://ca.example/acme/REDACTED?token=REDACTED"},
+		{"tls", "/root/.local/share/caddy/certificates/" + canary, "/root/.local/share/caddy/certificates/REDACTED"},
+		{"", "using config from /etc/caddy/Caddyfile", "using config from /etc/caddy/Caddyfile"},
+		{"httpx", pointer, pointer},
+		{"http", pointer, "REDACTED"},
+		{"http.handlers.reverse_proxy", pointer, "REDACTED"},
+		{"http.handlers.dyndns", pointer, pointer},
+		{"http.handlers.dyndnsx", pointer, "REDACTED"},
+	}
+	for _, row := range rows {
+		t.Run(row.logger, func(t *testing.T) {
+			line := encodeFor(t, newEncoder(t, "dyndns json"), row.logger, row.message, zap.String("text", row.message))
+			var e entry
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatal(err)
+			}
+			if e["msg"] != row.want || e["text"] != row.want {
+				t.Errorf("message %q, field %q, want %q", e["msg"], e["text"], row.want)
+			}
+		})
 	}
 }
 
@@ -203,7 +255,9 @@ func FuzzEncoder(f *testing.F) {
 		if json.Valid([]byte(doc)) {
 			fields = append(fields, zap.Reflect(key, json.RawMessage(doc)))
 		}
-		fields = append(fields, zap.String("uri", "/update?token="+canary+value))
+		header := http.Header{"X-" + key: {canary}, canary: {value}, "User-Agent": {canary}, "Authorization": {value + canary}, "Referer": {"/" + canary}}
+		fields = append(fields, zap.String("uri", "/update?token="+canary+value+"&bogus="+canary+"&"+canary),
+			zap.Object("headers", caddyhttp.LoggableHTTPHeader{Header: header, ShouldLogCredentials: true}))
 		line := encode(t, e, value, fields...)
 		if !json.Valid([]byte(line)) {
 			t.Errorf("no JSON: %q", line)

@@ -35,10 +35,10 @@ func (h *Handler) logRequest(r *http.Request, dialect string, o *service.Outcome
 		zap.Int("status", status),
 		zap.Duration("duration", took),
 		zap.String("client_ip", clientText(r)),
-		zap.String("method", excerpt(r.Method)),
-		zap.String("host", excerpt(r.Host)),
+		zap.String("method", redact.Method(r.Method)),
+		zap.String("host", redact.Host(r.Host)),
 		zap.String("uri", redact.URI(r.RequestURI)),
-		zap.String("user_agent", excerpt(r.UserAgent())),
+		zap.String("user_agent", excerpt(redact.Prose(r.UserAgent()))),
 	)
 	if o.Client != "" {
 		fields = append(fields, zap.String("client", o.Client))

@@ -9,21 +9,88 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
-// redactValue returns the text of a log field without secrets.
-func redactValue(key, value string) string {
-	switch strings.ToLower(key) {
+// redaction is what an encoder takes for harmless in a part of an entry.
+type redaction uint8
+
+const (
+	// requestText may hold parts of a request: entries of Caddy's HTTP app, and
+	// fields that were added before it is known whose entry they belong to.
+	requestText redaction = iota
+	// requestHeaders is an object of header fields.
+	requestHeaders
+	// otherText is the entries of other apps, which know no request.
+	otherText
+	// ownText is the entries of this module, which hold no secret.
+	ownText
+)
+
+// redactionOf returns how to redact the entries of a logger.
+func redactionOf(logger string) redaction {
+	switch {
+	case logger == string((*Handler)(nil).CaddyModule().ID):
+		return ownText
+	case logger == "http" || strings.HasPrefix(logger, "http."):
+		return requestText
+	}
+	return otherText
+}
+
+// inside returns how to redact the object or array of that key.
+func (r redaction) inside(key string) redaction {
+	if r != ownText && (key == "headers" || key == "resp_headers") {
+		return requestHeaders
+	}
+	return r
+}
+
+// value returns the text of a log field without secrets.
+func (r redaction) value(key, value string) string {
+	switch r {
+	case ownText:
+	case requestHeaders:
+		value = redact.Header(key, value)
+	default:
+		value = r.field(strings.ToLower(key), value)
+	}
+	return escapeBeyondASCII(value)
+}
+
+func (r redaction) field(key, value string) string {
+	switch key {
 	case "uri", "url", "location", "referer":
 		// A URI as a whole: also a space may belong to a secret.
-		value = redact.URI(value)
+		return redact.URI(value)
+	case "method":
+		return redact.Method(value)
+	case "host", "server_name":
+		return redact.Host(value)
+	case "user_agent":
+		return redact.Prose(value)
+	case "authorization", "cookie", "set-cookie", "x-api-key":
+		return redact.Mark
 	case "secret", "token", "tokens":
 		// The words of this module's configuration, which Caddy's debug log dumps.
 		if value != "" && !wholePlaceholder.MatchString(value) {
-			value = redact.Mark
+			return redact.Mark
 		}
-	default:
-		value = redactText(value)
+		return value
+	case "err_id":
+		return value // Caddy's own random text
 	}
-	return escapeBeyondASCII(value)
+	return r.text(value)
+}
+
+// text returns a message, or a key, without secrets.
+func (r redaction) text(text string) string {
+	switch r {
+	case ownText:
+		return text
+	case requestHeaders:
+		return redact.HeaderName(text)
+	case otherText:
+		return redact.Arguments(text)
+	}
+	return redact.Text(text)
 }
 
 // escapeBeyondASCII escapes what JSON lets through but a terminal obeys.
@@ -31,47 +98,20 @@ func escapeBeyondASCII(s string) string {
 	return escape(s, func(r rune) bool { return r >= unicode.MaxASCII && !unicode.IsPrint(r) })
 }
 
-// redactText removes the secrets of every URI in a text. It looks at the text
-// word by word, so that only what holds a secret is changed.
-func redactText(text string) string {
-	if !strings.ContainsAny(text, `/\=%@`) {
-		return text
-	}
-	var b strings.Builder
-	for rest := text; rest != ""; {
-		end := strings.IndexAny(rest, " \t\r\n")
-		switch end {
-		case -1:
-			end = len(rest)
-		case 0:
-			b.WriteByte(rest[0])
-			rest = rest[1:]
-			continue
-		}
-		word := rest[:end]
-		if redacted := redact.URI(word); strings.Contains(redacted, redact.Mark) {
-			word = redacted
-		}
-		b.WriteString(word)
-		rest = rest[end:]
-	}
-	return b.String()
-}
-
-// redactReflected returns what zap would print of a value, without secrets.
-func redactReflected(key string, value any) (json.RawMessage, error) {
+// reflected returns what zap would print of a value, without secrets.
+func (r redaction) reflected(key string, value any) (json.RawMessage, error) {
 	var doc bytes.Buffer
 	encoder := json.NewEncoder(&doc)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		return nil, err
 	}
-	return redactJSON(key, doc.Bytes()), nil
+	return r.document(key, doc.Bytes()), nil
 }
 
-// redactJSON redacts the strings of a valid JSON document in their places. It
+// document redacts the strings of a valid JSON document in their places. It
 // changes nothing else: a log is read by people who know the original.
-func redactJSON(key string, doc []byte) json.RawMessage {
+func (r redaction) document(key string, doc []byte) json.RawMessage {
 	var out bytes.Buffer
 	for len(doc) > 0 {
 		start := bytes.IndexByte(doc, '"')
@@ -95,9 +135,9 @@ func redactJSON(key string, doc []byte) json.RawMessage {
 		var redacted string
 		if isKey := bytes.HasPrefix(bytes.TrimLeft(doc, " \t\r\n"), []byte(":")); isKey {
 			// It holds for the strings of an array, too.
-			key, redacted = text, escapeBeyondASCII(redactText(text))
+			key, redacted = text, escapeBeyondASCII(r.text(text))
 		} else {
-			redacted = redactValue(key, text)
+			redacted = r.value(key, text)
 		}
 		if redacted == text {
 			out.Write(literal)

@@ -61,14 +61,14 @@ func NewRegistry(specs []Spec, zones name.Zones) (*Registry, error) {
 			return nil, errors.New("client: the name is empty")
 		}
 		if names[spec.Name] {
-			return nil, fmt.Errorf("client %s: a client of this name exists already", redact.Echo(spec.Name))
+			return nil, fmt.Errorf("client %s: a client of this name exists already", redact.ClientName(spec.Name))
 		}
 		names[spec.Name] = true
 		if err := r.add(spec, zones); err != nil {
 			if spec.Unrestricted {
 				return nil, err
 			}
-			return nil, fmt.Errorf("client %s: %w", redact.Echo(spec.Name), err)
+			return nil, fmt.Errorf("client %s: %w", redact.ClientName(spec.Name), err)
 		}
 	}
 	return r, nil
@@ -92,7 +92,7 @@ func (r *Registry) add(spec Spec, zones name.Zones) error {
 			return fmt.Errorf("%s: %w", directive, err)
 		}
 		if owner := r.clients[d]; owner != nil {
-			return fmt.Errorf("%s: the same one is given twice, first by client %s", directive, redact.Echo(owner.Name))
+			return fmt.Errorf("%s: the same one is given twice, first by client %s", directive, redact.ClientName(owner.Name))
 		}
 		r.clients[d] = client
 	}

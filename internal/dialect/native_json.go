@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
@@ -91,7 +90,7 @@ func nativeJSON(out service.Outcome) Reply {
 			word, status := nativeWord(h.Err)
 			message := h.Err.Message
 			if several {
-				message = redact.Echo(h.Name) + ": " + message
+				message = h.Name + ": " + message
 			}
 			fail(word, status, message)
 			reply.setHeader(h.Err, status)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
@@ -150,7 +149,7 @@ func appendError(b []byte, name string, e *service.Error) []byte {
 	b = append(b, word...)
 	b = append(b, ": "...)
 	if name != "" {
-		b = append(b, redact.Echo(name)...)
+		b = append(b, name...)
 		b = append(b, ": "...)
 	}
 	return append(appendLine(b, e.Message), '\n')

@@ -1,91 +1,109 @@
 // Package redact keeps secrets and control characters of a request out of logs
-// and replies.
+// and replies. It shows what has the form of something harmless, and hides the
+// rest: a secret in the wrong place has no name to tell it by.
 package redact
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
-// Mark stands where a secret stood.
+// Mark stands where something was hidden.
 const Mark = "REDACTED"
 
 // maxEcho is how much of the client's text a message repeats.
 const maxEcho = 80
 
-// Echo returns what a reply or a log may repeat of the client's own text:
-// letters, digits and ".:_*@/-" of the first 80 characters, with '?' for
-// everything else, so that it can neither be markup nor break a line.
+// Echo returns what a reply or a log may repeat of the client's own text: a name
+// with a dot, an address, the name of an argument, or what is too short for a
+// secret. Of the first 80 characters it shows letters, digits and ".:_*@/-", with
+// '?' for everything else, so that the text can neither be markup nor break a
+// line. Any other text is [Mark].
 func Echo(s string) string {
-	if len(s) <= maxEcho && strings.IndexFunc(s, notEchoed) < 0 {
-		return s
-	}
 	var b strings.Builder
+	short := len(s) < minSecret
 	for _, r := range s {
 		if b.Len() == maxEcho {
 			break
 		}
-		if notEchoed(r) {
+		if r >= 0x80 || !alphanumeric(byte(r)) && !strings.ContainsRune(".:_*@/-", r) {
 			r = '?'
 		}
 		b.WriteRune(r)
 	}
-	return b.String()
-}
-
-func notEchoed(r rune) bool {
-	return r >= 0x80 || !alphanumeric(byte(r)) && !strings.ContainsRune(".:_*@/-", r)
-}
-
-// secretWords are parts of parameter names. A part is enough, because there are
-// as many spellings as providers (api_key, ddnsuser, access-token); a harmless
-// parameter too many is no loss in a log. The user's name is among them: some
-// routers put the token there.
-var secretWords = []string{"secret", "token", "pass", "pwd", "key", "auth", "user", "login"}
-
-// SecretParam tells whether a parameter of this name may carry a credential. The
-// name is taken as decoded; case and punctuation do not matter.
-func SecretParam(name string) bool {
-	var w word
-	for i := range len(name) {
-		w.add(name[i])
+	echo := b.String()
+	if short || isAddress(s) || arguments.has(s) || isMistyped(echo) {
+		return echo
 	}
-	return w.secretParam()
+	return Mark
 }
 
-// word gathers the letters and digits of a parameter name or path segment in
-// lower case, without allocation.
-type word struct {
-	text [32]byte // as much as a conversion to string keeps on the stack
-	n    int
-	long bool
-}
-
-func (w *word) add(c byte) {
-	switch {
-	case !alphanumeric(c):
-	case w.n == len(w.text):
-		w.long = true
-	default:
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		w.text[w.n] = c
-		w.n++
-	}
-}
-
-func (w *word) reset() { w.n, w.long = 0, false }
-
-func (w *word) secretParam() bool {
-	s := string(w.text[:w.n])
-	if s == "k" || s == "u" || s == "pw" {
+// isMistyped tells whether an echo is almost a name or an address.
+func isMistyped(echo string) bool {
+	name := strings.Trim(strings.ReplaceAll(echo, "..", "."), ".")
+	if isName(mistypedLabel.Replace(name)) {
 		return true
 	}
-	// What does not fit could hide a spelling behind padding.
-	return w.long || slices.ContainsFunc(secretWords, func(part string) bool { return strings.Contains(s, part) })
+	parts := 0
+	for part := range strings.FieldsFuncSeq(echo, func(r rune) bool { return strings.ContainsRune(".:/?", r) }) {
+		if parts++; len(part) > 4 || strings.Trim(part, "0123456789abcdefABCDEF") != "" {
+			return false
+		}
+	}
+	return parts > 2
 }
 
-func alphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+var mistypedLabel = strings.NewReplacer("?", "-", "@", "-", ":", "-", "/", "-", "*", "-")
+
+// Word returns a word of a configuration file or a header, [Mark] if it may be a
+// secret. It shows more than [Echo]: only what has digits, or is long.
+func Word(s string) string {
+	if isWord(s) {
+		return s
+	}
+	return Mark
+}
+
+// ClientName returns the name of a client that a configuration gives, [Mark] if
+// it has the length of a token, which may stand in its place.
+func ClientName(s string) string {
+	if len(s) < minToken || isName(s) {
+		return s
+	}
+	return Mark
+}
+
+// Path returns the path of a file, [Mark] if it may be the secret that belongs
+// into the file.
+func Path(s string) string {
+	if !strings.ContainsAny(s, `/\`) {
+		if isShort(s) || isName(strings.TrimPrefix(s, ".")) {
+			return s
+		}
+		return Mark
+	}
+	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if !isWord(part) && !isName(strings.TrimPrefix(part, ".")) {
+			return Mark
+		}
+	}
+	return s
+}
+
+// Method returns an HTTP method, [Mark] if it is none that is known.
+func Method(s string) string {
+	switch s {
+	case "PROPFIND", "PROPPATCH":
+		return s
+	}
+	if isShort(s) {
+		return s
+	}
+	return Mark
+}
+
+// Host returns a host with or without a port, [Mark] if it is neither a name nor
+// an address.
+func Host(s string) string {
+	if s == "" || isHost(s) {
+		return s
+	}
+	return Mark
 }

@@ -1,221 +1,162 @@
 package redact
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
-// URI returns a request URI or an absolute URL with its secrets replaced by
-// [Mark]: path segments that the service reads as a secret, the values of
-// parameters that [SecretParam] knows, and the userinfo of an authority. Bytes
-// that RFC 3986 does not allow in a URI are percent-encoded.
+// URI returns a request URI or an absolute URL with [Mark] in place of
+// everything that is not known to be harmless. It shows
 //
-// It takes no grammar for granted, because a typing mistake must not publish
-// what a correct request would not: a word counts below any prefix and in any
-// case, encoded once or several times, in path, query or fragment. What opens a
-// secret is read generously, what ends it strictly (the plain delimiter only),
-// so that doubt hides too much rather than too little. URI is linear in the
-// length of its input and does not allocate where nothing changes.
+//   - arguments that a dialect or a router knows, by name, and their values where these
+//     have the form of a name, an address, a number or a flag, as the name says;
+//   - path segments that are words of this service, names with a dot, addresses,
+//     or too short for a secret, but none that stands where a secret belongs;
+//   - of an authority, host and port.
+//
+// What is written in another way than the plain one is hidden: a value that is
+// encoded twice, say, fits no form. URI does not allocate where nothing is hidden
+// or encoded.
 func URI(uri string) string {
-	s := scanner{uri: uri}
-	var previous byte
-	for i := 0; i < len(uri); {
-		c, width := decode(uri, i)
-		next := i + width
-		switch c {
-		case '/', '\\':
-			s.pathWord()
-			s.segment(next)
-			if isSlash(previous) {
-				s.userinfo(next)
-			}
-		case ';':
-			s.pathWord() // a path parameter, RFC 3986 section 3.3
-		case '=':
-			if s.word.secretParam() {
-				s.value(next)
-			}
-		case '?':
-			if width == 1 {
-				s.due, s.strict = 0, false
-			}
-		case '&', '#':
-		default:
-			s.word.add(c)
-		}
-		if strings.IndexByte(`/\;=?&#`, c) >= 0 {
-			s.word.reset()
-		}
-		previous, i = c, next
+	s := scanner{in: uri}
+	end := len(uri)
+	if i := strings.IndexByte(uri, '#'); i >= 0 {
+		end = i
 	}
+	path := end
+	if i := strings.IndexByte(uri[:end], '?'); i >= 0 {
+		path = i
+	}
+	s.path(s.authority(path), path)
+	if path < end {
+		s.query(path+1, end)
+	}
+	s.hide(min(end+1, len(uri)), len(uri))
 	return s.result()
 }
 
 // scanner is the state of one URI call.
 type scanner struct {
-	uri  string
-	word word // since the last delimiter
-
-	// due has bit n set if the n-th segment from here is a secret.
-	due uint8
-	// strict is set behind the words of the native API: also a secret in the
-	// wrong place is hidden there, which a name or an address is told from by its
-	// dot or colon.
-	strict bool
-
-	// The ends last searched for, so that nesting does not search again.
-	pathEnd, valueEnd, authorityEnd int
-
+	in     string
 	out    []byte
-	copied int // uri up to here is in out, or hidden
+	copied int // in up to here is in out, or hidden
 }
 
-// pathWord looks at the path segment that just ended.
-func (s *scanner) pathWord() {
-	switch string(s.word.text[:s.word.n]) {
-	case "updatebypath", "deletebypath", "updatebyquery":
-		s.due |= 1 << 1
-		s.strict = true
-	case "check":
-		s.due |= 1 << 1
-	case "update": // DuckDNS: /update/DOMAIN/TOKEN
-		s.due |= 1 << 2
-	}
-}
-
-// segment hides the path segment that starts at from if it is, or may be, a secret.
-func (s *scanner) segment(from int) {
-	if s.due == 0 && !s.strict {
-		return
-	}
-	var letters, named bool
-	for i := from; i < len(s.uri); {
-		c, width := decode(s.uri, i)
-		if isSlash(c) || c == '?' {
-			break
-		}
-		letters = letters || alphanumeric(c)
-		named = named || c == '.' || c == ':'
-		i += width
-	}
-	// Empty and dot segments do not count; a server may collapse them.
-	if s.due&(1<<1) != 0 || s.strict && !named {
-		if s.pathEnd <= from {
-			s.pathEnd = indexAny(s.uri, from, "/?")
-		}
-		s.hide(from, s.pathEnd)
-	}
-	if letters {
-		s.due >>= 1
-		s.due &^= 1
-	}
-}
-
-// userinfo hides what stands before the '@' of an authority (RFC 3986 section
-// 3.2.1) that starts at from.
-func (s *scanner) userinfo(from int) {
-	if from < s.authorityEnd {
-		return
-	}
-	s.authorityEnd = indexAny(s.uri, from, `/\?#`)
-	at := from
-	for i := from; i < s.authorityEnd; {
-		c, width := decode(s.uri, i)
-		if c == '@' {
-			at = i
-		}
-		i += width
-	}
-	s.hide(from, at)
-}
-
-// value hides the parameter value that starts at from. It ends at an ampersand or
-// semicolon that a further parameter follows: a FRITZ!Box escapes nothing, so a
-// delimiter alone may belong to the password.
-func (s *scanner) value(from int) {
-	if s.valueEnd < from {
-		end := indexAny(s.uri, from, "&;")
-		for end < len(s.uri) {
-			next := indexAny(s.uri, end+1, "&;=")
-			if next < len(s.uri) && s.uri[next] == '=' {
-				break
-			}
-			end = next
-		}
-		s.valueEnd = end
-	}
-	s.hide(from, s.valueEnd)
-}
-
-// hide replaces uri[from:to]; spans come in the order of their starts.
+// hide replaces in[from:to]; spans come in their order.
 func (s *scanner) hide(from, to int) {
-	switch {
-	case from >= to:
-	case s.out != nil && from <= s.copied:
-		s.copied = max(s.copied, to)
-	default:
-		s.out = appendPrintable(s.out, s.uri[s.copied:from])
-		s.out = append(s.out, Mark...)
-		s.copied = to
+	if from >= to {
+		return
 	}
+	if s.out == nil {
+		s.out = make([]byte, 0, len(s.in)+2*len(Mark))
+	}
+	s.out = append(s.out, s.in[s.copied:from]...)
+	s.out = append(s.out, Mark...)
+	s.copied = to
 }
 
 func (s *scanner) result() string {
-	if s.out == nil && strings.IndexFunc(s.uri, notInURI) < 0 {
-		return s.uri
+	if s.out == nil {
+		return s.in
 	}
-	return string(appendPrintable(s.out, s.uri[s.copied:]))
+	return string(append(s.out, s.in[s.copied:]...))
 }
 
-func appendPrintable(dst []byte, s string) []byte {
-	const digits = "0123456789ABCDEF"
-	for i := range len(s) {
-		if c := s[i]; notInURI(rune(c)) {
-			dst = append(dst, '%', digits[c>>4], digits[c&15])
-		} else {
-			dst = append(dst, c)
-		}
+// authority reads "http://host:port" at the beginning of in[:end] and returns
+// where the path begins.
+func (s *scanner) authority(end int) int {
+	scheme, _, ok := strings.Cut(s.in[:end], "://")
+	if !ok || strings.ContainsAny(scheme, `/\`) {
+		return 0
 	}
-	return dst
+	if !isShort(scheme) {
+		s.hide(0, len(scheme))
+	}
+	from := len(scheme) + len("://")
+	to := nextSlash(s.in, from, end)
+	if at := strings.LastIndexByte(s.in[from:to], '@'); at >= 0 { // RFC 3986 section 3.2.1
+		s.hide(from, from+at)
+		from += at + 1
+	}
+	if !isHost(s.in[from:to]) {
+		s.hide(from, to)
+	}
+	return to
 }
 
-func notInURI(r rune) bool { return r <= ' ' || r >= 0x7f }
-
-func isSlash(c byte) bool { return c == '/' || c == '\\' }
-
-// indexAny returns the first index at or after from of one of chars, or the length of s.
-func indexAny(s string, from int, chars string) int {
-	if i := strings.IndexAny(s[from:], chars); i >= 0 {
+func nextSlash(s string, from, end int) int {
+	if i := strings.IndexAny(s[from:end], `/\`); i >= 0 {
 		return from + i
 	}
-	return len(s)
+	return end
 }
 
-// decode returns the character at s[i] and how many bytes spell it. A percent
-// sign may itself be encoded, any number of times: %2573 is an s.
-func decode(s string, i int) (c byte, width int) {
-	if s[i] != '%' {
-		return s[i], 1
-	}
-	digits := i + 1
-	for strings.HasPrefix(s[digits:], "25") && isHex(s, digits+2) {
-		digits += 2
-	}
-	if !isHex(s, digits) {
-		return '%', 1
-	}
-	return unhex(s[digits])<<4 | unhex(s[digits+1]), digits + 2 - i
+// pathWords are the segments of this service, and of certificates, that are too
+// long to show otherwise. For the endpoints that take a secret in the path it
+// says in which segment behind theirs.
+var pathWords = map[string]int{
+	"update-by-path": 1, "delete-by-path": 1, "update-by-query": 1, "check": 1,
+	"update":     2, // DuckDNS: /update/DOMAIN/TOKEN
+	"statistics": 0, "updates-by-fqdn": 0, "latest-submissions": 0, ".well-known": 0, "acme-challenge": 0,
 }
 
-func isHex(s string, i int) bool {
-	return i+1 < len(s) && unhex(s[i]) < 16 && unhex(s[i+1]) < 16
+// path hides segments of in[from:end].
+func (s *scanner) path(from, end int) {
+	var (
+		due    uint8 // bit n is set if the n-th segment from here is a secret
+		strict bool  // behind an endpoint a short word may be a secret's part
+	)
+	for from < end {
+		to := nextSlash(s.in, from, end)
+		if segment := s.in[from:to]; segment != "" && segment != "." && segment != ".." {
+			due >>= 1
+			text := unescape(segment, false)
+			position, known := pathWords[strings.ToLower(text)]
+			shown := known || isName(text) || isAddress(text) || !strict && (isShort(text) || isHost(text))
+			if due&1 != 0 || !shown || !isPrintable(segment) {
+				s.hide(from, to)
+			}
+			if position > 0 {
+				due |= 1 << position
+				strict = true
+			}
+		}
+		from = to + 1
+	}
 }
 
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
+// query hides names and values of in[from:end]. Only an ampersand ends an
+// argument: a FRITZ!Box escapes nothing, and what follows an ampersand of a
+// password is no known argument.
+func (s *scanner) query(from, end int) {
+	for from < end {
+		to := end
+		if i := strings.IndexByte(s.in[from:end], '&'); i >= 0 {
+			to = from + i
+		}
+		name, value, _ := strings.Cut(s.in[from:to], "=")
+		k, known := argumentKind(unescape(name, true))
+		if known = known && isPrintable(name); !known {
+			s.hide(from, from+len(name))
+		}
+		if value != "" && (!known || !isPrintable(value) || !k.fits(unescape(value, true))) {
+			s.hide(to-len(value), to)
+		}
+		from = to + 1
 	}
-	return 0xff
+}
+
+// unescape decodes once. What cannot be decoded keeps its percent sign and fits no form.
+func unescape(s string, query bool) string {
+	if strings.IndexByte(s, '%') < 0 && !(query && strings.IndexByte(s, '+') >= 0) {
+		return s
+	}
+	decode := url.PathUnescape
+	if query {
+		decode = url.QueryUnescape
+	}
+	if decoded, err := decode(s); err == nil {
+		return decoded
+	}
+	return s
 }

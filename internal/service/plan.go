@@ -129,10 +129,12 @@ func (s *Service) resolve(ctx context.Context, client *access.Client, host Host,
 	refuse := func(e *Error) (string, *Zone, access.Grant, *Error) { return fqdn, nil, access.Denied, e }
 	grant := client.Grant(fqdn)
 	if grant == access.Denied {
+		fqdn = redact.Echo(fqdn)
 		return refuse(notGranted(fqdn))
 	}
 	apex, ok := s.names.Of(fqdn)
 	if !ok {
+		fqdn = redact.Echo(fqdn)
 		return refuse(&Error{Reason: NoZone, Message: fqdn + " is in no zone that this server changes"})
 	}
 	if host.Zone != "" {
@@ -141,7 +143,7 @@ func (s *Service) resolve(ctx context.Context, client *access.Client, host Host,
 			return refuse(&Error{Reason: BadName, Message: err.Error()})
 		}
 		if given != apex {
-			return refuse(&Error{Reason: BadName, Message: fqdn + " is in the zone " + apex + ", not in " + given})
+			return refuse(&Error{Reason: BadName, Message: fqdn + " is in the zone " + apex + ", not in " + redact.Echo(given)})
 		}
 	}
 	if grant == access.ByPattern {
