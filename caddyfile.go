@@ -2,12 +2,13 @@ package dyndns
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
 func init() {
@@ -61,7 +62,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		word := d.Val()
 		if word != "zone" && word != "client" {
 			if seen[word] {
-				return d.Errf("%s: stands here twice", word)
+				return d.Errf("%s: stands here twice", redact.Word(word))
 			}
 			seen[word] = true
 		}
@@ -90,7 +91,7 @@ func (h *Handler) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 			return err
 		}
 		if h.MissingFamily != "keep" && h.MissingFamily != "delete" {
-			return d.Errf("missing_family: %q is neither keep nor delete", h.MissingFamily)
+			return d.Errf("missing_family: %q is neither keep nor delete", redact.Word(h.MissingFamily))
 		}
 	case "nameserver":
 		return someArgs(d, word, &h.Nameservers)
@@ -132,7 +133,7 @@ func (h *Handler) unmarshalZone(d *caddyfile.Dispenser) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		word := d.Val()
 		if seen[word] {
-			return d.Errf("zone %s: %s: stands here twice", zone.Name, word)
+			return d.Errf("zone %s: %s: stands here twice", redact.Name(zone.Name), redact.Word(word))
 		}
 		seen[word] = true
 		if err := zone.unmarshalWord(d, word); err != nil {
@@ -147,7 +148,7 @@ func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 	switch word {
 	case "tsig_key":
 		if z.TSIG.Secret != "" {
-			return d.Errf("zone %s: tsig_key: a key is given already", z.Name)
+			return d.Errf("zone %s: tsig_key: a key is given already", redact.Name(z.Name))
 		}
 		switch args := d.RemainingArgs(); len(args) {
 		case 1:
@@ -179,7 +180,7 @@ func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		z.ProveWrites = true
 		return lastArg(d, word)
 	default:
-		return unknownWord(d, "zone "+z.Name+": ")
+		return unknownWord(d, "zone "+redact.Name(z.Name)+": ")
 	}
 	return nil
 }
@@ -193,7 +194,7 @@ func (h *Handler) unmarshalClient(d *caddyfile.Dispenser) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		word := d.Val()
 		if seen[word] && word != "lan" {
-			return d.Errf("client %s: %s: stands here twice", client.Name, word)
+			return d.Errf("client %s: %s: stands here twice", redact.ClientName(client.Name), redact.Word(word))
 		}
 		seen[word] = true
 		if err := client.unmarshalWord(d, word); err != nil {
@@ -218,7 +219,7 @@ func (c *Client) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		c.LAN = append(c.LAN, lan)
 		return nil
 	}
-	return unknownWord(d, "client "+c.Name+": ")
+	return unknownWord(d, "client "+redact.ClientName(c.Name)+": ")
 }
 
 func (h *Handler) unmarshalTTL(d *caddyfile.Dispenser) error {
@@ -250,7 +251,7 @@ func (h *Handler) unmarshalThrottle(d *caddyfile.Dispenser) error {
 	}
 	burst, err := strconv.Atoi(d.Val())
 	if err != nil || burst < 1 {
-		return d.Errf("throttle: %q is neither a positive number nor off", d.Val())
+		return d.Errf("throttle: %q is neither a positive number nor off", redact.Word(d.Val()))
 	}
 	h.Throttle.Burst = burst
 	return durationArg(d, "throttle", &h.Throttle.Interval)
@@ -266,7 +267,7 @@ func (h *Handler) unmarshalHistory(d *caddyfile.Dispenser) error {
 	}
 	days, err := strconv.Atoi(d.Val())
 	if err != nil || days < 1 {
-		return d.Errf("history: %q is neither a number of days nor off", d.Val())
+		return d.Errf("history: %q is neither a number of days nor off", redact.Word(d.Val()))
 	}
 	h.History = days
 	return lastArg(d, "history")
@@ -276,7 +277,7 @@ func (h *Handler) unmarshalHistory(d *caddyfile.Dispenser) error {
 // because "secret=<secret>" and a token on a line of its own are likely mistakes.
 func unknownWord(d *caddyfile.Dispenser, where string) error {
 	word := d.Val()
-	if len(word) >= 16 || strings.ContainsAny(word, "0123456789=:") {
+	if redact.Word(word) != word {
 		return d.Errf("%sunrecognized subdirective", where)
 	}
 	return d.Errf("%sunrecognized subdirective %q", where, word)
@@ -318,7 +319,7 @@ func secondsArg(d *caddyfile.Dispenser, seconds *uint32) error {
 	}
 	n, err := strconv.ParseUint(d.Val(), 10, 31)
 	if err != nil {
-		return d.Errf("ttl: %q is not a number of seconds from 0 to %d", d.Val(), maxTTL)
+		return d.Errf("ttl: %q is not a number of seconds from 0 to %d", redact.Word(d.Val()), maxTTL)
 	}
 	*seconds = uint32(n)
 	return nil
@@ -331,7 +332,7 @@ func durationArg(d *caddyfile.Dispenser, word string, duration *caddy.Duration) 
 	}
 	value, err := caddy.ParseDuration(text)
 	if err != nil || value <= 0 {
-		return d.Errf("%s: %q is not a duration such as 10s", word, text)
+		return d.Errf("%s: %q is not a duration such as 10s", word, redact.Word(text))
 	}
 	*duration = caddy.Duration(value)
 	return nil

@@ -41,16 +41,19 @@ func findConfig(config string) (string, error) {
 		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("config: %w", err)
+			return "", fmt.Errorf("config: %w", fileError(path, err))
 		}
 	}
-	return "", fmt.Errorf("config: no configuration file found, looked for %s ($%s is %q)",
-		strings.Join(paths, ", "), configVariable, os.Getenv(configVariable))
+	custom := redact.Path(os.Getenv(configVariable))
+	if custom != "" {
+		paths[0] = custom
+	}
+	return "", fmt.Errorf("config: no configuration file found, looked for %s ($%s is %q)", strings.Join(paths, ", "), configVariable, custom)
 }
 
 // readSeedFile reads a YAML configuration. Its warnings name file, line and key.
 func readSeedFile(path string) (*seedFile, []string, error) {
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +90,7 @@ func parseSeedFile(path string, data []byte) (*seedFile, []string, error) {
 		case "zones":
 			err = p.zones(value)
 		default:
-			p.unused(key, node)
+			p.unused("", node)
 		}
 		return err
 	})
@@ -114,8 +117,8 @@ func (p *seedParser) at(node *yaml.Node, key, message string) error {
 }
 
 // unused warns about a key that has no effect here, log_level among them.
-func (p *seedParser) unused(key string, node *yaml.Node) {
-	p.warnings = append(p.warnings, fmt.Sprintf("%s:%d: %s", p.path, node.Line, redact.Echo(key)))
+func (p *seedParser) unused(prefix string, node *yaml.Node) {
+	p.warnings = append(p.warnings, fmt.Sprintf("%s:%d: %s%s", p.path, node.Line, prefix, redact.Word(node.Value)))
 }
 
 // mapping calls visit with every key of a mapping, each of which may stand once.
@@ -127,7 +130,7 @@ func (p *seedParser) mapping(node *yaml.Node, what string, visit func(key, value
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i]
 		if seen[key.Value] {
-			return p.at(key, redact.Echo(key.Value), "the key stands here twice")
+			return p.at(key, redact.Word(key.Value), "the key stands here twice")
 		}
 		seen[key.Value] = true
 		if err := visit(key, node.Content[i+1]); err != nil {
@@ -157,7 +160,7 @@ func (p *seedParser) zones(list *yaml.Node) error {
 			case "tsig_key":
 				zone.TSIG.Secret, err = p.scalar(key, value)
 			default:
-				p.unused("zones."+key, node)
+				p.unused("zones.", node)
 			}
 			return err
 		})

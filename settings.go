@@ -4,19 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
-	"os"
-	"regexp"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/access"
 	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
 // settings is a handler's configuration merged with its file, with placeholders
@@ -179,25 +173,26 @@ func (c *settings) setZones(h *Handler) error {
 			return fmt.Errorf("zone: %w", err)
 		}
 		if seen[normal] {
-			return fmt.Errorf("zone: %s is configured twice", normal)
+			return fmt.Errorf("zone: %s is configured twice", redact.Name(normal))
 		}
 		seen[normal] = true
+		shown := redact.Name(normal)
 		zone := zoneSettings{name: normal, servers: inherited, ttl: c.ttl, proveWrites: z.ProveWrites}
 		if z.TTL != nil {
 			if zone.ttl = *z.TTL; zone.ttl < c.minTTL || zone.ttl > c.maxTTL {
-				return fmt.Errorf("zone %s: ttl %d is not between %d and %d", normal, zone.ttl, c.minTTL, c.maxTTL)
+				return fmt.Errorf("zone %s: ttl %d is not between %d and %d", shown, zone.ttl, c.minTTL, c.maxTTL)
 			}
 		}
 		if len(z.Nameservers) > 0 {
-			if zone.servers, err = expandServers("zone "+normal+": nameserver", z.Nameservers); err != nil {
+			if zone.servers, err = expandServers("zone "+shown+": nameserver", z.Nameservers); err != nil {
 				return err
 			}
 		}
 		if len(zone.servers) == 0 {
-			return fmt.Errorf("zone %s: no nameserver is configured", normal)
+			return fmt.Errorf("zone %s: no nameserver is configured", shown)
 		}
 		if zone.key, err = z.TSIG.key(normal); err != nil {
-			return fmt.Errorf("zone %s: %w", normal, err)
+			return fmt.Errorf("zone %s: %w", shown, err)
 		}
 		c.zones = append(c.zones, zone)
 	}
@@ -225,10 +220,6 @@ func (t TSIG) key(zone string) (dnsupdate.Key, error) {
 	if algorithm == "" {
 		algorithm = "hmac-sha512"
 	}
-	if !strings.HasPrefix(strings.ToLower(algorithm), "hmac-") {
-		// It may be the key, given in the algorithm's place.
-		return dnsupdate.Key{}, errors.New("tsig_key: the algorithm is none of hmac-sha1, -sha224, -sha256, -sha384 and -sha512")
-	}
 	key, err := dnsupdate.NewKey(keyName, algorithm, secret)
 	if err != nil {
 		return key, fmt.Errorf("tsig_key: %w", err)
@@ -244,7 +235,7 @@ func (t TSIG) fromFile() (dnsupdate.Key, error) {
 	if err != nil {
 		return dnsupdate.Key{}, err
 	}
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if err != nil {
 		return fail(err)
 	}
@@ -267,7 +258,7 @@ func (t TSIG) fromFile() (dnsupdate.Key, error) {
 			return k, nil
 		}
 	}
-	return fail(fmt.Errorf("%s holds no key named %s", path, t.Name))
+	return fail(fmt.Errorf("%s holds no key named %s", path, redact.Name(t.Name)))
 }
 
 // setClients builds the registry from the secret and the client blocks.
@@ -283,7 +274,7 @@ func (c *settings) setClients(h *Handler) error {
 	for _, cl := range h.Clients {
 		spec := access.Spec{Name: cl.Name, Hosts: cl.Hosts}
 		for _, token := range cl.Tokens {
-			expanded, err := expandSecret("client "+cl.Name+": token", token)
+			expanded, err := expandSecret("client "+redact.ClientName(cl.Name)+": token", token)
 			if err != nil {
 				return err
 			}
@@ -292,7 +283,7 @@ func (c *settings) setClients(h *Handler) error {
 		for _, l := range cl.LAN {
 			id, err := address.ParseIID(l.InterfaceID)
 			if err != nil {
-				return fmt.Errorf("client %s: lan %s: %w", cl.Name, l.Name, err)
+				return fmt.Errorf("client %s: lan %s: %w", redact.ClientName(cl.Name), redact.Name(l.Name), err)
 			}
 			spec.LAN = append(spec.LAN, access.LAN{Name: l.Name, InterfaceID: id})
 		}
@@ -305,69 +296,4 @@ func (c *settings) setClients(h *Handler) error {
 	var err error
 	c.clients, err = access.NewRegistry(specs, name.NewZones(zones))
 	return err
-}
-
-// expand replaces the placeholders of a value that may be shown in an error.
-func expand(directive, value string) (string, error) {
-	expanded, err := caddy.NewReplacer().ReplaceOrErr(value, true, true)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", directive, err)
-	}
-	return expanded, nil
-}
-
-// wholePlaceholder is a value that is nothing but one placeholder, so that its
-// text is the way to a secret and not the secret.
-var wholePlaceholder = regexp.MustCompile(`^\{(env|file)\.[^{}]+\}$`)
-
-// expandSecret is expand for a value that must not stand in an error: braces in
-// a plain secret would be quoted as an unknown placeholder.
-func expandSecret(directive, value string) (string, error) {
-	expanded, err := expand(directive, value)
-	if err != nil && !wholePlaceholder.MatchString(value) {
-		return "", fmt.Errorf("%s: the value holds a placeholder that cannot be replaced", directive)
-	}
-	return expanded, err
-}
-
-func expandServers(directive string, servers []string) ([]string, error) {
-	var expanded []string
-	for _, s := range servers {
-		e, err := expand(directive, s)
-		if err != nil {
-			return nil, err
-		}
-		addr, err := dnsupdate.ServerAddress(e)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", directive, err)
-		}
-		expanded = append(expanded, addr)
-	}
-	return expanded, nil
-}
-
-// expandDomain returns the host name in lower case, without a port.
-func expandDomain(domain string) (string, error) {
-	if domain == "" {
-		return "", nil
-	}
-	expanded, err := expand("domain", domain)
-	if err != nil {
-		return "", err
-	}
-	host := expanded
-	if h, port, err := net.SplitHostPort(expanded); err == nil {
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil { // such as a URL
-			return "", fmt.Errorf("domain: %q is not a host name", expanded)
-		}
-		host = h
-	}
-	normal, err := name.Normalize(host)
-	if err != nil {
-		return "", fmt.Errorf("domain: %w", err)
-	}
-	if strings.HasPrefix(normal, "*.") {
-		return "", fmt.Errorf("domain: %s is a wildcard, which shows no pages", normal)
-	}
-	return strings.TrimSuffix(normal, "."), nil
 }

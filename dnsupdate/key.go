@@ -38,7 +38,7 @@ var algorithms = map[string]func() hash.Hash{
 }
 
 // NewKey makes a key from its name, its algorithm and its secret in base64. The
-// errors never hold the secret.
+// errors quote nothing: what is wrong may stand in the place of something else.
 func NewKey(name, algorithm, secret string) (Key, error) {
 	canonical, err := canonicalName(name)
 	if err != nil {
@@ -47,19 +47,30 @@ func NewKey(name, algorithm, secret string) (Key, error) {
 	algorithm = strings.TrimSuffix(strings.ToLower(algorithm), ".")
 	if algorithms[algorithm] == nil {
 		if strings.HasPrefix(algorithm, "hmac-md5") {
-			return Key{}, fmt.Errorf("key %s: hmac-md5 is broken and not supported: make a new key with tsig-keygen -a hmac-sha512", canonical)
+			return Key{}, errors.New("hmac-md5 is broken and not supported: make a new key with tsig-keygen -a hmac-sha512")
 		}
-		return Key{}, fmt.Errorf("key %s: unknown algorithm %q: use one of %s", canonical, algorithm, algorithmNames())
+		return Key{}, unknownAlgorithm()
 	}
 	// tsig-keygen wraps nothing, but people do when they copy.
 	raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(secret), ""))
 	if err != nil {
-		return Key{}, fmt.Errorf("key %s: the secret is not base64", canonical)
+		return Key{}, errors.New("the secret is not base64")
 	}
 	if len(raw) == 0 {
-		return Key{}, fmt.Errorf("key %s: the secret is empty", canonical)
+		return Key{}, errors.New("the secret is empty")
+	}
+	// A short name without a dot is base64, too. The name would be sent in plain.
+	if other, err := base64.StdEncoding.DecodeString(name); err == nil && len(other) >= shortSecret && len(raw) < shortSecret {
+		return Key{}, errors.New("name and secret of the key look as if they were swapped")
 	}
 	return Key{Name: canonical, Algorithm: algorithm, Secret: raw}, nil
+}
+
+// shortSecret is less than any tool makes: tsig-keygen's are as long as the digest.
+const shortSecret = 16
+
+func unknownAlgorithm() error {
+	return errors.New("unknown algorithm: use one of " + algorithmNames())
 }
 
 func algorithmNames() string {
@@ -74,10 +85,10 @@ func algorithmNames() string {
 // check tells whether a key that was not made by NewKey is usable.
 func (k Key) check() error {
 	if algorithms[k.Algorithm] == nil {
-		return fmt.Errorf("key %s: unknown algorithm %q: use one of %s", k.Name, k.Algorithm, algorithmNames())
+		return unknownAlgorithm()
 	}
 	if len(k.Secret) == 0 {
-		return fmt.Errorf("key %s: the secret is empty", k.Name)
+		return errors.New("the secret is empty")
 	}
 	if name, err := canonicalName(k.Name); err != nil || name != k.Name {
 		return errors.New("the key's name is not an absolute lower-case name")

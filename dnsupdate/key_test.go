@@ -34,10 +34,14 @@ func TestParseKeyFile(t *testing.T) {
 		{"unknown word", strings.Replace(clause, "secret", "secrets", 1), `error: line 3: expected "algorithm", "secret" or "}"`},
 		{"no secret", "key a {\n algorithm hmac-sha1; };", "error: line 1: the key needs an algorithm and a secret"},
 		{"two secrets", strings.Replace(clause, "};", "\tsecret \"eA==\";\n};", 1), "error: line 4: secret is there twice"},
-		{"key twice", clause + clause, "error: line 5: key ddns-key. is there twice"},
-		{"md5", strings.Replace(clause, "sha512", "md5", 1), "error: line 1: key ddns-key.: hmac-md5 is broken and not supported: make a new key with tsig-keygen -a hmac-sha512"},
-		{"unknown algorithm", strings.Replace(clause, "sha512", "sha3", 1), `error: line 1: key ddns-key.: unknown algorithm "hmac-sha3": use one of hmac-sha1, hmac-sha224, hmac-sha256, hmac-sha384, hmac-sha512`},
-		{"no base64", strings.Replace(clause, aSecret, "s3cr3t!!", 1), "error: line 1: key ddns-key.: the secret is not base64"},
+		{"key twice", clause + clause, "error: line 5: a key of this name is there already"},
+		{"md5", strings.Replace(clause, "sha512", "md5", 1), "error: line 1: hmac-md5 is broken and not supported: make a new key with tsig-keygen -a hmac-sha512"},
+		{"unknown algorithm", strings.Replace(clause, "sha512", "sha3", 1), `error: line 1: unknown algorithm: use one of hmac-sha1, hmac-sha224, hmac-sha256, hmac-sha384, hmac-sha512`},
+		{"no base64", strings.Replace(clause, aSecret, "s3cr3t!!", 1), "error: line 1: the secret is not base64"},
+		{"algorithm and secret swapped", "key a { algorithm \"" + aSecret + "\"; secret \"hmac-sha512\"; };", "error: line 1: unknown algorithm: use one of hmac-sha1, hmac-sha224, hmac-sha256, hmac-sha384, hmac-sha512"},
+		{"name and secret swapped", "key c2VjcmV0IHNlY3JldCBzZWNyZXQh { algorithm hmac-sha512; secret home; };", "error: line 1: name and secret of the key look as if they were swapped"},
+		{"short secret of an ordinary name", "key ddnskey1 { algorithm hmac-sha512; secret eA==; };", "ddnskey1. hmac-sha512"},
+		{"long secret of a name like one", "key c2VjcmV0IHNlY3JldCBzZWNyZXQh { algorithm hmac-sha512; secret " + aSecret + "; };", "c2vjcmv0ihnly3jldcbzzwnyzxqh. hmac-sha512"},
 		{"bad name", strings.Replace(clause, "ddns-key", "a key", 1), `error: line 1: key name: the name has the character ' '`},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 // ParseKeyFile reads the key clauses of BIND's configuration language, as
 // tsig-keygen writes them: any number of them, with comments of the three
-// styles. Errors name the line and never hold a secret.
+// styles. Errors name the line and quote nothing of the file.
 func ParseKeyFile(data []byte) ([]Key, error) {
 	s := keyScanner{text: string(data), line: 1}
 	var keys []Key
@@ -31,7 +31,7 @@ func ParseKeyFile(data []byte) ([]Key, error) {
 			}
 			for _, k := range keys {
 				if k.Name == key.Name {
-					return nil, fmt.Errorf("line %d: key %s is there twice", line, key.Name)
+					return nil, fmt.Errorf("line %d: a key of this name is there already", line)
 				}
 			}
 			keys = append(keys, key)

@@ -116,8 +116,8 @@ func isNumber(s string) bool {
 // isWord tells whether s is a word of text rather than a key: letters, without
 // digits unless it is short, and shorter than any token.
 func isWord(s string) bool {
-	if isShort(s) {
-		return true
+	if len(s) < minSecret {
+		return isPrintable(s)
 	}
 	for i := range len(s) {
 		if c := s[i]; '0' <= c && c <= '9' || !alphanumeric(c) && c != '-' && c != '_' {

@@ -61,6 +61,38 @@ func Word(s string) string {
 	return Mark
 }
 
+// Name returns the name that a configuration gives to a zone or a key, [Mark] if
+// it may be the key itself. No key has a dot.
+func Name(s string) string {
+	if isName(s) || isWord(strings.TrimSuffix(s, ".")) {
+		return s
+	}
+	return Mark
+}
+
+// Placeholder returns "{env.NAME}" or "{file.path}", empty for another text and
+// where name or path may be the secret that they lead to.
+func Placeholder(s string) string {
+	inner, ok := strings.CutPrefix(s, "{")
+	if !ok {
+		return ""
+	}
+	inner, ok = strings.CutSuffix(inner, "}")
+	if path, isFile := strings.CutPrefix(inner, "file."); ok && isFile && Path(path) == path {
+		return s
+	}
+	variable, isVariable := strings.CutPrefix(inner, "env.")
+	if !ok || !isVariable {
+		return ""
+	}
+	for part := range strings.SplitSeq(variable, "_") {
+		if !isWord(part) {
+			return ""
+		}
+	}
+	return s
+}
+
 // ClientName returns the name of a client that a configuration gives, [Mark] if
 // it has the length of a token, which may stand in its place.
 func ClientName(s string) string {
