@@ -34,7 +34,7 @@ client below {
 func startService(t *testing.T, words string) *testService {
 	t.Helper()
 	ns := startNameserver(t, "dyn.test")
-	s := serve(t, "servers {\ntrusted_proxies static 127.0.0.1/32\n}", serviceSite(ns, words))
+	s := serve(t, strictProxies, serviceSite(ns, words))
 	return &testService{s, ns}
 }
 

@@ -100,7 +100,7 @@ func (c seedCase) run(t *testing.T) {
 		Allow: func(_, owner string, _ uint16) bool { return owner != "denied.dyn.test." },
 	}, dnstest.Zone{Name: "wrong-key.test", Keys: []dnstest.Key{testKey}})
 	defer ns.Close()
-	s := serve(t, "servers {\ntrusted_proxies static 127.0.0.1/32\n}", "http://:{$HTTP_PORT} {\ndyndns {\ndomain localhost\n"+
+	s := serve(t, strictProxies, "http://:{$HTTP_PORT} {\ndyndns {\ndomain localhost\n"+
 		"secret "+canarySecret+"\n"+zoneBlock("dyn.test", ns.Addr())+
 		"zone wrong-key.test {\ntsig_key "+testKey.Name+" hmac-sha256 c2VjcmV0\nnameserver "+ns.Addr()+"\n}\n"+
 		zoneBlock("down.test", "127.0.0.1:"+freePort(t))+"}\n}\n")

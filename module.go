@@ -200,6 +200,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	for _, w := range c.warnings {
 		h.logger.Warn("unused key in configuration file", zap.String("at", w))
 	}
+	warnOfProxies(ctx, h.logger)
 	h.dialects = dialect.Options{Domain: c.domain, MissingFamilyDelete: c.missingFamilyDelete}
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)

@@ -43,7 +43,7 @@ func servePages(t *testing.T, words ...string) *testServer {
 	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // Caddy keeps its name there
 	block := "dyndns {\n" + pageWords(startNameserver(t, "dyn.example.com.").Addr()) + strings.Join(words, "\n") + "\n}\n"
-	return serve(t, "servers {\ntrusted_proxies static 127.0.0.1/32\n}", `
+	return serve(t, strictProxies, `
 http://:{$HTTP_PORT} {
 	log
 	`+block+`

@@ -74,7 +74,7 @@ func TestClientAddress(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			ns := startNameserver(t, "dyn.test")
-			s := serve(t, "servers {\ntrusted_proxies static "+tt.trusted+"\n}", serviceSite(ns, tt.words))
+			s := serve(t, "servers {\ntrusted_proxies static "+tt.trusted+"\ntrusted_proxies_strict\n}", serviceSite(ns, tt.words))
 			got := s.get(s.http+"/update-by-path/"+canarySecret+"/home.dyn.test", "X-Forwarded-For: "+tt.forwarded)
 			if got.status != tt.status || got.body != tt.body {
 				t.Errorf("got %d %q", got.status, got.body)

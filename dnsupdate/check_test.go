@@ -251,7 +251,7 @@ func TestOpen(t *testing.T) {
 	}{
 		{"no name", ZoneConfig{Servers: []string{"ns"}, Key: testKey}, "zone: the name is empty"},
 		{"no server", ZoneConfig{Name: "a", Key: testKey}, "zone a.: no nameserver"},
-		{"no key", ZoneConfig{Name: "a", Servers: []string{"ns"}}, `zone a.: key : unknown algorithm ""`},
+		{"no key", ZoneConfig{Name: "a", Servers: []string{"ns"}}, `zone a.: unknown algorithm: use one of`},
 		{"server", ZoneConfig{Name: "a", Servers: []string{"ns/1"}, Key: testKey}, `zone a.: nameserver "ns/1" is not a host or host:port`},
 		{"port", ZoneConfig{Name: "a", Servers: []string{"ns:99999"}, Key: testKey}, `zone a.: nameserver "ns:99999": "99999" is not a port`},
 		{"two colons", ZoneConfig{Name: "a", Servers: []string{"a:b:c"}, Key: testKey}, `zone a.: nameserver "a:b:c" is not a host or host:port`},

@@ -35,7 +35,7 @@ func TestSiteWithEverything(t *testing.T) {
 	key := nameserver.NewKey(zone)
 	s := nameserver.Run(t, nameserver.BIND, nameserver.Config{Zones: []nameserver.Zone{{Name: zone, Key: key}}})
 	c := site.Run(t, site.Config{
-		Global: "servers {\ntrusted_proxies static 127.0.0.1/32\n}",
+		Global: "servers {\ntrusted_proxies static 127.0.0.1/32\ntrusted_proxies_strict\n}",
 		Body: block(s, zone, key) + `
 			root ` + root + `
 			try_files {path} {path}.html /index.html
