@@ -41,7 +41,7 @@ func TestPartlyDenied(t *testing.T) {
 	}
 	host := entries[0]["hosts"].([]any)[0].(map[string]any)
 	if records := fmt.Sprint(host["records"]); entries[0]["result"] != "failed" || host["result"] != "failed" ||
-		host["reason"] != "dns_refused" || records != "[map[changed:true new:192.0.2.1 old: ttl:300 type:A]]" {
+		host["reason"] != "dns_refused" || records != "[map[changed:true new:192.0.2.1 old: proven:true ttl:300 type:A]]" {
 		t.Errorf("logged: %v", entries[0])
 	}
 

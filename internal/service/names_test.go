@@ -230,7 +230,7 @@ func TestShortNames(t *testing.T) {
 		{"IDN", "german", "Müller", "xn--mller-kva.dyn.test.", 0},
 		{"A-label", "german", "xn--mller-kva", "xn--mller-kva.dyn.test.", 0},
 		{"number", "german", "24", "24.dyn.test.", 0},
-		{"full stop that is none in ASCII", "german", "24。dyn", "24?dyn", NotGranted},
+		{"full stop that is none in ASCII", "german", "24。dyn", "REDACTED", NotGranted},
 		{"of two hosts", "exact", "home", "home", BadName},
 		{"of none", "exact", "work", "work", NotGranted},
 		{"a pattern's", "below", "home", "home", NotGranted},
