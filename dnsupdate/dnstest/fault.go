@@ -100,10 +100,11 @@ func DuplicateLate(d time.Duration) Action { return Action{again: pause{time: d}
 func ResetBefore() Action { return Action{end: resetBefore} }
 
 // ResetAfter resets the connection when the nameserver has answered, without
-// passing on the reply.
+// passing on the reply. What follows on the connection is lost.
 func ResetAfter() Action { return Action{end: resetAfter} }
 
-// ResetMid resets the connection when half of the reply is written.
+// ResetMid resets the connection when half of the reply is written. What follows
+// on the connection is lost.
 func ResetMid() Action { return Action{end: resetMid} }
 
 // Garbage replaces the reply by random octets behind the right id.

@@ -41,6 +41,9 @@ type Exchange struct {
 	N      int
 	ID     uint16
 	Opcode int
+	// Unanswered counts the messages that came before it on its TCP connection and
+	// have no reply of the nameserver yet.
+	Unanswered int
 	// Query is the message as it came. It must not be changed.
 	Query []byte
 }
@@ -137,18 +140,19 @@ func (p *Proxy) Connections() (open, total int) {
 }
 
 // decide asks the fault function about a message.
-func (p *Proxy) decide(network string, query []byte) Action {
+func (p *Proxy) decide(network string, query []byte, unanswered int) Action {
 	if len(query) < headerSize {
 		return Action{}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	x := Exchange{
-		Network: network,
-		N:       p.n,
-		ID:      binary.BigEndian.Uint16(query),
-		Opcode:  int(query[2] >> 3 & 0xf),
-		Query:   query,
+		Network:    network,
+		N:          p.n,
+		ID:         binary.BigEndian.Uint16(query),
+		Opcode:     int(query[2] >> 3 & 0xf),
+		Unanswered: unanswered,
+		Query:      query,
 	}
 	p.n++
 	if p.fault == nil {
@@ -189,7 +193,7 @@ func (p *Proxy) serveUDP(udp net.PacketConn) {
 			continue // an ICMP error of an earlier reply
 		}
 		query := append([]byte(nil), buf[:n]...)
-		action := p.decide("udp", query)
+		action := p.decide("udp", query, 0)
 		p.conns.wg.Go(func() { p.exchangeUDP(udp, from, query, action) })
 	}
 }

@@ -248,6 +248,44 @@ func TestDuplicate(t *testing.T) {
 	}
 }
 
+// What follows a message that ends the connection is lost with it.
+func TestNothingFollowsReset(t *testing.T) {
+	for name, action := range map[string]Action{"ResetAfter": ResetAfter(), "ResetMid": ResetMid()} {
+		t.Run(name, func(t *testing.T) {
+			p, zone := startProxy(t)
+			var unanswered []int
+			both := make(chan struct{})
+			p.SetFault(func(x Exchange) Action {
+				unanswered = append(unanswered, x.Unanswered)
+				if x.N == 0 {
+					held := action
+					held.before = pause{until: both}
+					return held
+				}
+				close(both)
+				return Pass()
+			})
+			conn := dial(t, "tcp", p.Addr())
+			for id, owner := range []string{"x", "y"} {
+				wire, _ := add(t, uint16(id), owner)
+				send(t, conn, wire)
+			}
+			for {
+				if _, err := receive(conn); err != nil {
+					break
+				}
+			}
+			p.Drain()
+			if got := zone.Messages().Updates; got != 1 {
+				t.Errorf("the nameserver got %d messages, want 1", got)
+			}
+			if !slices.Equal(unanswered, []int{0, 1}) {
+				t.Errorf("unanswered: %v", unanswered)
+			}
+		})
+	}
+}
+
 // Drain waits for what is still on its way to the nameserver.
 func TestDrain(t *testing.T) {
 	for _, row := range []struct {

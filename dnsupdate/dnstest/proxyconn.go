@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -19,8 +20,10 @@ type proxyConn struct {
 
 	replying sync.Mutex // one frame at a time
 	target   net.Conn   // nil until there is something to forward
-	broken   bool       // it could not be had
+	broken   bool       // it could not be had, or ends with the next reply
 	received chan struct{}
+
+	unanswered atomic.Int32
 
 	mu sync.Mutex
 	// waiting holds the messages without a reply by their id. The ids are not
@@ -54,11 +57,12 @@ func (c *proxyConn) read() {
 		if err != nil {
 			return
 		}
-		m := pending{query: query, action: c.proxy.decide("tcp", query)}
+		m := pending{query: query, action: c.proxy.decide("tcp", query, int(c.unanswered.Load()))}
 		if m.action.end == resetBefore {
 			reset(c.client)
 			return
 		}
+		c.unanswered.Add(1)
 		c.inbox <- m
 	}
 }
@@ -75,11 +79,11 @@ func (c *proxyConn) hangUp() {
 
 // forward gives the message to the nameserver, unless it is to be withheld.
 func (c *proxyConn) forward(m pending) {
-	if m.action.withhold {
-		c.finish(m, nil)
+	if c.broken {
 		return
 	}
-	if c.broken {
+	if m.action.withhold {
+		c.finish(m, nil)
 		return
 	}
 	if c.target == nil {
@@ -95,6 +99,7 @@ func (c *proxyConn) forward(m pending) {
 			c.receive(target)
 		})
 	}
+	c.broken = m.action.end != keepOpen
 	c.send(m)
 	if m.action.twice {
 		m.unwanted = true
@@ -148,6 +153,7 @@ func (c *proxyConn) take(reply []byte) (pending, bool) {
 
 // finish gives the client what the action makes of the nameserver's reply.
 func (c *proxyConn) finish(m pending, genuine []byte) {
+	c.unanswered.Add(-1)
 	reply := c.proxy.reply(m.action, m.query, genuine)
 	send := func() {
 		c.replying.Lock()
