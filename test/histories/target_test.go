@@ -3,11 +3,11 @@
 package histories
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,15 +24,13 @@ import (
 const (
 	// perName is how often a name is changed: what is to be searched grows fast.
 	perName = 32
-	// perMille of the messages meet with a mishap.
+	// perMille is how many messages of a thousand have a fault.
 	perMille = 40
-	// perFault is after how many operations something befalls a nameserver or a Caddy.
-	perFault = 1500
 )
 
-// zonesOf is how many zones a nameserver has. They are hit by mishaps one by one;
-// names change together only within a zone, and an old message can be applied only
-// while all of its prerequisites hold.
+// zonesOf is how many zones a nameserver has. A zone that waits for a lost message
+// keeps no other waiting. In each only a few names change at the same time: an old
+// message is applied only while all of its prerequisites hold.
 func zonesOf(kind nameserver.Kind) int {
 	if kind == nameserver.PowerDNS {
 		// It takes 20 TCP connections (max-tcp-connections).
@@ -44,9 +42,9 @@ func zonesOf(kind nameserver.Kind) int {
 // values are few, so that clients write equal ones and old ones come back.
 var values = []string{"", "192.0.2.1", "192.0.2.2", "192.0.2.3"}
 
-// side is a nameserver, the way from each Caddy to each of its zones, and what is
+// target is a nameserver, the way from each Caddy to each of its zones, and what is
 // known about its names.
-type side struct {
+type target struct {
 	*testing.T
 	run     *run
 	server  *nameserver.Server
@@ -60,15 +58,15 @@ type side struct {
 	counts    map[string]int
 	refusals  map[string]int // by what was said
 
-	done  atomic.Int64
-	took  time.Duration
-	turns turns
+	done atomic.Int64
+	took time.Duration
+	due  ticks
 }
 
-func newSide(t *testing.T, r *run, kind nameserver.Kind) *side {
-	s := &side{
+func newTarget(t *testing.T, r *run, kind nameserver.Kind) *target {
+	s := &target{
 		T: t, run: r, key: nameserver.NewKey("ddns-key"),
-		histories: map[string]history{}, incidents: map[string][]incident{}, counts: map[string]int{}, refusals: map[string]int{}, turns: newTurns(),
+		histories: map[string]history{}, incidents: map[string][]incident{}, counts: map[string]int{}, refusals: map[string]int{}, due: newTicks(),
 	}
 	var config nameserver.Config
 	for i := range zonesOf(kind) {
@@ -80,16 +78,16 @@ func newSide(t *testing.T, r *run, kind nameserver.Kind) *side {
 }
 
 // route makes the way from a Caddy to the zones, and says it in its Caddyfile.
-func (s *side) route(instance int) string {
+func (s *target) route(instance int) string {
 	var text strings.Builder
 	var proxies []*dnstest.Proxy
 	for i, zone := range s.zones {
 		p := dnstest.NewProxy(s.server.Addr())
 		s.Cleanup(p.Close)
 		where := "proxy " + caddyName(instance)
-		p.SetFault(misfortune(s.run.seed, uint64(instance*len(s.zones)+i), perMille, s.run.late, func(m mishap) {
+		p.SetFault(inject(s.run.seed, uint64(instance*len(s.zones)+i), perMille, s.run.late, func(f messageFault) {
 			now := s.run.now()
-			s.note(zone, incident{where, m.name, now, now})
+			s.note(zone, incident{where, f.name, now, now})
 		}))
 		proxies = append(proxies, p)
 		fmt.Fprintf(&text, "zone %s {\ntsig_key %s %s %s\nnameserver %s\n}\n", zone, s.key.Name, s.key.Algorithm, s.key.Secret, p.Addr())
@@ -101,7 +99,7 @@ func (s *side) route(instance int) string {
 func caddyName(instance int) string { return string(rune('a' + instance)) }
 
 // note counts a fault and keeps it for the description of a violation.
-func (s *side) note(zone string, i incident) {
+func (s *target) note(zone string, i incident) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts[i.what]++
@@ -109,10 +107,10 @@ func (s *side) note(zone string, i incident) {
 }
 
 // load changes all names of the zones.
-func (s *side) load(operations int) {
+func (s *target) load(operations int) {
 	var wg sync.WaitGroup
+	names := operations/perName/len(s.zones) + 1
 	for i, zone := range s.zones {
-		names := operations/perName/len(s.zones) + 1
 		wg.Go(func() {
 			random := rand.New(rand.NewPCG(s.run.seed, uint64(1000+i)))
 			for n := 0; n < names; {
@@ -129,20 +127,23 @@ func (s *side) load(operations int) {
 }
 
 // change lets clients change the names at once.
-func (s *side) change(zone string, names []string, seed uint64) {
+func (s *target) change(zone string, names []string, seed uint64) {
 	var wg sync.WaitGroup
 	random := rand.New(rand.NewPCG(seed, 0))
 	for i, name := range names {
 		clients := 4 + random.IntN(5)
+		common := make([]string, perName) // by round, through all Caddys
+		for round := range common {
+			common[round] = values[random.IntN(len(values))]
+		}
 		for client := range clients {
 			c := s.run.caddys[client%len(s.run.caddys)]
 			wg.Go(func() {
 				random := rand.New(rand.NewPCG(seed, uint64(1+i<<8+client)))
-				for round := range perName / clients {
-					value := values[random.IntN(len(values))]
+				for round := range (perName + client) / clients {
+					value := common[round]
 					if random.IntN(2) == 0 {
-						// What others write in the same round, through another Caddy too.
-						value = values[(seed>>(2*i)+uint64(round)*7/3)%uint64(len(values))]
+						value = values[random.IntN(len(values))]
 					}
 					s.update(c, fmt.Sprintf("%s/%d", c.name, client), name, value)
 				}
@@ -156,29 +157,32 @@ func (s *side) change(zone string, names []string, seed uint64) {
 }
 
 // update makes one request and enters what came of it.
-func (s *side) update(c *caddy, client, name, value string) {
+func (s *target) update(c *caddy, client, name, value string) {
 	call := s.run.now()
 	o, err := c.update(name, value)
 	o.client, o.call, o.reply = client, call, s.run.now()
 	s.enter(name, o, err)
-	s.turns.advance(s.done.Add(1))
-	s.run.turns.advance(s.run.done.Add(1))
+	s.due.advance(s.done.Add(1), perFault)
+	s.run.due.advance(s.run.done.Add(1), 2*perFault)
 }
 
+var port = regexp.MustCompile(":[0-9]+")
+
 // enter adds an operation to the history of its name.
-func (s *side) enter(name string, o operation, err error) {
+func (s *target) enter(name string, o operation, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case errors.Is(err, errRefused):
 		s.counts["refused"]++
-		s.refusals[strings.ReplaceAll(err.Error(), name, "NAME")]++
+		_, zone, _ := strings.Cut(name, ".")
+		s.refusals[port.ReplaceAllString(strings.NewReplacer(name, "NAME", zone, "ZONE").Replace(err.Error()), ":PORT")]++
 		return
 	case err != nil:
 		s.Error(err)
 		return
 	case o.effect == proven:
-		s.counts["ok"]++
+		s.counts["proven"]++
 	case o.effect == written && o.client != "nsupdate":
 		s.counts["unproven"]++
 	case o.effect == unknown:
@@ -191,7 +195,7 @@ func (s *side) enter(name string, o operation, err error) {
 }
 
 // nsupdate writes the names blindly in one message, past the proxies.
-func (s *side) nsupdate(zone string, names []string, random *rand.Rand) {
+func (s *target) nsupdate(zone string, names []string, random *rand.Rand) {
 	host, port, _ := strings.Cut(s.server.Addr(), ":")
 	script := fmt.Sprintf("server %s %s\nzone %s\n", host, port, zone)
 	var blind []string
@@ -218,35 +222,8 @@ func (s *side) nsupdate(zone string, names []string, random *rand.Rand) {
 	}
 }
 
-// disturb strikes the nameserver.
-func (s *side) disturb() {
-	random := rand.New(rand.NewPCG(s.run.seed, 2000))
-	s.run.strike(s.T, s.turns, "nameserver", random, []blow{
-		{"kill -9", func() error {
-			s.server.Kill()
-			return s.restart()
-		}},
-		{"stop", func() error {
-			s.server.Stop()
-			<-time.After(between(random, 100*time.Millisecond, timeout))
-			s.server.Continue()
-			return nil
-		}},
-		{"restart", func() error {
-			s.server.Close()
-			return s.restart()
-		}},
-	}, func(i incident) { s.note("", i) })
-}
-
-func (s *side) restart() error {
-	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
-	defer cancel()
-	return s.server.Restart(ctx)
-}
-
 // settle waits until nothing is on its way any more, and reads all names.
-func (s *side) settle() {
+func (s *target) settle() {
 	for _, proxies := range s.proxies {
 		for _, p := range proxies {
 			p.Drain()

@@ -4,6 +4,7 @@ package histories
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -11,17 +12,19 @@ import (
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 )
 
-// mishap is what befalls a message.
-type mishap struct {
+// messageFault is what happens to a message and its reply.
+type messageFault struct {
 	name   string
 	weight int
 	// late tells that the nameserver processes the message, or a copy of it, after
 	// its sender may have given it up.
 	late bool
-	// updates tells that it befalls UPDATE messages only. A cut connection is one of
-	// them, because it would make late what else was on its way there.
+	// updates tells that only UPDATE messages have it.
 	updates bool
-	action  func(*rand.Rand) dnstest.Action
+	// cut tells that the connection ends. What the nameserver has not answered there
+	// would be late: its sender gives it up.
+	cut    bool
+	action func(*rand.Rand) dnstest.Action
 }
 
 // between draws a time.
@@ -42,7 +45,7 @@ func refusal(action func(rcode int) dnstest.Action) func(*rand.Rand) dnstest.Act
 	return func(random *rand.Rand) dnstest.Action { return action(refusals[random.IntN(len(refusals))]) }
 }
 
-var mishaps = []mishap{
+var messageFaults = []messageFault{
 	{name: "request lost", weight: 1, action: always(dnstest.Drop())},
 	{name: "reply lost", weight: 2, action: always(dnstest.DropReply())},
 	{name: "request delayed", weight: 4, action: func(r *rand.Rand) dnstest.Action {
@@ -51,10 +54,10 @@ var mishaps = []mishap{
 	{name: "reply delayed", weight: 4, action: func(r *rand.Rand) dnstest.Action {
 		return dnstest.DelayReply(between(r, 5*time.Millisecond, 100*time.Millisecond))
 	}},
-	{name: "cut before", weight: 4, updates: true, action: always(dnstest.ResetBefore())},
-	{name: "cut after", weight: 6, updates: true, action: always(dnstest.ResetAfter())},
-	{name: "reply cut", weight: 3, updates: true, action: always(dnstest.ResetMid())},
-	{name: "half a reply", weight: 3, updates: true, action: always(dnstest.CutOff())},
+	{name: "cut before", weight: 4, updates: true, cut: true, action: always(dnstest.ResetBefore())},
+	{name: "cut after", weight: 6, updates: true, cut: true, action: always(dnstest.ResetAfter())},
+	{name: "reply cut", weight: 3, updates: true, cut: true, action: always(dnstest.ResetMid())},
+	{name: "half a reply", weight: 3, updates: true, cut: true, action: always(dnstest.CutOff())},
 	{name: "unsigned", weight: 3, action: always(dnstest.Unsigned())},
 	{name: "refused", weight: 6, updates: true, action: refusal(dnstest.RCode)},
 	{name: "refused after", weight: 12, updates: true, action: refusal(dnstest.RCodeAfter)},
@@ -67,33 +70,25 @@ var mishaps = []mishap{
 	}},
 }
 
-// misfortune is a fault function that strikes so many messages of a thousand, and
-// tells of each.
-func misfortune(seed1, seed2 uint64, perMille int, late bool, tell func(mishap)) func(dnstest.Exchange) dnstest.Action {
+// inject is a fault function that strikes so many messages of a thousand, and tells
+// of each.
+func inject(seed1, seed2 uint64, perMille int, late bool, tell func(messageFault)) func(dnstest.Exchange) dnstest.Action {
 	random := rand.New(rand.NewPCG(seed1, seed2))
-	var list []mishap
-	total := 0
-	for _, m := range mishaps {
-		if (late || !m.late) && wanted(m.name) {
-			list = append(list, m)
-			total += m.weight
+	var list []messageFault // each as often as its weight says
+	for _, f := range messageFaults {
+		if (late || !f.late) && wanted(f.name) {
+			list = append(list, slices.Repeat([]messageFault{f}, f.weight)...)
 		}
 	}
 	return func(x dnstest.Exchange) dnstest.Action {
-		if total == 0 || random.IntN(1000) >= perMille {
+		if len(list) == 0 || random.IntN(1000) >= perMille {
 			return dnstest.Pass()
 		}
-		n := random.IntN(total)
-		for _, m := range list {
-			if n -= m.weight; n >= 0 {
-				continue
-			}
-			if m.updates && x.Opcode != dns.OpcodeUpdate {
-				break
-			}
-			tell(m)
-			return m.action(random)
+		f := list[random.IntN(len(list))]
+		if f.updates && x.Opcode != dns.OpcodeUpdate || f.cut && x.Unanswered > 0 {
+			return dnstest.Pass()
 		}
-		return dnstest.Pass()
+		tell(f)
+		return f.action(random)
 	}
 }
