@@ -194,10 +194,15 @@ func (u *Updater) carryOut(c *conn, s *server, r *round, limit time.Time) outcom
 	}
 	u.plan.commit(u)
 	for i, it := range r.items {
-		if it.lost != nil && !r.after && it.lost.update.fate == undecided {
-			it.lost.update.fate = absent
+		result := u.plan.results[i]
+		if it.lost != nil && it.lost.update.fate == undecided {
+			it.unproven = true
+			if !r.after {
+				it.lost.update.fate = absent
+			}
 		}
-		it.deliver(u.plan.results[i])
+		result.Proven = result.Proven && !it.unproven
+		it.deliver(result)
 	}
 	return o
 }

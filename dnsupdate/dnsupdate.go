@@ -16,10 +16,10 @@
 // applied later, or never; so may one that gets an unsigned refusal, which
 // anybody on the way can make. Nothing but the zone itself can tell. The message
 // is sent again with the same prerequisites. If they hold, the first one had not
-// been applied. If they do not, prerequisites alone ask for the values that it
-// would have left: where these stand, the change is a success whose old values
-// are not proven, because another writer may have set them. Anything else is an
-// [Error] with Unknown set.
+// been applied, or another writer has brought the name back meanwhile. If they do
+// not, prerequisites alone ask for the values that it would have left; another
+// writer may have set these, too. Either is a success with Proven unset. Anything
+// else is an [Error] with Unknown set.
 //
 // # Messages that come late
 //
@@ -103,9 +103,11 @@ type Result struct {
 	TTL uint32
 	// Changed tells whether something was written: values or TTL.
 	Changed bool
-	// Proven tells whether the nameserver proved Old. If not, New stands in the
-	// zone, but Old is what a message would have found whose outcome is unknown,
-	// or what a read showed on a nameserver that finds no values equal.
+	// Proven tells whether the change was made once, from Old to New. If not, New
+	// stands in the zone, but a message of the change had an unknown outcome: it may
+	// have been applied before, or another writer may have set New, and Old is
+	// what that message required. It is also false on a nameserver that finds no
+	// values equal, where Old is what a read showed.
 	Proven bool
 	// Err is nil if the nameserver confirmed all of the above, otherwise an
 	// [*Error]; the other fields then mean nothing.

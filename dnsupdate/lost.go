@@ -16,7 +16,10 @@ const (
 	undecided fate = iota
 	// applied: a late reply that our key signed said so.
 	applied
-	// absent: it had not been applied when its prerequisites were found to hold.
+	// refuted: late replies that our key signed said that it was not.
+	refuted
+	// absent: its prerequisites were found to hold. It has not been applied, unless
+	// somebody else has brought the name back to them.
 	absent
 )
 
@@ -53,7 +56,7 @@ func (s *sending) answered(yes bool) {
 	case yes:
 		l.fate = applied
 	case l.open == 0 && l.fate == undecided:
-		l.fate = absent
+		l.fate = refuted
 	}
 }
 
@@ -218,6 +221,8 @@ func (u *Updater) resolve(r *round) {
 			u.known.entry(it.name).sets[it.slot] = it.lost.after
 			return true
 		case absent:
+			it.lost, it.unproven = nil, true
+		case refuted:
 			it.lost = nil
 		}
 		return false

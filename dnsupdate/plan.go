@@ -52,9 +52,7 @@ func (p *plan) make(u *Updater, items []*item, found bool) {
 			*state = o.entry.sets[it.slot]
 		}
 		if it.lost != nil && (found || state.loose && state.sameValues(it.lost.after.rrset)) {
-			result := it.lost.result
-			result.Proven = false
-			p.results = append(p.results, result)
+			p.results = append(p.results, it.lost.result)
 			continue
 		}
 		p.results = append(p.results, it.step(state))

@@ -114,7 +114,9 @@ func (u *Updater) deliverProven(r *round, errs map[string]*Error) {
 	for i, it := range r.items {
 		err := errs[it.name]
 		if err == nil {
-			it.deliver(u.plan.results[i])
+			result := u.plan.results[i]
+			result.Proven = result.Proven && it.lost == nil && !it.unproven
+			it.deliver(result)
 			continue
 		}
 		u.known.entry(it.name).forget()

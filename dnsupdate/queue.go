@@ -45,7 +45,9 @@ type item struct {
 	notNameServer bool
 	// lost is what a message with an unknown outcome would have come to.
 	lost *lostStep
-	done bool // it has its result
+	// unproven: a message that was lost may have made the change before.
+	unproven bool
+	done     bool // it has its result
 }
 
 // defaultTime is what an Apply may take whose context has no deadline.

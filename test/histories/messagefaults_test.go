@@ -19,6 +19,9 @@ type messageFault struct {
 	// late tells that the nameserver processes the message, or a copy of it, after
 	// its sender may have given it up.
 	late bool
+	// recorded tells that somebody sends again a message that was answered: only its
+	// signature's time protects the zone.
+	recorded bool
 	// updates tells that only UPDATE messages have it.
 	updates bool
 	// cut tells that the connection ends. What the nameserver has not answered there
@@ -65,18 +68,18 @@ var messageFaults = []messageFault{
 		return dnstest.Delay(between(r, timeout/4, 3*timeout/2))
 	}},
 	{name: "doubled", weight: 4, late: true, action: always(dnstest.Duplicate())},
-	{name: "doubled late", weight: 8, late: true, action: func(r *rand.Rand) dnstest.Action {
+	{name: "recorded", weight: 8, recorded: true, action: func(r *rand.Rand) dnstest.Action {
 		return dnstest.DuplicateLate(between(r, time.Millisecond, 4*time.Second))
 	}},
 }
 
 // inject is a fault function that strikes so many messages of a thousand, and tells
 // of each.
-func inject(seed1, seed2 uint64, perMille int, late bool, tell func(messageFault)) func(dnstest.Exchange) dnstest.Action {
+func inject(seed1, seed2 uint64, perMille int, suits func(messageFault) bool, tell func(messageFault)) func(dnstest.Exchange) dnstest.Action {
 	random := rand.New(rand.NewPCG(seed1, seed2))
 	var list []messageFault // each as often as its weight says
 	for _, f := range messageFaults {
-		if (late || !f.late) && wanted(f.name) {
+		if suits(f) && wanted(f.name) {
 			list = append(list, slices.Repeat([]messageFault{f}, f.weight)...)
 		}
 	}

@@ -85,7 +85,7 @@ func (s *target) route(instance int) string {
 		p := dnstest.NewProxy(s.server.Addr())
 		s.Cleanup(p.Close)
 		where := "proxy " + caddyName(instance)
-		p.SetFault(inject(s.run.seed, uint64(instance*len(s.zones)+i), perMille, s.run.late, func(f messageFault) {
+		p.SetFault(inject(s.run.seed, uint64(instance*len(s.zones)+i), perMille, s.run.suits, func(f messageFault) {
 			now := s.run.now()
 			s.note(zone, incident{where, f.name, now, now})
 		}))
@@ -192,6 +192,11 @@ func (s *target) enter(name string, o operation, err error) {
 		s.counts["nsupdate"]++
 	}
 	s.histories[name] = append(s.histories[name], o)
+	if o.effect == written && o.client != "nsupdate" {
+		// A message of it was lost, which may have been applied as well.
+		o.effect, o.unknownCause = unknown, "lost message"
+		s.histories[name] = append(s.histories[name], o)
+	}
 }
 
 // nsupdate writes the names blindly in one message, past the proxies.
