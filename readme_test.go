@@ -73,17 +73,18 @@ func fillExample(t *testing.T, path string) string {
 var (
 	variable = regexp.MustCompile(`\{(?:env\.|\$)(\w+)\}`)
 	// These are files of the operator's machine.
-	keyFile = regexp.MustCompile(`/etc/caddy/(\S+)\.key`)
-	logFile = regexp.MustCompile(`/var/log/\S+`)
+	keyFile   = regexp.MustCompile(`(?:/etc/caddy/|\{env\.CREDENTIALS_DIRECTORY\}/tsig_)(\S+)\.key`)
+	tokenFile = regexp.MustCompile(`/etc/caddy/tokens/([\w-]+)`)
+	logFile   = regexp.MustCompile(`/var/log/\S+`)
 )
 
 // validateCaddyfile adapts and provisions a Caddyfile on a machine that has all
 // that it names.
 func validateCaddyfile(t *testing.T, text string) {
-	dir := t.TempDir()
-	for _, match := range variable.FindAllStringSubmatch(text, -1) {
-		t.Setenv(match[1], valueFor(t, match[1]))
+	if strings.Contains(text, "trusted_proxies ") && !strings.Contains(text, "trusted_proxies_strict") {
+		t.Error("a client could write its own address")
 	}
+	dir := t.TempDir()
 	// Caddy notes its instance there, whatever storage is configured.
 	t.Setenv("XDG_DATA_HOME", dir)
 	t.Setenv(configVariable, filepath.Join("example", "dyndns.yml"))
@@ -98,6 +99,12 @@ func validateCaddyfile(t *testing.T, text string) {
 		}
 		return file
 	})
+	text = tokenFile.ReplaceAllStringFunc(text, func(path string) string {
+		return write(t, filepath.Base(path), "token-for-"+filepath.Base(path))
+	})
+	for _, match := range variable.FindAllStringSubmatch(text, -1) {
+		t.Setenv(match[1], valueFor(t, match[1]))
+	}
 
 	adapted, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
