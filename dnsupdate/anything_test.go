@@ -89,16 +89,17 @@ func TestForeignBlockers(t *testing.T) {
 // TestPanic meets a defect in each goroutine: it is an error of the call and
 // an entry of the log, and the next call works.
 func TestPanic(t *testing.T) {
-	var raise atomic.Bool
+	var raise atomic.Value // in which hook
+	raise.Store("")
 	panics := 0
-	defect := func() {
-		if raise.CompareAndSwap(true, false) {
+	defect := func(where string) {
+		if raise.CompareAndSwap(where, "") {
 			panic("a defect")
 		}
 	}
-	w := newWorldWith(t, dnstest.Zone{}, Options{Hooks: Hooks{
-		Group:    func(string, int) { defect() },
-		Exchange: func(string, string, time.Duration, *Error) { defect() },
+	w := newWorldWith(t, dnstest.Zone{Records: []string{"alias CNAME ns"}}, Options{Hooks: Hooks{
+		Group:    func(string, int) { defect("group") },
+		Exchange: func(_, op string, _ time.Duration, _ *Error) { defect(op) },
 		Panic: func(_ string, value any, stack []byte) {
 			panics++
 			if value != "a defect" || !strings.Contains(string(stack), "TestPanic") {
@@ -107,13 +108,24 @@ func TestPanic(t *testing.T) {
 		},
 	}})
 	expect(t, apply(w.Updater, to(host("home"), "192.0.2.1")), "None -> 192.0.2.1")
-	for i, call := range []func() error{
-		func() error { return apply(w.Updater, to(host("home"), "192.0.2.2"))[0].Err },
-		func() error { return apply(w.open(t, "127.0.0.1:1"), to(host("home"), "192.0.2.2"))[0].Err },
-		func() error { _, err := w.open(t, w.proxy.Addr()).NameServers(t.Context()); return err },
+	for i, row := range []struct {
+		where string
+		call  func() error
+	}{
+		// One of the changes has its result by then.
+		{"group", func() error {
+			results := apply(w.Updater, to(host("alias"), "192.0.2.2"), to(host("x"), "192.0.2.2"))
+			if e := errorOf(t, results[0]); e.Kind != Conflict {
+				t.Errorf("got %v", e)
+			}
+			return results[1].Err
+		}},
+		{"update", func() error { return apply(w.Updater, to(host("home"), "192.0.2.2"))[0].Err }},
+		{"connect", func() error { return apply(w.open(t, "127.0.0.1:1"), to(host("home"), "192.0.2.2"))[0].Err }},
+		{"query", func() error { _, err := w.open(t, w.proxy.Addr()).NameServers(t.Context()); return err }},
 	} {
-		raise.Store(true)
-		if err := call(); err == nil || !strings.Contains(err.Error(), errPanic.Error()) {
+		raise.Store(row.where)
+		if err := row.call(); err == nil || !strings.Contains(err.Error(), errPanic.Error()) {
 			t.Errorf("%d: got %v", i, err)
 		}
 		if panics != i+1 {

@@ -77,6 +77,9 @@ func (u *Updater) try(r *round) (parts []*round) {
 			return nil
 		}
 		o := u.attempt(r, deadline)
+		if len(r.items) == 0 {
+			return nil
+		}
 		r.tries++
 		next := u.respond(r, o, deadline)
 		if len(r.items) == 0 {
@@ -95,13 +98,6 @@ func (u *Updater) try(r *round) (parts []*round) {
 func (u *Updater) respond(r *round, o outcome, deadline time.Time) step {
 	next := step{err: o.err}
 	switch o.verdict {
-	case accepted:
-		u.keyWorked = time.Now()
-		r.items = nil
-	case settled:
-		// Items that nothing had to be sent for are gone; others may be left.
-		next.again = true
-		next.err = &Error{Kind: Timeout, Zone: u.zone, Hint: "the time was up before the change could be sent"}
 	case unmet:
 		return u.reconsider(r, o, deadline)
 	case denied:
@@ -204,6 +200,8 @@ func (u *Updater) carryOut(c *conn, s *server, r *round, limit time.Time) outcom
 		result.Proven = result.Proven && !it.unproven
 		it.deliver(result)
 	}
+	u.keyWorked = time.Now()
+	r.items = nil
 	return o
 }
 

@@ -43,7 +43,7 @@ func (u *Updater) on(s *server, owner *Updater, limit time.Time, exchange func(c
 			if hook := u.client.options.Hooks.Panic; hook != nil {
 				hook(u.zone, v, debug.Stack())
 			}
-			o = outcome{verdict: denied, blameless: true, err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Cause: errPanic}}
+			o = outcome{err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Unknown: true, Cause: errPanic}}
 		}
 	}()
 	o = exchange(c, s, limit)
@@ -117,7 +117,7 @@ func (u *Updater) ask(ctx context.Context, exchange func(c *conn, s *server, lim
 			return outcome{verdict: unread, err: &Error{Kind: Timeout, Zone: u.zone, Cause: err}}
 		}
 		o := u.on(u.servers.pick(now), nil, now.Add(deadline.Sub(now)/2), exchange)
-		if o.verdict == accepted || o.verdict == denied || try > maxDown*len(u.servers.list) && !o.stale {
+		if o.verdict == accepted || o.verdict == denied || o.verdict == unjudged || try > maxDown*len(u.servers.list) && !o.stale {
 			return o
 		}
 		if o.verdict != unmet && o.verdict != failing && !u.servers.allRest(time.Now()) {

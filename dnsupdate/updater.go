@@ -46,6 +46,7 @@ type Updater struct {
 	incomparable time.Time
 	limitSeen    bool // the hook Clamped was called
 	batch        []*item
+	taken        []*item // all of the group, of which rounds drop what is settled
 	plan         plan
 }
 
@@ -162,6 +163,7 @@ func (u *Updater) run() {
 		u.settleSafely(items)
 		// Let go of what the callers have by now.
 		clear(items)
+		clear(u.taken)
 	}
 }
 
@@ -177,12 +179,13 @@ func (u *Updater) settleSafely(items []*item) {
 			hook(u.zone, v, debug.Stack())
 		}
 		u.known, u.apexNS, u.plan = newMemory(maxKnown), apexNS{}, plan{}
-		left := slices.DeleteFunc(slices.Clone(items), func(it *item) bool { return it.done })
+		left := slices.DeleteFunc(slices.Clone(u.taken), func(it *item) bool { return it.done })
 		u.mu.Lock()
 		unknown := slices.ContainsFunc(left, func(it *item) bool { return it.call.state == sent })
 		u.mu.Unlock()
 		u.fail(left, &Error{Kind: Unreachable, Zone: u.zone, Unknown: unknown, Cause: errPanic})
 	}()
+	u.taken = append(u.taken[:0], items...)
 	u.settle(items)
 }
 

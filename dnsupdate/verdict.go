@@ -13,7 +13,7 @@ import (
 type verdict uint8
 
 const (
-	// unjudged: nothing was asked, and nothing is proven.
+	// unjudged: nothing is known of the exchange.
 	unjudged verdict = iota
 	// settled: every item has its result, and nothing had to be sent.
 	settled
