@@ -191,7 +191,7 @@ func (u *Updater) carryOut(c *conn, s *server, r *round, limit time.Time) outcom
 	u.plan.commit(u)
 	for i, it := range r.items {
 		result := u.plan.results[i]
-		if it.lost != nil && it.lost.update.fate == undecided {
+		if it.lost != nil && it.lost.update.fate != refuted {
 			it.unproven = true
 			if !r.after {
 				it.lost.update.fate = absent
