@@ -3,6 +3,7 @@
 package histories
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -192,9 +193,10 @@ func (s *target) enter(name string, o operation, err error) {
 		s.counts["nsupdate"]++
 	}
 	s.histories[name] = append(s.histories[name], o)
-	if o.effect == written && o.client != "nsupdate" {
-		// A message of it was lost, which may have been applied as well.
-		o.effect, o.unknownCause = unknown, "lost message"
+	if o.effect != proven && o.client != "nsupdate" {
+		// A message of it was lost and sent again. If another writer brought the name
+		// back meanwhile, both were applied.
+		o.effect, o.unknownCause = unknown, cmp.Or(o.unknownCause, "lost message")
 		s.histories[name] = append(s.histories[name], o)
 	}
 }
