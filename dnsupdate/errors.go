@@ -15,7 +15,7 @@ const (
 	Unreachable
 	// Timeout: no answer in time, or the caller gave up.
 	Timeout
-	// Busy: the queue is full; nothing was sent.
+	// Busy: the queue is full, or a lost message has to expire first; nothing was sent.
 	Busy
 	// Conflict: a CNAME, DNAME or delegation stands at or above the name.
 	Conflict
@@ -104,7 +104,7 @@ func (e *Error) subject() string {
 		}
 		return who + " did not answer in time"
 	case Busy:
-		return "too many changes are waiting"
+		return "the change has to wait"
 	case Conflict:
 		return "no record can stand"
 	case Invalid:

@@ -67,7 +67,7 @@ func TestErrorSentence(t *testing.T) {
 		"nameserver ns:53 failed for zone dyn.example.com.: SERVFAIL": {Kind: Unreachable, Server: "ns:53", Zone: zoneName, RCode: "SERVFAIL", Verified: true},
 		"nameserver ns:53 could not be reached for zone dyn.example.com.": {
 			Kind: Unreachable, Server: "ns:53", Zone: zoneName},
-		"too many changes are waiting for zone dyn.example.com.": {Kind: Busy, Zone: zoneName},
+		"the change has to wait for zone dyn.example.com.: why": {Kind: Busy, Zone: zoneName, Hint: "why"},
 		"no record can stand for a. in zone dyn.example.com.: a CNAME stands at a.": {
 			Kind: Conflict, Server: "ns:53", Zone: zoneName, Name: "a.", Verified: true, Hint: "a CNAME stands at a."},
 	} {

@@ -79,7 +79,7 @@ func (u *Updater) Apply(ctx context.Context, changes []Change) []Result {
 		return c.giveUp(Error{Kind: Timeout, Zone: u.zone, Cause: err})
 	}
 	if length, ok := u.enqueue(c); !ok {
-		return c.giveUp(Error{Kind: Busy, Zone: u.zone, Hint: fmt.Sprintf("%d changes are in the queue; try again in a few seconds", length)})
+		return c.giveUp(Error{Kind: Busy, Zone: u.zone, Hint: fmt.Sprintf("too many changes are waiting, %d; try again in a few seconds", length)})
 	}
 	select {
 	case <-c.done:
