@@ -279,26 +279,3 @@ func (u *Updater) admit(items []*item) []*item {
 	}
 	return kept
 }
-
-// deliver gives an item its result.
-func (it *item) deliver(r Result) {
-	it.done = true
-	c := it.call
-	c.results[it.index] = r
-	if c.pending--; c.pending == 0 {
-		close(c.done)
-	}
-}
-
-// fail gives every item an error. A change whose message was lost may have been
-// made all the same.
-func (u *Updater) fail(items []*item, err *Error) {
-	for _, it := range items {
-		e := *err
-		e.Unknown = e.Unknown || it.lost != nil && it.lost.update.open > 0 && it.lost.update.fate == undecided
-		if e.Name == "" {
-			e.Name = it.name
-		}
-		it.deliver(Result{Err: &e})
-	}
-}
