@@ -209,7 +209,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.history, err = h.leases.openHistory(ctx, c.historyDays); err != nil {
 		return fmt.Errorf("opening the history: %w", err)
 	}
-	h.service, err = h.leases.open(c, ctx.Storage(), h.logger)
+	h.service, err = h.leases.open(c, ctx.Storage, h.logger)
 	return err
 }
 

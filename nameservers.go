@@ -5,17 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-)
 
-// objectStore is what the handler needs of Caddy's storage.
-type objectStore interface {
-	Load(ctx context.Context, key string) ([]byte, error)
-	Store(ctx context.Context, key string, value []byte) error
-}
+	"github.com/caddyserver/certmagic"
+)
 
 // nameServerStore keeps the nameservers of the zones in Caddy's storage, one
 // object for each zone.
-type nameServerStore struct{ objectStore }
+type nameServerStore struct{ certmagic.Storage }
 
 // LoadNameServers returns what was saved last, nothing if nothing was.
 func (s nameServerStore) LoadNameServers(ctx context.Context, zone string) ([]string, error) {

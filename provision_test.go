@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 )
@@ -120,7 +121,7 @@ func TestCleanup(t *testing.T) {
 		var half leases
 		good := zoneSettings{name: "dyn.test.", servers: []string{"192.0.2.53:53"}, key: key0(t)}
 		bad := zoneSettings{name: "bad.test.", servers: []string{"192.0.2.53:53"}}
-		if _, err := half.open(&settings{zones: []zoneSettings{good, bad}}, nil, nil); err == nil || !strings.Contains(err.Error(), "zone bad.test.") {
+		if _, err := half.open(&settings{zones: []zoneSettings{good, bad}}, func() certmagic.Storage { return nil }, nil); err == nil || !strings.Contains(err.Error(), "zone bad.test.") {
 			t.Errorf("got %v", err)
 		}
 		if references(key) != 2 {

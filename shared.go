@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
@@ -85,7 +86,7 @@ func (l *leases) release() error {
 }
 
 // open takes all that the settings need and joins it to a service.
-func (l *leases) open(c *settings, storage objectStore, logger *zap.Logger) (*service.Service, error) {
+func (l *leases) open(c *settings, storage func() certmagic.Storage, logger *zap.Logger) (*service.Service, error) {
 	conns, err := take(l, connectionsKey{}, func() (connections, error) {
 		return connections{dnsupdate.NewClient(dnsupdate.Options{Hooks: dnsHooks(), Resolver: resolver})}, nil
 	})
@@ -107,10 +108,12 @@ func (l *leases) open(c *settings, storage objectStore, logger *zap.Logger) (*se
 		PublicOnly:     c.publicOnly,
 		PrivateClients: c.privateClients,
 		Timeout:        c.timeout,
-		NameServers:    nameServerStore{storage},
 		Warn: func(message, zone string, err error) {
 			logger.Warn(message, zap.String("zone", zone), zap.Error(err))
 		},
+	}
+	if len(c.zones) > 1 {
+		config.NameServers = nameServerStore{storage()}
 	}
 	for _, z := range c.zones {
 		u, err := take(l, z.poolKey(), func() (updater, error) {

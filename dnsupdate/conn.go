@@ -16,6 +16,7 @@ import (
 // answer out of order, and Nagle's algorithm delays a second reply by 40 ms.
 type conn struct {
 	net.Conn
+	*socket
 	in    *bufio.Reader
 	out   message
 	mac   []byte
@@ -37,7 +38,7 @@ type conn struct {
 }
 
 func newConn(nc net.Conn, clock *serverClock) *conn {
-	return &conn{Conn: nc, in: bufio.NewReaderSize(nc, 4096), mac: make([]byte, 0, maxMAC), clock: clock}
+	return &conn{Conn: nc, socket: newSocket(nc), in: bufio.NewReaderSize(nc, 4096), mac: make([]byte, 0, maxMAC), clock: clock}
 }
 
 // receive reads one framed message, which is valid until the next call.
@@ -192,7 +193,7 @@ func (c *conn) askWindow(s *signer, window []query) error {
 	}
 	for left := len(window); left > 0; {
 		if len(window) > 1 {
-			quickAck(c.Conn)
+			c.quickAck()
 		}
 		r, err := c.receive()
 		if err != nil {

@@ -58,7 +58,7 @@ func (p *pool) get(owner *Updater, deadline time.Time) (*conn, error) {
 		}
 	}
 	for c := p.takeIdle(owner); c != nil; c = p.takeIdle(owner) {
-		if c.reused = true; !hungUp(c.Conn) {
+		if c.reused = true; !c.hungUp() {
 			return c, nil
 		}
 		c.Close()

@@ -4,8 +4,11 @@ package dnsupdate
 
 import "net"
 
-// quickAck does nothing where the kernel offers no such option.
-func quickAck(net.Conn) {}
+// socket does nothing where the kernel cannot be asked as on Linux: a message on
+// a connection that is closed by now is one without a reply.
+type socket struct{}
 
-// hungUp does not look: a message on a closed connection is one without a reply.
-func hungUp(net.Conn) bool { return false }
+func newSocket(net.Conn) *socket { return nil }
+
+func (*socket) hungUp() bool { return false }
+func (*socket) quickAck()    {}

@@ -40,7 +40,8 @@ type Config struct {
 	PrivateClients bool
 	// Timeout bounds the DNS work of one request.
 	Timeout time.Duration
-	// NameServers keeps what was proven of the zones' nameservers.
+	// NameServers keeps what was proven of the zones' nameservers; needed with
+	// more than one zone.
 	NameServers NameServerStore
 	// Warn is told what an operator should know; err may be nil.
 	Warn func(message, zone string, err error)
