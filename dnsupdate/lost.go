@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// maxLostNames bounds the names of lost updates that are remembered. Beyond it
-// the oldest are forgotten, as if they had expired.
+// maxLostNames bounds the RRsets of the lost updates that are remembered. Beyond
+// it the oldest are forgotten, as if they had expired.
 const maxLostNames = 65_536
 
 // fate is what became of a lost update.
@@ -82,7 +82,7 @@ func (u *Updater) lose(c *conn, items []*item, expires time.Time, o outcome) {
 				}
 			}
 		}
-		u.remember(l)
+		u.lost.add(l)
 		for i, it := range items {
 			o := &u.plan.owners[u.plan.index[it.name]]
 			it.lost = &lostStep{update: l, result: u.plan.results[i], before: o.entry.sets[it.slot], after: o.after[it.slot]}
@@ -121,25 +121,43 @@ func (u *Updater) resent(items []*item) *lostUpdate {
 	return l
 }
 
-// remember keeps a lost update until it expires.
-func (u *Updater) remember(l *lostUpdate) {
-	u.lostUpdates = append(u.lostUpdates, l)
-	u.lostNames += len(l.before)
-	for u.lostNames > maxLostNames && len(u.lostUpdates) > 1 {
-		u.lostNames -= len(u.lostUpdates[0].before)
-		u.lostUpdates = u.lostUpdates[1:]
+// lostUpdates are those that may still be applied, the oldest first.
+type lostUpdates struct {
+	list []*lostUpdate
+	by   map[rrsetID][]*lostUpdate
+	// size counts their RRsets.
+	size int
+}
+
+func (ls *lostUpdates) add(l *lostUpdate) {
+	if ls.by == nil {
+		ls.by = map[rrsetID][]*lostUpdate{}
+	}
+	ls.list = append(ls.list, l)
+	for id := range l.before {
+		ls.by[id] = append(ls.by[id], l)
+	}
+	for ls.size += len(l.before); ls.size > maxLostNames && len(ls.list) > 1; {
+		ls.dropFirst()
 	}
 }
 
-// pruneLost forgets the lost updates that cannot be applied any more.
-func (u *Updater) pruneLost(now time.Time) {
-	u.lostUpdates = slices.DeleteFunc(u.lostUpdates, func(l *lostUpdate) bool {
-		gone := l.open == 0 || now.After(l.expires)
-		if gone {
-			u.lostNames -= len(l.before)
+func (ls *lostUpdates) dropFirst() {
+	l := ls.list[0]
+	ls.list = ls.list[1:]
+	ls.size -= len(l.before)
+	for id := range l.before {
+		if ls.by[id] = slices.DeleteFunc(ls.by[id], func(o *lostUpdate) bool { return o == l }); len(ls.by[id]) == 0 {
+			delete(ls.by, id)
 		}
-		return gone
-	})
+	}
+}
+
+// prune forgets the oldest as long as they cannot be applied any more.
+func (ls *lostUpdates) prune(now time.Time) {
+	for len(ls.list) > 0 && (ls.list[0].open == 0 || now.After(ls.list[0].expires)) {
+		ls.dropFirst()
+	}
 }
 
 // waitFor returns until when an item has to wait, because it would bring its
@@ -148,23 +166,25 @@ func (u *Updater) waitFor(it *item) (until time.Time) {
 	if it.action == Keep || u.known.entry(it.name).sets[it.slot].sameValues(it.set) {
 		return until
 	}
-	for _, l := range u.lostUpdates {
-		if it.lost != nil && it.lost.update == l {
-			continue
-		}
-		if before, ok := l.before[rrsetID{it.name, it.slot}]; ok && before.sameValues(it.set) && l.expires.After(until) {
+	id := rrsetID{it.name, it.slot}
+	for _, l := range u.lost.by[id] {
+		own := it.lost != nil && it.lost.update == l
+		if !own && l.open > 0 && l.before[id].sameValues(it.set) && l.expires.After(until) {
 			until = l.expires
 		}
+	}
+	if !until.After(time.Now()) {
+		return time.Time{}
 	}
 	return until
 }
 
 // holdBack takes the calls out of a round that have to wait for a lost update.
 func (u *Updater) holdBack(r *round) {
-	if len(u.lostUpdates) == 0 {
+	u.lost.prune(time.Now())
+	if len(u.lost.list) == 0 {
 		return
 	}
-	u.pruneLost(time.Now())
 	waiting := map[*call]time.Time{}
 	for _, it := range r.items {
 		if until := u.waitFor(it); until.After(waiting[it.call]) {
@@ -194,14 +214,14 @@ func (u *Updater) holdBack(r *round) {
 func (u *Updater) park(c *call, until time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if c.state == abandoned {
+	if c.state == abandoned || c.parked != nil {
 		return
 	}
-	c.state = parked
-	c.timer = time.AfterFunc(time.Until(until), func() {
+	c.parked = time.AfterFunc(time.Until(until), func() {
 		u.mu.Lock()
 		defer u.mu.Unlock()
-		if c.state == parked {
+		c.parked = nil
+		if c.state != abandoned {
 			c.state = waiting
 			u.queue.pushFront(c)
 			u.start()

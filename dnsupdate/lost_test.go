@@ -179,11 +179,11 @@ func TestLateMessage(t *testing.T) {
 	close(release)
 	expect(t, apply(w.Updater, to(host("home"), "192.0.2.4")), "192.0.2.3 -> 192.0.2.4")
 	// When it has expired, the value is free again; a change that can waits for that.
-	if left := time.Until(w.lostUpdates[0].expires); left <= 0 || left > 15*time.Second {
+	if left := time.Until(w.lost.list[0].expires); left <= 0 || left > 15*time.Second {
 		t.Errorf("the lost message lives for %v", left)
 	}
 	expires := time.Now().Add(200 * time.Millisecond)
-	w.lostUpdates[0].expires = expires
+	w.lost.list[0].expires = expires
 	expect(t, apply(w.Updater, to(host("home"), "192.0.2.1")), "192.0.2.4 -> 192.0.2.1")
 	if time.Now().Before(expires) {
 		t.Error("the change did not wait")
@@ -194,9 +194,8 @@ func TestLateMessage(t *testing.T) {
 func TestGivingUpParked(t *testing.T) {
 	w := newWorld(t, "home 300 A 192.0.2.1")
 	apply(w.Updater, to(host("home"), "192.0.2.2"))
-	w.lostUpdates = []*lostUpdate{{open: 1, expires: time.Now().Add(time.Hour), before: map[rrsetID]rrset{
-		{host("home"), slotA}: w.known.entry(host("home")).sets[slotA].rrset}}}
-	w.lostNames = 1
+	w.lost.add(&lostUpdate{open: 1, expires: time.Now().Add(time.Hour), before: map[rrsetID]rrset{
+		{host("home"), slotA}: w.known.entry(host("home")).sets[slotA].rrset}})
 	apply(w.Updater, to(host("home"), "192.0.2.3"))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 	result := make(chan Result)

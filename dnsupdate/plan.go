@@ -115,7 +115,7 @@ func (p *plan) pack(m *message, u *Updater) bool {
 	for i := range p.owners {
 		o := &p.owners[i]
 		for s := range slots {
-			if o.writes(s) {
+			if o.writes(s) || u.restates() && o.touched[s] {
 				m.replace(o.name, slotTypes[s], o.after[s].rrset)
 			}
 		}

@@ -20,7 +20,9 @@ type call struct {
 	state      callState
 	// mayApply: a message with its changes has an unknown outcome.
 	mayApply bool
-	timer    *time.Timer // while parked
+	// parked puts the call back into the queue when a lost message has expired; nil
+	// while there is none to wait for. Other changes of the call may go on meanwhile.
+	parked *time.Timer
 }
 
 type callState uint8
@@ -29,7 +31,6 @@ const (
 	waiting   callState = iota // in the queue
 	taken                      // in a group that has not been sent
 	sent                       // in a message that may have reached a nameserver
-	parked                     // out of the queue until a lost message has expired
 	abandoned                  // its caller has gone
 )
 

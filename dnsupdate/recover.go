@@ -82,6 +82,11 @@ func (u *Updater) keyTrusted() bool { return time.Since(u.keyWorked) < trustTime
 // change that is meant. A message without changes tells first whether key and
 // zone are what is wrong, which no halving can mend.
 func (u *Updater) narrow(r *round, o outcome, deadline time.Time) step {
+	if o.err.TSIG == "BADKEY" && !u.restates() {
+		// Knot says so of a message without changes under a rule that denies some names.
+		u.emptyDenied = time.Now()
+		return step{again: true, err: o.err}
+	}
 	a, b, ok := halve(r.items)
 	if !ok {
 		name := r.items[0].name
@@ -113,6 +118,15 @@ func (u *Updater) narrow(r *round, o outcome, deadline time.Time) step {
 		parts[1].doubt = o.err
 	}
 	return step{parts: parts}
+}
+
+// restateTime is how long a nameserver is taken to deny messages without changes.
+const restateTime = time.Minute
+
+// restates tells whether what is unchanged has to be written once more, because
+// the nameserver denies messages without changes.
+func (u *Updater) restates() bool {
+	return !u.emptyDenied.IsZero() && time.Since(u.emptyDenied) < restateTime
 }
 
 // quarantine lets a name go alone for a while, so that it spoils no group.

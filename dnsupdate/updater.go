@@ -38,13 +38,12 @@ type Updater struct {
 	apexNS    apexNS
 	suspects  map[string]time.Time // names that go alone, until when
 	wildcards map[wildcard]rrset
-	// lostUpdates may still be applied; lostNames counts their names.
-	lostUpdates []*lostUpdate
-	lostNames   int
-	keyWorked   time.Time // when a change was last made
+	lost      lostUpdates
+	keyWorked time.Time // when a change was last made
 	// incomparable is when the nameserver was last seen to find no values equal.
 	incomparable time.Time
-	limitSeen    bool // the hook Clamped was called
+	emptyDenied  time.Time // when a message without changes may have been denied
+	limitSeen    bool      // the hook Clamped was called
 	batch        []*item
 	taken        []*item // all of the group, of which rounds drop what is settled
 	plan         plan
@@ -88,11 +87,11 @@ func (u *Updater) Apply(ctx context.Context, changes []Change) []Result {
 	}
 	u.mu.Lock()
 	unknown := c.mayApply || c.state == sent
-	switch c.state {
-	case waiting:
+	if c.state == waiting {
 		u.queue.remove(c)
-	case parked:
-		c.timer.Stop()
+	}
+	if c.parked != nil {
+		c.parked.Stop()
 	}
 	c.state = abandoned
 	u.mu.Unlock()
@@ -205,7 +204,10 @@ func (u *Updater) take() []*item {
 		u.queue.remove(c)
 		c.state = taken
 		for i := range c.items {
-			items = append(items, &c.items[i])
+			// A call that was parked may have been settled in part.
+			if !c.items[i].done {
+				items = append(items, &c.items[i])
+			}
 		}
 		names += c.names
 		if alone {
