@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/internal/loopback"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
 
@@ -30,11 +31,17 @@ type site struct {
 
 // startSite runs the built Caddy against a nameserver.
 func startSite(binary, dir string, server *nameserver.Server, key nameserver.Key) (*site, error) {
-	ports, err := freePorts(2)
+	api, err := loopback.Reserve()
 	if err != nil {
 		return nil, err
 	}
-	s := &site{api: "127.0.0.1:" + ports[0], respond: "127.0.0.1:" + ports[1]}
+	defer api.Close()
+	respond, err := loopback.Reserve()
+	if err != nil {
+		return nil, err
+	}
+	defer respond.Close()
+	s := &site{api: api.Addr(), respond: respond.Addr()}
 	config := filepath.Join(dir, "Caddyfile")
 	text := fmt.Sprintf(`{
 	admin off
@@ -98,20 +105,6 @@ func (s *site) memory() (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("process %d tells no VmHWM", s.cmd.Process.Pid)
-}
-
-func freePorts(n int) ([]string, error) {
-	var ports []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		ports = append(ports, port)
-	}
-	return ports, nil
 }
 
 // update is the request that sets a host's IPv4 address.

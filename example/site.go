@@ -21,6 +21,7 @@ import (
 
 	_ "github.com/caddy-dyndns/dyndns" // the module that this is an example of
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
 const (
@@ -56,9 +57,15 @@ func start(dir string, httpPort, httpsPort int) (*site, error) {
 		root: filepath.Join(dir, "caddy", "pki", "authorities", "local", "root.crt"),
 	}
 	for _, port := range []*int{&s.httpPort, &s.httpsPort} {
-		if err := freePort(port); err != nil {
+		if *port != 0 {
+			continue
+		}
+		reserved, err := loopback.Reserve()
+		if err != nil {
 			return nil, err
 		}
+		defer reserved.Close() // Caddy listens there then
+		*port = int(reserved.AddrPort().Port())
 	}
 	s.nameserver = dnstest.NewServer(dnstest.Zone{
 		Name: zone + ".",
@@ -120,19 +127,6 @@ func (s *site) stop() error {
 	err := caddy.Stop()
 	s.nameserver.Close()
 	return err
-}
-
-// freePort replaces 0 by a port that was free just now.
-func freePort(port *int) error {
-	if *port != 0 {
-		return nil
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	*port = l.Addr().(*net.TCPAddr).Port
-	return l.Close()
 }
 
 func (s *site) url(path string) string {

@@ -16,14 +16,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/test/internal/freeport"
+	"github.com/caddy-dyndns/dyndns/internal/loopback"
 	"github.com/caddy-dyndns/dyndns/test/markdown"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
@@ -296,18 +295,20 @@ func (n *newcomer) makeSecret(lines string) {
 // checkZones writes the smallest Caddyfile, for a machine on which others have the
 // ports 53, 80, 443 and 2019 and whose name no public authority certifies.
 func (n *newcomer) checkZones(lines string) {
-	ports := make([]int, 3)
+	var ports [3]*loopback.Port
 	for i := range ports {
-		port, err := freeport.Find()
+		port, err := loopback.Reserve()
 		if err != nil {
 			n.t.Fatal(err)
 		}
+		n.root.Cleanup(func() { port.Close() })
 		ports[i] = port
 	}
-	n.env = append(n.env, "CADDY_ADMIN=127.0.0.1:"+strconv.Itoa(ports[0]), "HTTPS_PORT="+strconv.Itoa(ports[2]))
-	options := fmt.Sprintf("{\n\thttp_port %d\n\thttps_port %d\n\tdefault_bind 127.0.0.1\n\tlocal_certs\n\tskip_install_trust\n", ports[1], ports[2])
+	admin, http, https := ports[0].Addr(), ports[1].Number(), ports[2].Number()
+	n.env = append(n.env, "CADDY_ADMIN="+admin, "HTTPS_PORT="+https)
+	options := fmt.Sprintf("{\n\thttp_port %s\n\thttps_port %s\n\tdefault_bind 127.0.0.1\n\tlocal_certs\n\tskip_install_trust\n", http, https)
 	n.write("Caddyfile", options+strings.NewReplacer("/etc/caddy", n.dir, "nameserver 127.0.0.1", "nameserver "+n.dns.Addr()).Replace(strings.TrimPrefix(n.caddyfile, "{\n")))
-	n.write("home/.curlrc", fmt.Sprintf("silent\nshow-error\nconnect-to = dyndns.example.com:443:127.0.0.1:%d\ncacert = %s\n", ports[2], n.authority()))
+	n.write("home/.curlrc", fmt.Sprintf("silent\nshow-error\nconnect-to = dyndns.example.com:443:127.0.0.1:%s\ncacert = %s\n", https, n.authority()))
 
 	report := n.run(lines)
 	if !strings.HasPrefix(report, "zone dyn.example.com.\n") || !strings.Contains(report, "\n  ok ") || strings.Contains(report, "FAILED") {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,9 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/internal/await"
+	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
 // startBIND runs BIND as the primary of testZone with the records and returns
@@ -26,15 +28,11 @@ func startBIND(t *testing.T, records []string) string {
 	if err != nil {
 		t.Fatalf("BIND is needed for this test: %v", err)
 	}
-	tcp, udp, err := listen("127.0.0.1:0")
+	port, err := loopback.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := tcp.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
-	tcp.Close()
-	udp.Close()
-
+	t.Cleanup(func() { port.Close() })
 	dir := t.TempDir()
 	conf := fmt.Sprintf(`
 key "%s" { algorithm %s; secret "%s"; };
@@ -60,7 +58,7 @@ zone "%s" {
 	check-integrity no;
 	update-policy { grant %[1]s zonesub ANY; };
 };
-`, testKey.Name, testKey.Algorithm, base64.StdEncoding.EncodeToString(testKey.Secret), dir, port, testZone)
+`, testKey.Name, testKey.Algorithm, base64.StdEncoding.EncodeToString(testKey.Secret), dir, port.Number(), testZone)
 	zone := "$TTL 3600\n$ORIGIN " + testZone + "\n" + strings.Join(records, "\n") + "\n"
 	for name, text := range map[string]string{"named.conf": conf, "zone": zone} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -85,19 +83,17 @@ zone "%s" {
 			t.Log(log.String())
 		}
 	})
-	client := &dns.Client{Timeout: time.Second}
-	for range 200 {
+	client := &dns.Client{Net: "tcp", Timeout: time.Minute}
+	await.True(t, "BIND", func() bool {
 		select {
 		case <-exited:
 			t.Fatal("BIND did not start")
-		case <-time.After(50 * time.Millisecond):
+		default:
 		}
-		if reply, _, err := client.Exchange(ask("@ SOA"), addr); err == nil && reply.Rcode == dns.RcodeSuccess {
-			return addr
-		}
-	}
-	t.Fatal("BIND does not answer")
-	return ""
+		reply, _, err := client.Exchange(ask("@ SOA"), port.Addr())
+		return err == nil && reply.Rcode == dns.RcodeSuccess
+	})
+	return port.Addr()
 }
 
 // TestQueryLikeBIND asks BIND what TestQuery asks.

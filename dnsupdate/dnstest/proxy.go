@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
 // Proxy stands in front of a nameserver, on one loopback port for UDP and TCP,
@@ -18,7 +20,9 @@ import (
 // A TCP connection to the proxy has one of its own to the nameserver. When
 // either ends, so does the other.
 type Proxy struct {
-	target, addr string
+	target string
+	// port keeps the port while the proxy is down.
+	port *loopback.Port
 
 	mu      sync.Mutex // also makes the calls of fault one at a time
 	fault   func(Exchange) Action
@@ -51,24 +55,29 @@ type Exchange struct {
 // NewProxy starts a Proxy in front of the nameserver at target, "host:port".
 // The caller closes it when done. It panics if no port can be had.
 func NewProxy(target string) *Proxy {
+	port, err := loopback.Reserve()
+	if err != nil {
+		panic(fmt.Sprintf("dnstest: %v", err))
+	}
 	p := &Proxy{
 		target:  target,
+		port:    port,
 		clients: make(map[net.Conn]bool),
 		replies: make(map[string][]byte),
 		done:    make(chan struct{}),
 	}
-	p.open("127.0.0.1:0")
-	p.addr = p.tcp.Addr().String()
+	p.open()
 	return p
 }
 
 // Addr returns the address of the proxy.
-func (p *Proxy) Addr() string { return p.addr }
+func (p *Proxy) Addr() string { return p.port.Addr() }
 
 // Close ends the proxy and its connections and waits for what is running.
 func (p *Proxy) Close() {
 	close(p.done)
 	p.Down()
+	p.port.Close()
 	p.conns.close()
 }
 
@@ -103,17 +112,17 @@ func (p *Proxy) Down() {
 	}
 }
 
-// Up ends [Proxy.Down]. It panics if somebody else has taken the port.
+// Up ends [Proxy.Down].
 func (p *Proxy) Up() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.tcp == nil {
-		p.open(p.addr)
+		p.open()
 	}
 }
 
-func (p *Proxy) open(addr string) {
-	tcp, udp, err := listen(addr)
+func (p *Proxy) open() {
+	tcp, udp, err := p.port.Listen()
 	if err != nil {
 		panic(fmt.Sprintf("dnstest: %v", err))
 	}

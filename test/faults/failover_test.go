@@ -14,7 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
-	"github.com/caddy-dyndns/dyndns/test/internal/freeport"
+	"github.com/caddy-dyndns/dyndns/internal/loopback"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
 
@@ -36,10 +36,11 @@ func TestFirstServerFails(t *testing.T) {
 	other := nameserver.Run(t, nameserver.BIND, nameserver.Config{
 		Zones: []nameserver.Zone{{Name: "elsewhere.example.net", Key: key}},
 	})
-	closed, err := freeport.Find()
+	closed, err := loopback.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer closed.Close()
 	// The kernel takes the connections of a listener that accepts none.
 	deaf, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -60,7 +61,7 @@ func TestFirstServerFails(t *testing.T) {
 		name  string
 		first func(t *testing.T, server *nameserver.Server) string
 	}{
-		{"a closed port", address(fmt.Sprintf("127.0.0.1:%d", closed))},
+		{"a closed port", address(closed.Addr())},
 		{"no route", address("192.0.2.1:53")},
 		{"no such name", address("nameserver.invalid:53")},
 		{"accepts and never answers", address(deaf.Addr().String())},

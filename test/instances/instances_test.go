@@ -26,7 +26,7 @@ import (
 
 	_ "github.com/caddy-dyndns/dyndns" // the directive under test
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
-	"github.com/caddy-dyndns/dyndns/test/internal/freeport"
+	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
 const (
@@ -72,18 +72,19 @@ type process struct {
 // until Caddy answers.
 func (c *cluster) start(data string) *process {
 	c.Helper()
-	port, err := freeport.Find()
+	port, err := loopback.Reserve()
 	if err != nil {
 		c.Fatal(err)
 	}
-	p := &process{cluster: c, url: fmt.Sprintf("http://localhost:%d", port)}
-	config := filepath.Join(c.dir, fmt.Sprintf("Caddyfile-%d", port))
+	c.Cleanup(func() { port.Close() })
+	p := &process{cluster: c, url: "http://localhost:" + port.Number()}
+	config := filepath.Join(c.dir, "Caddyfile-"+port.Number())
 	err = os.WriteFile(config, fmt.Appendf(nil, `{
 	admin off
 	persist_config off
 	storage file_system %s/storage
 }
-http://:%d {
+http://:%s {
 	bind 127.0.0.1
 	dyndns {
 		secret %s
@@ -91,13 +92,13 @@ http://:%d {
 		%s
 	}
 }
-`, c.dir, port, secret, c.zone), 0o600)
+`, c.dir, port.Number(), secret, c.zone), 0o600)
 	if err != nil {
 		c.Fatal(err)
 	}
 	p.cmd = exec.Command(os.Args[0], "run", "--config", config, "--adapter", "caddyfile")
 	p.cmd.Env = append(os.Environ(), asCaddy+"=1", "XDG_DATA_HOME="+filepath.Join(c.dir, data), "XDG_CONFIG_HOME="+c.dir)
-	log, err := os.Create(filepath.Join(c.dir, fmt.Sprintf("log-%d", port)))
+	log, err := os.Create(filepath.Join(c.dir, "log-"+port.Number()))
 	if err != nil {
 		c.Fatal(err)
 	}

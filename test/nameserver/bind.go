@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +20,7 @@ const bindOptions = `options {
 	session-keyfile "%[1]s/session.key";
 	pid-file none;
 	lock-file none;
-	listen-on port %[2]d { 127.0.0.1; };
+	listen-on port %[2]d { %[3]s; };
 	listen-on-v6 { none; };
 	recursion no;
 	dnssec-validation no;
@@ -28,9 +29,9 @@ const bindOptions = `options {
 controls { };
 `
 
-func configureBIND(_ context.Context, dir string, port int, config Config) (func() *exec.Cmd, error) {
+func configureBIND(_ context.Context, dir string, at netip.AddrPort, config Config) (func() *exec.Cmd, error) {
 	var conf strings.Builder
-	fmt.Fprintf(&conf, bindOptions, dir, port)
+	fmt.Fprintf(&conf, bindOptions, dir, at.Port(), at.Addr())
 	for _, k := range config.keys() {
 		fmt.Fprintf(&conf, "key %q { algorithm %s; secret %q; };\n", k.Name, k.Algorithm, k.Secret)
 	}

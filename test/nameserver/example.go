@@ -5,12 +5,12 @@ package nameserver
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/caddy-dyndns/dyndns/test/internal/freeport"
 )
 
 // RunExample runs BIND for a test as the folder example/bind configures it, but
@@ -19,26 +19,20 @@ func RunExample(t testing.TB, folder, keyFile string) *Server {
 	t.Helper()
 	const zone = "dyn.example.com"
 	return runTest(t, func(ctx context.Context, dir string) (*Server, error) {
-		port, err := freeport.Find()
-		if err != nil {
-			return nil, err
-		}
-		paths := strings.NewReplacer("/etc/bind", dir, "/var/lib/bind", dir)
-		var conf string
-		for _, file := range []string{keyFile, filepath.Join(folder, zone+".zone"), filepath.Join(folder, "named.conf.local")} {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return nil, err
+		return run(ctx, BIND, dir, []Zone{{Name: zone}}, func(at netip.AddrPort) (func() *exec.Cmd, error) {
+			paths := strings.NewReplacer("/etc/bind", dir, "/var/lib/bind", dir)
+			var conf string
+			for _, file := range []string{keyFile, filepath.Join(folder, zone+".zone"), filepath.Join(folder, "named.conf.local")} {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					return nil, err
+				}
+				conf = paths.Replace(string(text))
+				if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte(conf), 0o600); err != nil {
+					return nil, err
+				}
 			}
-			conf = paths.Replace(string(text))
-			if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte(conf), 0o600); err != nil {
-				return nil, err
-			}
-		}
-		command, err := namedCommand(dir, fmt.Sprintf(bindOptions, dir, port)+conf)
-		if err != nil {
-			return nil, err
-		}
-		return run(ctx, BIND, dir, port, []Zone{{Name: zone}}, command)
+			return namedCommand(dir, fmt.Sprintf(bindOptions, dir, at.Port(), at.Addr())+conf)
+		})
 	})
 }

@@ -5,14 +5,13 @@ package nameserver
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/caddy-dyndns/dyndns/test/internal/freeport"
 )
 
 const (
@@ -47,23 +46,24 @@ func makeKey(t *testing.T, dir string, command ...string) []byte {
 	return text
 }
 
-// startExample starts the nameserver of the examples and returns the secret of its key.
-var startExample = map[Kind]func(t *testing.T, dir string, port int) (command func() *exec.Cmd, secret string){
-	BIND: func(t *testing.T, dir string, port int) (func() *exec.Cmd, string) {
+// configureExample makes the files that the examples name, and returns the command
+// that runs the nameserver and the secret of its key.
+var configureExample = map[Kind]func(t *testing.T, dir string, at netip.AddrPort) (command func() *exec.Cmd, secret string){
+	BIND: func(t *testing.T, dir string, at netip.AddrPort) (func() *exec.Cmd, string) {
 		key := makeKey(t, dir, "tsig-keygen", "-a", "hmac-sha512", exampleZone)
 		copyExample(t, dir, "bind/dyn.example.com.zone")
 		conf := copyExample(t, dir, "bind/named.conf.local", "/etc/bind", dir, "/var/lib/bind", dir)
-		command, err := namedCommand(dir, fmt.Sprintf(bindOptions, dir, port)+conf)
+		command, err := namedCommand(dir, fmt.Sprintf(bindOptions, dir, at.Port(), at.Addr())+conf)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return command, string(regexp.MustCompile(`secret "(.*)"`).FindSubmatch(key)[1])
 	},
-	Knot: func(t *testing.T, dir string, port int) (func() *exec.Cmd, string) {
+	Knot: func(t *testing.T, dir string, at netip.AddrPort) (func() *exec.Cmd, string) {
 		key := makeKey(t, dir, "keymgr", "-t", exampleZone, "hmac-sha512")
 		copyExample(t, dir, "knot/dyn.example.com.zone")
 		conf := copyExample(t, dir, "knot/knot.conf",
-			"[0.0.0.0@53, ::@53]", fmt.Sprintf("127.0.0.1@%d", port),
+			"[0.0.0.0@53, ::@53]", fmt.Sprintf("%s@%d", at.Addr(), at.Port()),
 			"/etc/knot", dir, "/var/lib/knot", dir, "/run/knot", dir, "target: syslog", "target: stderr")
 		command, err := knotCommand(dir, conf)
 		if err != nil {
@@ -71,9 +71,9 @@ var startExample = map[Kind]func(t *testing.T, dir string, port int) (command fu
 		}
 		return command, string(regexp.MustCompile(`secret: (.*)`).FindSubmatch(key)[1])
 	},
-	PowerDNS: func(t *testing.T, dir string, port int) (func() *exec.Cmd, string) {
+	PowerDNS: func(t *testing.T, dir string, at netip.AddrPort) (func() *exec.Cmd, string) {
 		// Debian's pdns.conf is this include; the rest are paths and ports.
-		conf := fmt.Sprintf("launch=\ninclude-dir=%[1]s/pdns.d\nlocal-address=127.0.0.1\nlocal-port=%[2]d\nsocket-dir=%[1]s\nsecurity-poll-suffix=\n", dir, port)
+		conf := fmt.Sprintf("launch=\ninclude-dir=%[1]s/pdns.d\nlocal-address=%[2]s\nlocal-port=%[3]d\nreuseport=yes\nsocket-dir=%[1]s\nsecurity-poll-suffix=\n", dir, at.Addr(), at.Port())
 		if err := os.WriteFile(filepath.Join(dir, "pdns.conf"), []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -113,15 +113,13 @@ func TestExamples(t *testing.T) {
 	}
 	for _, kind := range Kinds {
 		t.Run(string(kind), func(t *testing.T) {
-			port, err := freeport.Find()
-			if err != nil {
-				t.Fatal(err)
-			}
 			var key Key
 			s := runTest(t, func(ctx context.Context, dir string) (*Server, error) {
-				command, secret := startExample[kind](t, dir, port)
-				key = Key{Name: exampleZone, Algorithm: "hmac-sha512", Secret: secret}
-				return run(ctx, kind, dir, port, []Zone{{Name: exampleZone}}, command)
+				return run(ctx, kind, dir, []Zone{{Name: exampleZone}}, func(at netip.AddrPort) (func() *exec.Cmd, error) {
+					command, secret := configureExample[kind](t, dir, at)
+					key = Key{Name: exampleZone, Algorithm: "hmac-sha512", Secret: secret}
+					return command, nil
+				})
 			})
 			for _, row := range rows {
 				t.Run(row.name, func(t *testing.T) {

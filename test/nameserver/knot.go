@@ -6,13 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 )
 
-func configureKnot(_ context.Context, dir string, port int, config Config) (func() *exec.Cmd, error) {
+func configureKnot(_ context.Context, dir string, at netip.AddrPort, config Config) (func() *exec.Cmd, error) {
 	var keys, remotes, acls, zones strings.Builder
 	for _, k := range config.keys() {
 		fmt.Fprintf(&keys, "  - id: %s\n    algorithm: %s\n    secret: %s\n", k.Name, k.Algorithm, k.Secret)
@@ -40,7 +41,7 @@ func configureKnot(_ context.Context, dir string, port int, config Config) (func
 		}
 		fmt.Fprintf(&zones, "    acl: update%d\n", i)
 	}
-	conf := fmt.Sprintf("server:\n    listen: 127.0.0.1@%d\n    rundir: %[2]s\ndatabase:\n    storage: %[2]s\nlog:\n  - target: stderr\n    any: info\n", port, dir)
+	conf := fmt.Sprintf("server:\n    listen: %[1]s@%[2]d\n    rundir: %[3]s\ndatabase:\n    storage: %[3]s\nlog:\n  - target: stderr\n    any: info\n", at.Addr(), at.Port(), dir)
 	for _, section := range []struct{ name, text string }{{"key", keys.String()}, {"remote", remotes.String()}, {"acl", acls.String()}, {"zone", zones.String()}} {
 		if section.text != "" {
 			conf += section.name + ":\n" + section.text

@@ -13,18 +13,17 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/miekg/dns"
 
-	"github.com/caddy-dyndns/dyndns/test/internal/freeport"
+	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
 // Kind is one of the nameservers.
@@ -91,7 +90,7 @@ func NewKey(name string) Key {
 type Server struct {
 	kind Kind
 	dir  string
-	addr string
+	port *loopback.Port
 	// zones are asked for their SOA to learn whether the server is up.
 	zones   []Zone
 	command func() *exec.Cmd
@@ -108,32 +107,32 @@ func Start(ctx context.Context, kind Kind, dir string, config Config) (*Server, 
 	if !ok {
 		return nil, fmt.Errorf("unknown nameserver %q", kind)
 	}
-	port, err := freeport.Find()
-	if err != nil {
-		return nil, err
-	}
-	command, err := configure(ctx, dir, port, config)
-	if err != nil {
-		return nil, fmt.Errorf("configuring %s: %w", kind, err)
-	}
-	return run(ctx, kind, dir, port, config.Zones, command)
+	return run(ctx, kind, dir, config.Zones, func(at netip.AddrPort) (func() *exec.Cmd, error) {
+		command, err := configure(ctx, dir, at, config)
+		if err != nil {
+			return nil, fmt.Errorf("configuring %s: %w", kind, err)
+		}
+		return command, nil
+	})
 }
 
 // configureFunc writes a nameserver's configuration into dir and returns the
 // command that runs it in the foreground.
-type configureFunc func(ctx context.Context, dir string, port int, config Config) (func() *exec.Cmd, error)
+type configureFunc func(ctx context.Context, dir string, at netip.AddrPort, config Config) (func() *exec.Cmd, error)
 
-func run(ctx context.Context, kind Kind, dir string, port int, zones []Zone, command func() *exec.Cmd) (*Server, error) {
-	s := &Server{
-		kind:    kind,
-		dir:     dir,
-		addr:    net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
-		zones:   zones,
-		command: command,
+// run reserves a port and starts the server that configure configures for it.
+func run(ctx context.Context, kind Kind, dir string, zones []Zone, configure func(at netip.AddrPort) (func() *exec.Cmd, error)) (*Server, error) {
+	port, err := loopback.Reserve()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{kind: kind, dir: dir, port: port, zones: zones}
+	if s.command, err = configure(port.AddrPort()); err != nil {
+		return nil, errors.Join(err, port.Close())
 	}
 	if err := s.Restart(ctx); err != nil {
 		s.Close()
-		return nil, err
+		return nil, errors.Join(err, port.Close())
 	}
 	return s, nil
 }
@@ -142,7 +141,7 @@ func run(ctx context.Context, kind Kind, dir string, port int, zones []Zone, com
 func (s *Server) Kind() Kind { return s.kind }
 
 // Addr is the host:port that the server listens on, over TCP and UDP.
-func (s *Server) Addr() string { return s.addr }
+func (s *Server) Addr() string { return s.port.Addr() }
 
 // Dir is the directory that holds the server's zones and journals.
 func (s *Server) Dir() string { return s.dir }
@@ -231,7 +230,8 @@ func (s *Server) stopped() bool {
 // Continue thaws the server after Stop.
 func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
 
-// Close ends the server in the regular way, or by force if that takes long.
+// Close ends the server in the regular way, or by force if that takes long. It
+// keeps its port, for a restart.
 func (s *Server) Close() {
 	s.mu.Lock()
 	process, exited := s.process, s.exited
@@ -243,7 +243,7 @@ func (s *Server) Close() {
 	s.signal(syscall.SIGCONT)
 	select {
 	case <-exited:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		s.Kill()
 	}
 }

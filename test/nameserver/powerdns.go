@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,8 +16,9 @@ import (
 const powerDNSConf = `launch=gsqlite3
 gsqlite3-database=%[1]s/pdns.sqlite3
 gsqlite3-dnssec=yes
-local-address=127.0.0.1
-local-port=%[2]d
+local-address=%[2]s
+local-port=%[3]d
+reuseport=yes
 socket-dir=%[1]s
 security-poll-suffix=
 primary=yes
@@ -30,8 +32,8 @@ allow-dnsupdate-from=127.0.0.1
 // The schema that Debian's pdns-backend-sqlite3 brings.
 const powerDNSSchema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
 
-func configurePowerDNS(ctx context.Context, dir string, port int, config Config) (func() *exec.Cmd, error) {
-	if err := os.WriteFile(filepath.Join(dir, "pdns.conf"), fmt.Appendf(nil, powerDNSConf, dir, port), 0o600); err != nil {
+func configurePowerDNS(ctx context.Context, dir string, at netip.AddrPort, config Config) (func() *exec.Cmd, error) {
+	if err := os.WriteFile(filepath.Join(dir, "pdns.conf"), fmt.Appendf(nil, powerDNSConf, dir, at.Addr(), at.Port()), 0o600); err != nil {
 		return nil, err
 	}
 	if err := output(exec.CommandContext(ctx, "sqlite3", filepath.Join(dir, "pdns.sqlite3"), ".read "+powerDNSSchema)); err != nil {

@@ -20,7 +20,7 @@ func (s *Server) Exchange(m *dns.Msg, key *Key) (*dns.Msg, error) {
 		client.TsigSecret = map[string]string{name: key.Secret}
 		m.SetTsig(name, dns.Fqdn(key.Algorithm), 300, time.Now().Unix())
 	}
-	reply, _, err := client.Exchange(m, s.addr)
+	reply, _, err := client.Exchange(m, s.Addr())
 	return reply, err
 }
 

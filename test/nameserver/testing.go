@@ -39,6 +39,9 @@ func runTest(t testing.TB, start func(ctx context.Context, dir string) (*Server,
 			lines := strings.Split(s.Log(), "\n")
 			t.Logf("the last lines that %s logged:\n%s", s.kind, strings.Join(lines[max(0, len(lines)-30):], "\n"))
 		}
+		if err := s.port.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 	return s
 }
