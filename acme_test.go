@@ -74,7 +74,7 @@ type pebble struct {
 func startPebble(t *testing.T, s *testServer, resolver string) *pebble {
 	t.Helper()
 	certificate, key := selfSigned(t, s.dir)
-	acme, management := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+	acme, management := reservePort(t).Addr(), reservePort(t).Addr()
 	config := filepath.Join(s.dir, "pebble.json")
 	err := os.WriteFile(config, fmt.Appendf(nil, `{"pebble": {
 		"listenAddress": %q, "managementListenAddress": %q, "certificate": %q, "privateKey": %q,

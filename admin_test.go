@@ -24,7 +24,7 @@ func (s *testServer) status() statusReply {
 
 func TestAdminStatus(t *testing.T) {
 	ns := startNameserver(t, "dyn.example.com.")
-	dead := "127.0.0.1:" + freePort(t)
+	dead := reservePort(t).Addr()
 	s := serve(t, adminOn, plainSite(zoneBlock("dyn.example.com", ns.Addr())+zoneBlock("dead.example.com", dead+" "+ns.Addr())))
 	for _, zone := range s.status().Zones {
 		for _, n := range zone.Nameservers {

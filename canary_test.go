@@ -44,7 +44,7 @@ func TestCanary(t *testing.T) {
 	record(t, func(e caddy.Event) { show("event", eventText(e)) })
 
 	ns := startNameserver(t, "dyn.example.com.", "key.example.com.")
-	dead := "127.0.0.1:" + freePort(t)
+	dead := reservePort(t).Addr()
 	body := "secret {env.CANARY_SECRET}\nthrottle off\ndomain localhost\n" +
 		zoneBlock("dyn.example.com", ns.Addr()) + zoneBlock("dead.example.com", dead) +
 		"zone key.example.com {\ntsig_key key.example. hmac-sha256 {env.CANARY_KEY}\nnameserver " + ns.Addr() + "\n}\n" +

@@ -71,7 +71,7 @@ func TestCommandCheck(t *testing.T) {
 	otherKey.Secret = []byte("another secret of this name")
 	foreign := dnstest.NewServer(dnstest.Zone{Name: "dyn.example.com.", Keys: []dnstest.Key{otherKey}})
 	t.Cleanup(foreign.Close)
-	closed := "127.0.0.1:" + freePort(t)
+	closed := reservePort(t).Addr()
 	web := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(web.Close)
 	stuck := dnstest.NewProxy(ns.Addr())

@@ -30,14 +30,14 @@ func apiEntries(t testing.TB, log string) []entry {
 
 func TestLogEntry(t *testing.T) {
 	ns := startNameserver(t, "dyn.example.com.")
-	dead := freePort(t)
+	dead := reservePort(t).Addr()
 	s := serve(t, "", `
 http://127.0.0.1:{$HTTP_PORT} {
 	log
 	dyndns {
 		secret 12345678
 		private_clients
-		`+zoneBlock("dyn.example.com", ns.Addr())+zoneBlock("dead.example.com", "127.0.0.1:"+dead)+`
+		`+zoneBlock("dyn.example.com", ns.Addr())+zoneBlock("dead.example.com", dead)+`
 		client home {
 			token `+canary+`
 			hosts home.dyn.example.com

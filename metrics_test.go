@@ -30,13 +30,13 @@ func (s *testServer) scrape() map[string]float64 {
 	return values
 }
 
-const adminOn = "admin 127.0.0.1:{$ADMIN_PORT}\n"
+const adminOn = "admin kept/127.0.0.1:{$ADMIN_PORT}\n"
 
 // After a load that two handlers and two configurations shared, the counters
 // have grown by exactly what was asked.
 func TestMetrics(t *testing.T) {
 	ns := startNameserver(t, "dyn.example.com.", "other.example.com.")
-	dead := "127.0.0.1:" + freePort(t)
+	dead := reservePort(t).Addr()
 	body := "throttle off\n" + zoneBlock("dyn.example.com", ns.Addr()) + zoneBlock("other.example.com", ns.Addr()) + zoneBlock("dead.example.com", dead)
 	sites := plainSite(body) + "https://localhost:{$HTTPS_PORT} {\ndyndns {\nsecret 12345678\n" + body + "}\n}\n"
 	s := serve(t, adminOn+"auto_https disable_redirects", sites)
@@ -180,7 +180,7 @@ func TestMetricsFromZero(t *testing.T) {
 // A nameserver that fails is down and counted, and forgotten with its zone.
 func TestMetricsNameserver(t *testing.T) {
 	ns := startNameserver(t, "dyn.example.com.")
-	dead := "127.0.0.1:" + freePort(t)
+	dead := reservePort(t).Addr()
 	s := serve(t, adminOn, plainSite(zoneBlock("dyn.example.com", dead)))
 	if got := s.get(s.http + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.status != 502 {
 		t.Fatalf("status %d: %s", got.status, got.body)

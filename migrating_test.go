@@ -103,7 +103,7 @@ func (c seedCase) run(t *testing.T) {
 	s := serve(t, strictProxies, "http://:{$HTTP_PORT} {\ndyndns {\ndomain localhost\n"+
 		"secret "+canarySecret+"\n"+zoneBlock("dyn.test", ns.Addr())+
 		"zone wrong-key.test {\ntsig_key "+testKey.Name+" hmac-sha256 c2VjcmV0\nnameserver "+ns.Addr()+"\n}\n"+
-		zoneBlock("down.test", "127.0.0.1:"+freePort(t))+"}\n}\n")
+		zoneBlock("down.test", reservePort(t).Addr())+"}\n}\n")
 	zone := ns.Zone("dyn.test")
 	var got reply
 	var before uint32

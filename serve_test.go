@@ -6,12 +6,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +21,8 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/kept"
+	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
 // TestMain is the command caddy or a nameserver if a test starts it as such.
@@ -59,6 +59,8 @@ type testServer struct {
 	// client trusts any certificate and follows no redirect.
 	client *http.Client
 	global string
+	// bind is the network and the host at which the sites listen.
+	bind string
 }
 
 // newTestServer prepares a server whose global options are common ones and the
@@ -68,20 +70,12 @@ type testServer struct {
 // DEBUG up.
 func newTestServer(t testing.TB, global string) *testServer {
 	t.Helper()
-	dir := t.TempDir()
-	for variable, value := range map[string]string{
-		"HTTP_PORT": freePort(t), "HTTPS_PORT": freePort(t), "ADMIN_PORT": freePort(t), "TEST_DIR": dir,
-	} {
-		t.Setenv(variable, value)
-	}
 	s := &testServer{
-		t: t, dir: dir,
-		http:   "http://127.0.0.1:" + os.Getenv("HTTP_PORT"),
-		https:  "https://localhost:" + os.Getenv("HTTPS_PORT"),
-		admin:  "http://127.0.0.1:" + os.Getenv("ADMIN_PORT"),
+		t: t, dir: t.TempDir(),
 		global: global,
+		bind:   kept.Network + "/127.0.0.1",
 		client: &http.Client{
-			Timeout: 30 * time.Second,
+			Timeout: time.Minute,
 			Transport: &http.Transport{
 				TLSClientConfig:     &tls.Config{InsecureSkipVerify: true},
 				MaxIdleConnsPerHost: 32,
@@ -89,6 +83,8 @@ func newTestServer(t testing.TB, global string) *testServer {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
+	t.Setenv("TEST_DIR", s.dir)
+	s.listenAt(keepSocket(t), keepSocket(t), keepSocket(t))
 	t.Cleanup(func() {
 		s.client.CloseIdleConnections()
 		if err := caddy.Stop(); err != nil {
@@ -96,6 +92,29 @@ func newTestServer(t testing.TB, global string) *testServer {
 		}
 	})
 	return s
+}
+
+// listenAt sets the ports of the server.
+func (s *testServer) listenAt(http, https, admin string) {
+	for variable, port := range map[string]string{"HTTP_PORT": http, "HTTPS_PORT": https, "ADMIN_PORT": admin} {
+		s.t.Setenv(variable, port)
+	}
+	s.http, s.https, s.admin = "http://127.0.0.1:"+http, "https://localhost:"+https, "http://127.0.0.1:"+admin
+}
+
+// keepSocket opens a socket for Caddy in this process and returns its port.
+func keepSocket(t testing.TB) string {
+	t.Helper()
+	socket, err := kept.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := socket.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return socket.Port()
 }
 
 // serve starts Caddy with the sites.
@@ -129,7 +148,10 @@ func (s *testServer) load(sites string) error {
 	if err != nil {
 		return err
 	}
-	return caddy.Load(config, true)
+	err = caddy.Load(config, true)
+	// The old configuration closes those that it finds idle some time after this.
+	s.client.CloseIdleConnections()
+	return err
 }
 
 // adapt leaves the events app out of the log: where somebody reads its debug
@@ -148,6 +170,9 @@ func (s *testServer) adapt(sites string) ([]byte, error) {
 	skip_install_trust
 	http_port {$HTTP_PORT}
 	https_port {$HTTPS_PORT}
+	default_bind `+s.bind+` {
+		protocols h1 h2
+	}
 	storage file_system {$TEST_DIR}/storage
 	log {
 		output file {$TEST_DIR}/log {
@@ -266,13 +291,18 @@ func zoneBlock(zone, nameserver string) string {
 		testKey.Name, testKey.Algorithm, base64.StdEncoding.EncodeToString(testKey.Secret), nameserver)
 }
 
-// freePort returns a port of 127.0.0.1 that nobody listens at.
-func freePort(t testing.TB) string {
+// reservePort keeps a port for the test's servers, which refuses connections
+// while there is none.
+func reservePort(t testing.TB) *loopback.Port {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	p, err := loopback.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
 }

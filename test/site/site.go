@@ -22,7 +22,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // the Caddyfile's directives
 
 	_ "github.com/caddy-dyndns/dyndns" // the directive under test
-	"github.com/caddy-dyndns/dyndns/test/internal/freeport"
+	"github.com/caddy-dyndns/dyndns/internal/kept"
 )
 
 // Config is the part of the Caddyfile that a test is about.
@@ -44,7 +44,8 @@ type Site struct {
 	// connections alive.
 	Client *http.Client
 
-	dir string
+	dir    string
+	socket *kept.Socket
 }
 
 // Run starts a site for a test and ends it with the test.
@@ -64,25 +65,26 @@ func Run(t testing.TB, config Config) *Site {
 
 // Start runs a site that keeps its files in dir.
 func Start(dir string, config Config) (*Site, error) {
-	port, err := freeport.Find()
+	socket, err := kept.Listen()
 	if err != nil {
 		return nil, err
 	}
 	transport := new(http.Transport)
 	s := &Site{
-		URL: fmt.Sprintf("http://127.0.0.1:%d", port),
+		URL: "http://" + socket.Addr(),
 		Client: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Timeout:       time.Minute,
 		},
-		dir: dir,
+		dir:    dir,
+		socket: socket,
 	}
 	if config.HTTPS {
-		s.URL = fmt.Sprintf("https://localhost:%d", port)
+		s.URL = "https://localhost:" + socket.Port()
 	}
 	if err := s.Reload(config); err != nil {
-		return nil, err
+		return nil, errors.Join(err, socket.Close())
 	}
 	if config.HTTPS {
 		if err := s.trust(transport); err != nil {
@@ -102,7 +104,7 @@ func (s *Site) trust(transport *http.Transport) error {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for _, url := range []string{s.URL, s.numericURL()} {
 		for {
 			conn, err := tls.Dial("tcp", strings.TrimPrefix(url, "https://"), transport.TLSClientConfig)
@@ -132,7 +134,10 @@ func (s *Site) Reload(config Config) error {
 		return fmt.Errorf("adapting the Caddyfile: %w", err)
 	}
 	// Forced, because an unchanged configuration would not be loaded again.
-	if err := caddy.Load(adapted, true); err != nil {
+	err = caddy.Load(adapted, true)
+	// The old configuration closes those that it finds idle some time after this.
+	s.Client.CloseIdleConnections()
+	if err != nil {
 		return fmt.Errorf("loading the Caddyfile: %w", err)
 	}
 	return nil
@@ -162,17 +167,19 @@ func (s *Site) caddyfile(config Config) string {
 	%s
 }
 %s {
-	bind 127.0.0.1
+	bind %s/127.0.0.1 {
+		protocols h1 h2
+	}
 	%s
 	%s
 }
-`, filepath.Join(s.dir, "storage"), s.logFile(), config.Global, address, tlsLine, config.Body)
+`, filepath.Join(s.dir, "storage"), s.logFile(), config.Global, address, kept.Network, tlsLine, config.Body)
 }
 
 // Stop ends Caddy.
 func (s *Site) Stop() error {
 	s.Client.CloseIdleConnections()
-	return caddy.Stop()
+	return errors.Join(caddy.Stop(), s.socket.Close())
 }
 
 // RootCA is the file of the authority that signed the site's certificate.
