@@ -4,15 +4,9 @@ package dyndns
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -73,7 +67,7 @@ type pebble struct {
 
 func startPebble(t *testing.T, s *testServer, resolver string) *pebble {
 	t.Helper()
-	certificate, key := selfSigned(t, s.dir)
+	certificate, key := writeCertificate(t, s.dir)
 	acme, management := reservePort(t).Addr(), reservePort(t).Addr()
 	config := filepath.Join(s.dir, "pebble.json")
 	err := os.WriteFile(config, fmt.Appendf(nil, `{"pebble": {
@@ -113,34 +107,4 @@ func (p *pebble) roots() *x509.CertPool {
 		p.t.Fatal("pebble shows no root certificate")
 	}
 	return pool
-}
-
-// selfSigned writes a certificate for 127.0.0.1 with its key.
-func selfSigned(t *testing.T, dir string) (certificate, key string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ACME server"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, kind string, der []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	return write("acme.crt", "CERTIFICATE", der), write("acme.key", "PRIVATE KEY", keyDER)
 }
