@@ -14,10 +14,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/await"
 )
 
 // Caddy obtains the site's certificate from an ACME server on loopback, and
@@ -28,7 +28,8 @@ func TestACME(t *testing.T) {
 	// It also tells the ACME server where the site is.
 	resolver := dnstest.NewServer(dnstest.Zone{Name: "example.org.", Records: []string{"ddns A 127.0.0.1"}})
 	t.Cleanup(resolver.Close)
-	s := newTestServer(t, "") // for its ports
+	s := newTestServer(t, "")
+	s.openSockets()
 	ca := startPebble(t, s, resolver.Addr())
 	s.global = "acme_ca " + ca.directory + "\nacme_ca_root " + ca.certificate
 	if err := s.load("https://" + host + ":{$HTTPS_PORT} {\nlog\ndyndns {\nsecret 12345678\n" + zoneBlock("dyn.example.com", ns.Addr()) + "}\n}\n"); err != nil {
@@ -78,7 +79,7 @@ func startPebble(t *testing.T, s *testServer, resolver string) *pebble {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("pebble", "-config", config, "-dnsserver", resolver)
-	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1")
+	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -88,13 +89,11 @@ func startPebble(t *testing.T, s *testServer, resolver string) *pebble {
 		_ = cmd.Wait()
 	})
 	p := &pebble{t: t, directory: "https://" + acme + "/dir", management: "https://" + management, certificate: certificate}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := s.do(http.MethodGet, p.directory, ""); err == nil {
-			return p
-		} else if time.Now().After(deadline) {
-			t.Fatalf("waiting for pebble: %v", err)
-		}
-	}
+	await.Done(t, "pebble", func() error {
+		_, err := s.do(http.MethodGet, p.directory, "")
+		return err
+	})
+	return p
 }
 
 // roots is the authority that pebble signs with, made afresh at each start.

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-dyndns/dyndns/internal/await"
 )
 
 func init() {
@@ -144,11 +145,7 @@ func TestEventsSlowSubscriber(t *testing.T) {
 		receive(t, called, "event")
 	}
 	want := `"count":3`
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(s.log(), want); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("no warning with %s", want)
-		}
-	}
+	await.True(t, "the warning", func() bool { return strings.Contains(s.log(), want) })
 	if len(called) > 0 {
 		t.Errorf("%d events too many", len(called))
 	}

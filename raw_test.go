@@ -20,7 +20,7 @@ func rawSend(t *testing.T, s *testServer, request string) reply {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	// The server may refuse before it has read everything.

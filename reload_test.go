@@ -9,9 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/await"
 )
 
 // Ten reloads under load, which change tokens, zones and nameservers, lose no
@@ -78,12 +78,9 @@ func TestReloadUnderLoad(t *testing.T) {
 	for generation := range reloads {
 		// Each configuration is used before the next comes.
 		before := served[generation%2].Load()
-		for deadline := time.Now().Add(10 * time.Second); served[generation%2].Load() < before+10 && !t.Failed(); time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Error("nobody uses the configuration")
-				break
-			}
-		}
+		await.True(t, "somebody to use the configuration", func() bool {
+			return served[generation%2].Load() >= before+10 || t.Failed()
+		})
 		if err := s.load(config(generation + 1)); err != nil {
 			t.Error(err)
 		}
@@ -113,8 +110,7 @@ func TestStopFinishesRequests(t *testing.T) {
 	ns := startNameserver(t, "dyn.example.com.")
 	slow, held, release := holdUpdates(t, ns.Addr())
 	s := newTestServer(t, "admin 127.0.0.1:{$ADMIN_PORT}\ngrace_period 30s")
-	s.bind = "127.0.0.1"
-	s.listenAt(reservePort(t).Number(), reservePort(t).Number(), reservePort(t).Number())
+	s.openSockets()
 	config, err := s.adapt(plainSite(zoneBlock("dyn.example.com", slow)))
 	if err != nil {
 		t.Fatal(err)
@@ -129,13 +125,10 @@ func TestStopFinishesRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Process.Kill() })
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := s.do("GET", s.http+"/", ""); err == nil {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+	await.Done(t, "Caddy", func() error {
+		_, err := s.do("GET", s.http+"/", "")
+		return err
+	})
 	replies := make(chan reply, 1)
 	go func() {
 		got, err := s.do("GET", s.http+"/update-by-path/12345678/home.dyn.example.com/192.0.2.1", "")
@@ -154,13 +147,10 @@ func TestStopFinishesRequests(t *testing.T) {
 		stopped <- err
 	}()
 	// The stop has begun when nobody listens any more.
-	for deadline := time.Now().Add(20 * time.Second); ; {
-		if _, err := s.do("GET", s.http+"/", ""); err != nil {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatal("the stop has not begun")
-		}
-	}
+	await.True(t, "the stop to begin", func() bool {
+		_, err := s.do("GET", s.http+"/", "")
+		return err != nil
+	})
 	release()
 	if got := receive(t, replies, "reply"); got.status != 200 || !strings.HasPrefix(got.body, "UPDATED") {
 		t.Errorf("%d %s", got.status, got.body)

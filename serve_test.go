@@ -21,6 +21,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/internal/kept"
 	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
@@ -102,6 +103,13 @@ func (s *testServer) listenAt(http, https, admin string) {
 	s.http, s.https, s.admin = "http://127.0.0.1:"+http, "https://localhost:"+https, "http://127.0.0.1:"+admin
 }
 
+// openSockets lets Caddy listen by itself, at ports that are reserved for it: in
+// another process, or where its ACME client wants to know where it listens.
+func (s *testServer) openSockets() {
+	s.bind = "127.0.0.1"
+	s.listenAt(reservePort(s.t).Number(), reservePort(s.t).Number(), reservePort(s.t).Number())
+}
+
 // keepSocket opens a socket for Caddy in this process and returns its port.
 func keepSocket(t testing.TB) string {
 	t.Helper()
@@ -131,15 +139,10 @@ func serve(t testing.TB, global, sites string) *testServer {
 // begun to listen.
 func (s *testServer) awaitTLS() {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	await.Done(s.t, "the certificate", func() error {
 		_, err := s.do(http.MethodGet, s.https+"/", "")
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("waiting for the certificate: %v", err)
-		}
-	}
+		return err
+	})
 }
 
 // load replaces the configuration, as a reload does.
@@ -279,7 +282,7 @@ func receive[T any](t testing.TB, from <-chan T, what string) T {
 	select {
 	case value := <-from:
 		return value
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatalf("no %s", what)
 		panic("unreachable")
 	}

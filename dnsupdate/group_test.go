@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/await"
 )
 
 // gather holds a first message back until n calls wait behind it, so that they
@@ -61,16 +62,9 @@ func (u *Updater) isRunning() bool {
 	return u.running
 }
 
-// waitFor polls: what it waits for takes milliseconds, whatever the limit is.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 4000 {
-		if ok() {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatalf("waited in vain for %s", what)
+	await.True(t, what, ok)
 }
 
 func TestGroup(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
 
@@ -110,14 +111,9 @@ func TestNameserverOptions(t *testing.T) {
 			t.Fatalf("the update was answered %s", rcode)
 		}
 		// The signed copy follows the zone; nothing tells when.
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-			if s.MustLookup(t, zone, "DNSKEY") != "" && s.MustLookup(t, "home."+zone, "A") == "192.0.2.1" {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatal("the zone was not signed")
-			}
-		}
+		await.True(t, "the zone to be signed", func() bool {
+			return s.MustLookup(t, zone, "DNSKEY") != "" && s.MustLookup(t, "home."+zone, "A") == "192.0.2.1"
+		})
 	})
 	t.Run("private view", func(t *testing.T) {
 		s := nameserver.Run(t, nameserver.BIND, nameserver.Config{Zones: []nameserver.Zone{

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/internal/loopback"
 	"github.com/caddy-dyndns/dyndns/test/markdown"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
@@ -340,21 +341,19 @@ func (n *newcomer) runCaddy(lines string) {
 	})
 	// The certificate is made after Caddy has begun to serve.
 	port := strings.TrimSpace(n.run("echo $HTTPS_PORT"))
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		roots := x509.NewCertPool()
+	await.Done(n.t, "the certificate", func() error {
 		ca, err := os.ReadFile(n.authority())
-		if err == nil {
-			roots.AppendCertsFromPEM(ca)
-			var conn *tls.Conn
-			if conn, err = tls.Dial("tcp", "127.0.0.1:"+port, &tls.Config{RootCAs: roots, ServerName: "dyndns.example.com"}); err == nil {
-				conn.Close()
-				return
-			}
+		if err != nil {
+			return err
 		}
-		if time.Now().After(deadline) {
-			n.t.Fatal(err)
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(ca)
+		conn, err := tls.Dial("tcp", "127.0.0.1:"+port, &tls.Config{RootCAs: roots, ServerName: "dyndns.example.com"})
+		if err != nil {
+			return err
 		}
-	}
+		return conn.Close()
+	})
 }
 
 func (n *newcomer) update(lines string) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/internal/await"
 )
 
 // startProxy runs a server with testZone and a proxy in front of it.
@@ -109,7 +111,7 @@ func TestActions(t *testing.T) {
 				send(t, conn, wire)
 				if want == silence {
 					if network == "udp" && test.applied {
-						waitFor(t, func() bool { return zone.Messages().Updates == 1 })
+						await.True(t, "the update", func() bool { return zone.Messages().Updates == 1 })
 					}
 					wire, _ := add(t, second, "y")
 					send(t, conn, wire)
@@ -123,18 +125,6 @@ func TestActions(t *testing.T) {
 			})
 		}
 	}
-}
-
-// waitFor polls for what another goroutine is about to do.
-func waitFor(t *testing.T, done func() bool) {
-	t.Helper()
-	for range 20000 {
-		if done() {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Fatal("it did not happen")
 }
 
 func TestReplay(t *testing.T) {
@@ -327,11 +317,11 @@ func TestHeldMessageOutlivesItsClient(t *testing.T) {
 	conn := dial(t, "tcp", p.Addr())
 	wire, _ := add(t, 1, "x")
 	send(t, conn, wire)
-	waitFor(t, func() bool { open, _ := p.Connections(); return open == 1 })
+	await.True(t, "a connection", func() bool { open, _ := p.Connections(); return open == 1 })
 	conn.Close()
-	waitFor(t, func() bool { open, _ := p.Connections(); return open == 0 })
+	await.True(t, "its end", func() bool { open, _ := p.Connections(); return open == 0 })
 	close(gate)
-	waitFor(t, func() bool { return zone.Messages().Changes == 1 })
+	await.True(t, "the change", func() bool { return zone.Messages().Changes == 1 })
 }
 
 func TestPipelining(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
@@ -129,9 +130,7 @@ func ready(t *testing.T, m *memory, instance string) (*Store, *warnings) {
 	s := New(Config{Storage: m, Instance: named(instance), Warn: w.add})
 	s.Start()
 	t.Cleanup(func() { s.Stop(context.Background()) })
-	for s.key() == "" {
-		time.Sleep(time.Millisecond)
-	}
+	await.True(t, "the object's name", func() bool { return s.key() != "" })
 	return s, w
 }
 
@@ -306,9 +305,7 @@ func TestStorageThatFailsAtStart(t *testing.T) {
 	s := New(Config{Storage: m, Instance: named("one"), Warn: w.add})
 	s.Start()
 	s.Record(entry(recently(-1), set("a.", "192.0.2.1", "192.0.2.2")))
-	for len(w.all()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	await.True(t, "the warning", func() bool { return len(w.all()) > 0 })
 	m.setFail(nil)
 	s.Stop(context.Background())
 	if h := mustHost(t, s, "a."); h.Submissions != 2 || len(h.Log) != 2 {

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/test/site"
 )
 
@@ -78,16 +78,13 @@ func TestOtherSites(t *testing.T) {
 				p.order = nil
 				p.mu.Unlock()
 				p.do("Page.navigate", object{"url": origin + "/?page=" + strings.ReplaceAll(page.name, " ", "+")}, nil)
-				deadline := time.Now().Add(patience)
-				for refused := false; !refused; time.Sleep(10 * time.Millisecond) {
-					refused = len(refusals(t, s)) > before
+				await.True(t, "a refusal", func() bool {
+					refused := len(refusals(t, s)) > before
 					if got := z.Lookup(home+".", dnsTypeA); !slices.Equal(got, []string{"192.0.2.1"}) {
 						t.Fatalf("the record is %q", got)
 					}
-					if time.Now().After(deadline) {
-						t.Fatal("no request was refused")
-					}
-				}
+					return refused
+				})
 				p.mu.Lock()
 				defer p.mu.Unlock()
 				for _, f := range p.order {

@@ -36,18 +36,18 @@ func TestKill(t *testing.T) {
 	each(t, 5*time.Second, func(t *testing.T, s *service, server *nameserver.Server, zone string) {
 		hosts := ledgers(zone, 32)
 		fresh := &ledger{host: "fresh." + zone, possible: []int{0}}
-		s.within(t, hosts, func() {
+		s.within(t, hosts, func(answered func(n int)) {
 			for range 4 {
-				time.Sleep(700 * time.Millisecond)
+				answered(10 * len(hosts))
 				server.Kill()
-				time.Sleep(100 * time.Millisecond)
+				answered(len(hosts))
 				server.MustRestart(t)
 				fresh.n++
 				if r := s.request(t, fresh); r.Status != http.StatusOK {
 					t.Errorf("after the restart: %d %s", r.Status, r.Body)
 				}
 			}
-			time.Sleep(300 * time.Millisecond)
+			answered(5 * len(hosts))
 		})
 		s.settle(t, server, append(hosts, fresh))
 	})
@@ -59,14 +59,15 @@ func TestKill(t *testing.T) {
 func TestFreeze(t *testing.T) {
 	each(t, 3*time.Second, func(t *testing.T, s *service, server *nameserver.Server, zone string) {
 		hosts := ledgers(zone, 16)
-		s.within(t, hosts, func() {
+		s.within(t, hosts, func(answered func(n int)) {
 			for range 2 {
-				time.Sleep(500 * time.Millisecond)
+				answered(10 * len(hosts))
 				server.Stop()
-				time.Sleep(4 * time.Second)
+				// So that each host has one after the freeze.
+				answered(2 * len(hosts))
 				server.Continue()
 			}
-			time.Sleep(500 * time.Millisecond)
+			answered(10 * len(hosts))
 		})
 		var unknown int
 		for _, l := range hosts {

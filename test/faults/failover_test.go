@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/internal/loopback"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
@@ -117,16 +118,9 @@ func TestFirstServerRecovers(t *testing.T) {
 	}
 	first.Up()
 	before := asked[0].Load()
-	s.load(t, hosts, 1<<20, func() <-chan struct{} {
-		back := make(chan struct{})
-		go func() {
-			defer close(back)
-			for deadline := time.Now().Add(20 * time.Second); asked[0].Load() == before && time.Now().Before(deadline); {
-				time.Sleep(10 * time.Millisecond)
-			}
-		}()
-		return back
-	}())
+	s.within(t, hosts, func(func(int)) {
+		await.True(t, "the first to be asked again", func() bool { return asked[0].Load() > before })
+	})
 	before = asked[1].Load()
 	s.load(t, hosts, 10, nil)
 	if asked[1].Load() > before {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 	"github.com/caddy-dyndns/dyndns/test/site"
 )
@@ -55,17 +56,6 @@ func engineAtWork(t *testing.T) string {
 	return strings.Join(found, "\n\n")
 }
 
-// eventually waits for something that takes a moment.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Errorf("after 20 s, not: %s", what)
-			return
-		}
-	}
-}
-
 // Ten thousand requests whose clients hang up, with reloads among them, leave
 // nothing behind: neither goroutines nor sockets.
 func TestCancelled(t *testing.T) {
@@ -89,7 +79,7 @@ func TestCancelled(t *testing.T) {
 		if err := s.Stop(); err != nil {
 			t.Error(err)
 		}
-		eventually(t, "no connection to the nameserver", func() bool { open, _ := proxy.Connections(); return open == 0 })
+		await.True(t, "no connection to the nameserver", func() bool { open, _ := proxy.Connections(); return open == 0 })
 		proxy.Close()
 	}
 	works := func(s *service, host string) {
@@ -104,11 +94,14 @@ func TestCancelled(t *testing.T) {
 	s, _ := start(proxy)
 	works(s, "first")
 	stop(s, proxy)
-	var goroutines, open int
-	for range 20 {
-		time.Sleep(50 * time.Millisecond)
-		goroutines, open = runtime.NumGoroutine(), sockets(t)
-	}
+	var goroutines, open, steady int
+	await.True(t, "goroutines and sockets to settle", func() bool {
+		g, o := runtime.NumGoroutine(), sockets(t)
+		if steady++; g != goroutines || o != open {
+			goroutines, open, steady = g, o, 0
+		}
+		return steady == 50
+	})
 
 	proxy = dnstest.NewProxy(server.Addr())
 	proxy.SetFault(dnstest.Always(dnstest.DelayReply(5 * time.Millisecond)))
@@ -143,21 +136,21 @@ func TestCancelled(t *testing.T) {
 		t.Errorf("%d answered, %d cancelled", answered.Load(), cut.Load())
 	}
 	works(s, "afterwards")
-	eventually(t, "the update client rests", func() bool { return engineAtWork(t) == "" })
-	eventually(t, "idle connections closed", func() bool { open, _ := proxy.Connections(); return open == 0 })
+	await.True(t, "the update client rests", func() bool { return engineAtWork(t) == "" })
+	await.True(t, "idle connections closed", func() bool { open, _ := proxy.Connections(); return open == 0 })
 
 	works(s, "before-reload")
 	if err := s.Reload(site.Config{Body: "respond ok"}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "connections closed by the reload", func() bool { open, _ := proxy.Connections(); return open == 0 })
+	await.True(t, "connections closed by the reload", func() bool { open, _ := proxy.Connections(); return open == 0 })
 	if err := s.Reload(config); err != nil {
 		t.Fatal(err)
 	}
 	works(s, "after-reload")
 	stop(s, proxy)
-	eventually(t, "as many goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines })
-	eventually(t, "as many sockets as before", func() bool { return sockets(t) <= open })
+	await.True(t, "as many goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines })
+	await.True(t, "as many sockets as before", func() bool { return sockets(t) <= open })
 	if left := engineAtWork(t); left != "" {
 		t.Error(left)
 	}

@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
 
@@ -56,6 +58,8 @@ type ledger struct {
 	possible []int
 
 	acknowledged, unknown, failed int
+	// answered counts all replies.
+	answered atomic.Int64
 }
 
 func ledgers(zone string, count int) []*ledger {
@@ -89,10 +93,10 @@ func (l *ledger) enter(n int, r reply) error {
 }
 
 // holds tells whether the nameserver has a state that is possible. A message that
-// was on its way may still arrive between two looks.
+// was on its way may still arrive between the looks at the two records.
 func (l *ledger) holds(s *nameserver.Server) error {
 	var got [2]string
-	for range 5 {
+	for range 100 {
 		for i, kind := range []string{"A", "AAAA"} {
 			values, err := s.Lookup(l.host, kind)
 			if err != nil {
@@ -105,7 +109,6 @@ func (l *ledger) holds(s *nameserver.Server) error {
 		if slices.ContainsFunc(l.possible, func(n int) bool { return got == [2]string{ipv4(n), ipv6(n)} }) {
 			return nil
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	return fmt.Errorf("%s has %s, and its state should be one of %v", l.host, got, l.possible)
 }
@@ -135,6 +138,7 @@ func (s *service) load(t *testing.T, hosts []*ledger, requests int, until <-chan
 // request asks for the host's present number and enters the reply.
 func (s *service) request(t *testing.T, l *ledger) reply {
 	r := s.update(t.Context(), l.host, l.n)
+	l.answered.Add(1)
 	if err := l.enter(l.n, r); err != nil {
 		t.Errorf("%s: %v", l.host, err)
 	}
@@ -171,8 +175,9 @@ func (s *service) settle(t *testing.T, server *nameserver.Server, hosts []*ledge
 	t.Logf("%s: %d acknowledged, %d unknown, %d failed; hosts with a lost update: %d", server.Kind(), sum.acknowledged, sum.unknown, sum.failed, missing)
 }
 
-// within runs a load in the background while f goes on, and waits for it.
-func (s *service) within(t *testing.T, hosts []*ledger, f func()) {
+// within runs a load in the background while f goes on, and waits for it. What f
+// is given waits until so many more requests were answered.
+func (s *service) within(t *testing.T, hosts []*ledger, f func(answered func(n int))) {
 	stop, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -182,7 +187,16 @@ func (s *service) within(t *testing.T, hosts []*ledger, f func()) {
 		close(stop)
 		<-ended
 	}()
-	f()
+	sum := func() (n int) {
+		for _, l := range hosts {
+			n += int(l.answered.Load())
+		}
+		return n
+	}
+	f(func(n int) {
+		before := sum()
+		await.True(t, "the load to go on", func() bool { return sum() >= before+n })
+	})
 }
 
 // elapsed is a channel that is closed after a time.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
 
@@ -101,9 +102,7 @@ func group(t *testing.T, u *dnsupdate.Updater, proxy *dnstest.Proxy, members int
 	results := make([]dnsupdate.Result, members)
 	for i := range members {
 		wg.Go(func() { results[i] = apply(change(i)) })
-		for u.Status().Waiting <= i {
-			time.Sleep(time.Millisecond)
-		}
+		await.True(t, "the change to queue", func() bool { return u.Status().Waiting > i })
 	}
 	close(release)
 	wg.Wait()

@@ -23,7 +23,7 @@ import (
 const (
 	secret = "12345678secret"
 	// grace is what a busy machine may add to a request's timeout.
-	grace = 5 * time.Second
+	grace = 20 * time.Second
 )
 
 // zone is a zone as the service is told about it.

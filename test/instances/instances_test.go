@@ -19,13 +19,13 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // the Caddyfile's directives
 
 	_ "github.com/caddy-dyndns/dyndns" // the directive under test
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
@@ -108,14 +108,11 @@ http://:%s {
 		c.Fatal(err)
 	}
 	c.Cleanup(p.stop)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := p.get("/ip"); err == nil {
-			return p
-		} else if time.Now().After(deadline) {
-			text, _ := os.ReadFile(log.Name())
-			c.Fatalf("%v\n%s", err, text)
-		}
-	}
+	await.Done(c, "Caddy, see "+log.Name(), func() error {
+		_, err := p.get("/ip")
+		return err
+	})
+	return p
 }
 
 // stop ends the process as systemd does. It may be called twice.
