@@ -232,7 +232,7 @@ func TestDuplicate(t *testing.T) {
 						t.Errorf("reply %d has id %d, signature %s", id, unpack(t, reply).Id, got)
 					}
 				}
-				waitFor(t, func() bool { return zone.Messages().Updates == 3 })
+				await.True(t, "the three updates", func() bool { return zone.Messages().Updates == 3 })
 			})
 		}
 	}
