@@ -84,7 +84,7 @@ http://127.0.0.1:{$HTTP_PORT} {
 		{"self-test", "/check/12345678", "", 502, "error", fields{"result": "failed", "client": "secret"}},
 		{"self-test, what it says", "/check/12345678", "", 502, "error", fields{
 			"zones": "[map[result:checked warning:SOA minimum: resolvers remember for 300 s that a name does not exist, and a certificate may wait for that: set the minimum, the last number of the SOA record, to 60 zone:dyn.example.com.]" +
-				" map[error:reachable: nameserver 127.0.0.1:" + dead + " could not be reached for zone dead.example.com.: dial tcp 127.0.0.1:" + dead + ": connect: connection refused: nothing listens there: start the nameserver, let it listen on TCP as well as UDP, or mend the address result:failed zone:dead.example.com.]]",
+				" map[error:reachable: nameserver " + dead + " could not be reached for zone dead.example.com.: dial tcp " + dead + ": connect: connection refused: nothing listens there: start the nameserver, let it listen on TCP as well as UDP, or mend the address result:failed zone:dead.example.com.]]",
 		}},
 		{"user agent", "/update-by-path/x/y", "a\u009b31m" + strings.Repeat("ü", 5000), 403, "warn", fields{
 			"user_agent": `a\u009b31m` + strings.Repeat("ü", 75),

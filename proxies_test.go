@@ -65,7 +65,7 @@ func TestProxyWarning(t *testing.T) {
 			}
 			for line := range strings.Lines(log) {
 				if strings.Contains(line, row.want) {
-					for _, part := range []string{`"level":"warn"`, `"server":"srv0"`, `"listen":[":`} {
+					for _, part := range []string{`"level":"warn"`, `"server":"srv0"`, `"listen":["`} {
 						if !strings.Contains(line, part) {
 							t.Errorf("%s is missing from %s", part, line)
 						}

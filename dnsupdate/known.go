@@ -21,21 +21,29 @@ type belief struct {
 	readAt time.Time
 	// wroteTTL is when we wrote a TTL that no read has confirmed yet, else zero.
 	wroteTTL time.Time
-	// shortened is the smaller TTL that our own write read back as, and limit one
-	// that it read back as twice: the nameserver holds down what we write here.
-	shortened, limit *uint32
+	// misread is the TTL that our own write read back as, and limit one that it
+	// read back as twice: the nameserver makes another TTL of what we write here.
+	misread, limit *madeTTL
 }
+
+// madeTTL is a TTL that we wrote and what it read back as.
+type madeTTL struct{ wrote, got uint32 }
 
 // forget drops what may be wrong, but not what our own writes have shown of the
 // nameserver.
 func (b *belief) forget() {
-	*b = belief{rewritten: b.rewritten, shortened: b.shortened, limit: b.limit}
+	*b = belief{rewritten: b.rewritten, misread: b.misread, limit: b.limit}
 }
 
 // wanted returns the TTL that the nameserver will make of one.
 func (b *belief) wanted(ttl uint32) uint32 {
-	if b.limit != nil {
-		return min(ttl, *b.limit)
+	l := b.limit
+	switch {
+	case l == nil:
+	case l.got < l.wrote:
+		return min(ttl, l.got) // BIND's max-zone-ttl
+	case ttl == l.wrote:
+		return l.got // YADIFA takes no change of a TTL alone
 	}
 	return ttl
 }
@@ -43,17 +51,27 @@ func (b *belief) wanted(ttl uint32) uint32 {
 // readBack takes the TTL that a read shows of our own last write. It tells
 // whether the nameserver has held it down for the second time.
 func (b *belief) readBack(got uint32) (held bool) {
+	made := madeTTL{b.ttl, got}
 	switch {
-	case got >= b.ttl:
-		b.shortened, b.limit = nil, nil
-	case b.shortened != nil && *b.shortened == got:
-		held = b.limit == nil || *b.limit != got
-		b.limit = &got
+	case got == b.ttl:
+		if b.limit == nil || b.limit.got != got {
+			b.misread, b.limit = nil, nil
+		}
+	case b.misread != nil && *b.misread == made:
+		held = b.limit == nil && got < b.ttl
+		b.limit = &made
 	default:
-		b.shortened, b.limit = &got, nil
+		b.misread, b.limit = &made, nil
 	}
 	b.ttl, b.wroteTTL = got, time.Time{}
 	return held
+}
+
+// noLimit drops a limit that a read shows not to hold any more.
+func (b *belief) noLimit(got uint32) {
+	if b.limit != nil && got > b.limit.got {
+		b.misread, b.limit = nil, nil
+	}
 }
 
 // entry is what we believe of one owner name.

@@ -151,9 +151,7 @@ func (u *Updater) compare(b *belief, rd reading, set rrset, r *round, now time.T
 				}
 			}
 		}
-		if b.limit != nil && set.ttl > *b.limit {
-			b.shortened, b.limit = nil, nil
-		}
+		b.noLimit(set.ttl)
 		b.readAt = now
 		return
 	}
@@ -163,9 +161,7 @@ func (u *Updater) compare(b *belief, rd reading, set rrset, r *round, now time.T
 		}
 	}
 	b.forget()
-	if b.limit != nil && set.ttl > *b.limit {
-		b.shortened, b.limit = nil, nil
-	}
+	b.noLimit(set.ttl)
 	b.rrset, b.known, b.readAt = set, true, now
 	if set.exists() && u.comparesNothing() {
 		b.loose, b.stubborn = true, true

@@ -68,7 +68,7 @@ func (it *item) step(state *belief) Result {
 		*state = belief{known: true}
 		return Result{Old: old, Changed: true, Proven: proven}
 	case it.action == Set && (!state.sameValues(it.set) || state.ttl != ttl || state.loose && !state.stubborn):
-		*state = belief{rrset: it.set, known: true, rewritten: state.loose || state.rewritten, shortened: state.shortened, limit: state.limit}
+		*state = belief{rrset: it.set, known: true, rewritten: state.loose || state.rewritten, misread: state.misread, limit: state.limit}
 		state.ttl = ttl
 		return Result{Old: old, New: state.text, TTL: state.ttl, Changed: true, Proven: proven}
 	}

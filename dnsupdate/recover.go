@@ -263,7 +263,7 @@ func (u *Updater) explain(r *round, id rrsetID, set *belief, exists bool) bool {
 // rewrite by us did not help, the nameserver finds no values equal (YADIFA).
 func (u *Updater) loosen(set *belief) {
 	set.loose = true
-	if !set.rewritten {
+	if !set.rewritten && !u.comparesNothing() {
 		return
 	}
 	if hook := u.client.options.Hooks.Incomparable; hook != nil && !u.comparesNothing() {

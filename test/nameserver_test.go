@@ -3,6 +3,7 @@
 package test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ const zone = "dyn.example.com."
 
 // eachNameserver runs a test once per nameserver that serves the zones.
 func eachNameserver(t *testing.T, config nameserver.Config, test func(*testing.T, *nameserver.Server)) {
-	for _, kind := range nameserver.Kinds {
+	for _, kind := range append(slices.Clone(nameserver.Kinds), nameserver.YADIFA) {
 		t.Run(string(kind), func(t *testing.T) { test(t, nameserver.Run(t, kind, config)) })
 	}
 }

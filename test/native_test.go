@@ -150,6 +150,9 @@ func TestNative(t *testing.T) {
 	eachNameserver(t, config, func(t *testing.T, s *nameserver.Server) {
 		c := site.Run(t, site.Config{Body: block(s, zone, key)})
 		for _, row := range rows {
+			if s.Kind() == nameserver.YADIFA && strings.Contains(row.name, "TTL") {
+				continue // it takes no change of a TTL alone
+			}
 			t.Run(row.name, func(t *testing.T) {
 				before := s.MustSerial(t, zone)
 				expect(t, c, row.request, row.status, row.want)
@@ -375,17 +378,18 @@ func TestNativeCheckSecondary(t *testing.T) {
 	key := nameserver.NewKey(zone)
 	primary := nameserver.Run(t, nameserver.BIND, nameserver.Config{Zones: []nameserver.Zone{{Name: zone, Key: key}}})
 	secondary := nameserver.Config{Zones: []nameserver.Zone{{Name: zone, Key: key, Primary: primary.Addr()}}}
-	eachNameserver(t, secondary, func(t *testing.T, s *nameserver.Server) {
+	for _, kind := range nameserver.Kinds {
+		s := nameserver.Run(t, kind, secondary)
 		c := site.Run(t, site.Config{Body: block(s, zone, key)})
 		before := primary.MustSerial(t, zone)
 		r := get(t, c, "/check/SECRET")
 		if r.Status != 502 || !strings.Contains(r.Body, "it may be a secondary: ask the primary, ns1."+zone+" by the SOA record") || strings.Contains(r.Body, "refused the update") {
-			t.Errorf("got %d\n%s", r.Status, r.Body)
+			t.Errorf("%s: got %d\n%s", kind, r.Status, r.Body)
 		}
 		if after := primary.MustSerial(t, zone); after != before {
-			t.Errorf("the serial grew from %d to %d", before, after)
+			t.Errorf("%s: the serial grew from %d to %d", kind, before, after)
 		}
-	})
+	}
 }
 
 // A nameserver that is down or frozen makes an error within the timeout, and no

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package nameserver runs the real nameservers that the project is tested and
-// measured with: BIND, Knot DNS and PowerDNS, as Debian packages them. Each
+// measured with: BIND, Knot DNS, PowerDNS and YADIFA, as Debian packages them. Each
 // server gets a directory and a loopback port of its own, so that any number of
 // them run at once, as root or as an ordinary user.
 package nameserver
@@ -34,9 +34,11 @@ const (
 	BIND     Kind = "BIND"
 	Knot     Kind = "Knot"
 	PowerDNS Kind = "PowerDNS"
+	YADIFA   Kind = "YADIFA"
 )
 
-// Kinds are all of them, for tests that hold on each.
+// Kinds are those that the project has an example for, for tests that hold on
+// each.
 var Kinds = []Kind{BIND, Knot, PowerDNS}
 
 // Config is what a server serves.
@@ -52,10 +54,10 @@ type Zone struct {
 	// Records are lines of a zone file, added to a SOA with serial 1, one NS
 	// (ns1) and its address.
 	Records []string
-	// Key may update A, AAAA and TXT records anywhere in the zone (with
-	// PowerDNS: everything, it knows no such rule). The zero Key: no updates.
+	// Key may update A, AAAA and TXT records anywhere in the zone (with PowerDNS
+	// and YADIFA: everything, they know no such rule). The zero Key: no updates.
 	Key Key
-	// Only limits Key to these names and what is below them. Not with PowerDNS.
+	// Only limits Key to these names and what is below them. BIND and Knot only.
 	//
 	// There is no list of exceptions: Knot refuses every query that is signed with
 	// a key for which the zone has a rule with "deny: on", whatever its action.
@@ -103,7 +105,7 @@ type Server struct {
 // Start runs a nameserver in dir, which must exist, and returns when it answers
 // for all its zones. The context bounds the start alone.
 func Start(ctx context.Context, kind Kind, dir string, config Config) (*Server, error) {
-	configure, ok := map[Kind]configureFunc{BIND: configureBIND, Knot: configureKnot, PowerDNS: configurePowerDNS}[kind]
+	configure, ok := map[Kind]configureFunc{BIND: configureBIND, Knot: configureKnot, PowerDNS: configurePowerDNS, YADIFA: configureYADIFA}[kind]
 	if !ok {
 		return nil, fmt.Errorf("unknown nameserver %q", kind)
 	}
