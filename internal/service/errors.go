@@ -46,6 +46,44 @@ const (
 	DNSBusy
 )
 
+var reasonWords = [...]string{
+	0:             "unknown",
+	NoCredential:  "no_credential",
+	BadCredential: "bad_credential",
+	Throttled:     "throttled",
+	CrossSite:     "cross_site",
+	BadMethod:     "bad_method",
+	BadMediaType:  "bad_media_type",
+	BadParameter:  "bad_parameter",
+	TooManyHosts:  "too_many_hosts",
+	Unsupported:   "unsupported",
+	BadName:       "bad_name",
+	NoZone:        "no_zone",
+	NotGranted:    "not_granted",
+	BadAddress:    "bad_address",
+	DNSConflict:   "dns_conflict",
+	DNSRefused:    "dns_refused",
+	DNSFailed:     "dns_failed",
+	DNSTimeout:    "dns_timeout",
+	DNSBusy:       "dns_busy",
+}
+
+// String returns the word that stands in log entries and events.
+func (r Reason) String() string { return reasonWords[r] }
+
+// Result tells a refusal that the client has to act on from one for the operator.
+func (r Reason) Result() Result {
+	switch r {
+	case DNSRefused, DNSFailed, DNSTimeout, DNSBusy:
+		return Failed
+	}
+	return Refused
+}
+
+// FromDNS tells whether the client was allowed to change the name and zone or
+// nameserver were in the way.
+func (r Reason) FromDNS() bool { return r == DNSConflict || r.Result() == Failed }
+
 // Error is a refusal that the client is told about.
 type Error struct {
 	Reason Reason
