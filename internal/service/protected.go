@@ -19,17 +19,21 @@ func (s *Service) protected(ctx context.Context, apex, fqdn string) *Error {
 	if len(s.Zones) == 1 {
 		return nil
 	}
-	switch s.nameServers.of(ctx, s).role(fqdn, apex) {
-	case isNameServer:
-		return notGranted(fqdn)
-	case mayBeNameServer:
-		return &Error{
-			Reason:     DNSBusy,
-			Message:    "it could not be proven yet that no zone has " + fqdn + " as its nameserver",
-			RetryAfter: busyRetry,
+	var refusal *Error
+	for _, zone := range s.nameServers.of(ctx, s)[fqdn] {
+		switch {
+		case zone.name == apex:
+		case zone.proven:
+			return notGranted(fqdn)
+		default:
+			refusal = &Error{
+				Reason:     DNSBusy,
+				Message:    "it could not be proven yet that no zone has " + fqdn + " as its nameserver",
+				RetryAfter: busyRetry,
+			}
 		}
 	}
-	return nil
+	return refusal
 }
 
 const (
@@ -49,56 +53,39 @@ type NameServerStore interface {
 // nameServers are those of all zones together: a name of one zone may be the
 // nameserver of another, and a provider has too many to ask each at every request.
 type nameServers struct {
-	mu    sync.Mutex
-	zones map[string]zoneServers
-	known *knownServers
-	read  time.Time
+	mu sync.Mutex
+	// zones are in the order of the service.
+	zones []zoneServers
+	// served lists, by the name of a nameserver, the zones that it serves.
+	served map[string][]servedZone
+	read   time.Time
+}
+
+// servedZone is a zone with a certain nameserver.
+type servedZone struct {
+	name   string
+	proven bool
 }
 
 // zoneServers are the nameservers of one zone.
 type zoneServers struct {
-	// proven are those that were proven last, by this process or an earlier one.
-	proven []string
-	// seen are those that a read showed while nothing has ever been proven.
-	seen []string
+	names []string
+	// proven: this process or an earlier one was given proof of them. Otherwise
+	// they are what a read showed while nothing has ever been proven.
+	proven bool
 	// warned: the log says that nothing was proven.
 	warned bool
 }
 
-// knownServers finds the zones that have a name as their nameserver.
-type knownServers struct {
-	proven, seen map[string][]string
-}
-
-type serverRole uint8
-
-const (
-	noNameServer serverRole = iota
-	mayBeNameServer
-	isNameServer
-)
-
-// role tells whether the name is a nameserver of another zone than apex.
-func (k *knownServers) role(fqdn, apex string) serverRole {
-	other := func(zone string) bool { return zone != apex }
-	switch {
-	case slices.ContainsFunc(k.proven[fqdn], other):
-		return isNameServer
-	case slices.ContainsFunc(k.seen[fqdn], other):
-		return mayBeNameServer
-	}
-	return noNameServer
-}
-
 // of returns the nameservers of the zones of s, read again after a while.
-func (n *nameServers) of(ctx context.Context, s *Service) *knownServers {
+func (n *nameServers) of(ctx context.Context, s *Service) map[string][]servedZone {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.known == nil || time.Since(n.read) > nameServersAge {
+	if n.served == nil || time.Since(n.read) > nameServersAge {
 		n.refresh(ctx, s)
 		n.read = time.Now()
 	}
-	return n.known
+	return n.served
 }
 
 // refresh asks all zones at once. It outlives the request that began it: others
@@ -106,22 +93,18 @@ func (n *nameServers) of(ctx context.Context, s *Service) *knownServers {
 func (n *nameServers) refresh(ctx context.Context, s *Service) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), nameServersTime)
 	defer cancel()
-	found := make([]zoneServers, len(s.Zones))
+	if n.zones == nil {
+		n.zones = make([]zoneServers, len(s.Zones))
+	}
 	var wg sync.WaitGroup
 	for i := range s.Zones {
-		wg.Go(func() { found[i] = s.findNameServers(ctx, &s.Zones[i], n.zones[s.Zones[i].Name]) })
+		wg.Go(func() { n.zones[i] = s.findNameServers(ctx, &s.Zones[i], n.zones[i]) })
 	}
 	wg.Wait()
-	n.zones = make(map[string]zoneServers, len(found))
-	n.known = &knownServers{proven: map[string][]string{}, seen: map[string][]string{}}
-	for i, z := range found {
-		apex := s.Zones[i].Name
-		n.zones[apex] = z
-		for _, name := range z.proven {
-			n.known.proven[name] = append(n.known.proven[name], apex)
-		}
-		for _, name := range z.seen {
-			n.known.seen[name] = append(n.known.seen[name], apex)
+	n.served = make(map[string][]servedZone)
+	for i, z := range n.zones {
+		for _, name := range z.names {
+			n.served[name] = append(n.served[name], servedZone{s.Zones[i].Name, z.proven})
 		}
 	}
 }
@@ -131,25 +114,25 @@ func (n *nameServers) refresh(ctx context.Context, s *Service) {
 func (s *Service) findNameServers(ctx context.Context, zone *Zone, was zoneServers) zoneServers {
 	now, err := zone.Updater.NameServers(ctx)
 	if err == nil && now.Proven {
-		if !slices.Equal(now.Names, was.proven) {
+		if !was.proven || !slices.Equal(now.Names, was.names) {
 			if err := s.NameServers.SaveNameServers(ctx, zone.Name, now.Names); err != nil {
 				s.Warn("the nameservers of a zone could not be saved", zone.Name, err)
 			}
 		}
-		return zoneServers{proven: now.Names}
+		return zoneServers{names: now.Names, proven: true}
 	}
-	if was.proven != nil {
+	if was.proven {
 		return was
 	}
 	saved, loadErr := s.NameServers.LoadNameServers(ctx, zone.Name)
 	if loadErr == nil && saved != nil {
-		return zoneServers{proven: saved}
+		return zoneServers{names: saved, proven: true}
 	}
 	if !was.warned {
 		s.Warn("the nameservers of a zone were never proven: until then a pattern may cover their names in other zones", zone.Name, err)
 	}
 	if err == nil {
-		was.seen = now.Names
+		was.names = now.Names
 	}
 	was.warned = true
 	return was
