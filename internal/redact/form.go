@@ -21,7 +21,7 @@ func isShort(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if !alphanumeric(s[i]) && strings.IndexByte("._~*@-", s[i]) < 0 {
+		if !isAlphanumeric(s[i]) && strings.IndexByte("._~*@-", s[i]) < 0 {
 			return false
 		}
 	}
@@ -54,7 +54,7 @@ func isLabel(label string, last bool) bool {
 		switch c := label[i]; {
 		case '0' <= c && c <= '9':
 			digits++
-		case !alphanumeric(c) && c != '-' && c != '_':
+		case !isAlphanumeric(c) && c != '-' && c != '_':
 			return false
 		}
 	}
@@ -120,13 +120,13 @@ func isWord(s string) bool {
 		return isPrintable(s)
 	}
 	for i := range len(s) {
-		if c := s[i]; '0' <= c && c <= '9' || !alphanumeric(c) && c != '-' && c != '_' {
+		if c := s[i]; '0' <= c && c <= '9' || !isAlphanumeric(c) && c != '-' && c != '_' {
 			return false
 		}
 	}
 	return len(s) < minToken
 }
 
-func alphanumeric(c byte) bool {
+func isAlphanumeric[C byte | rune](c C) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }

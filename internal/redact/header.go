@@ -35,10 +35,7 @@ func init() {
 
 // addresses shows a list of addresses.
 func addresses(s string) string {
-	if address.fits(s) {
-		return s
-	}
-	return Mark
+	return orMark(s, address.fits(s))
 }
 
 // Header returns a value of a header field, [Mark] if the field is none of those

@@ -1,12 +1,21 @@
-// Package redact keeps secrets and control characters of a request out of logs
-// and replies. It shows what has the form of something harmless, and hides the
-// rest: a secret in the wrong place has no name to tell it by.
+// Package redact keeps secrets and control characters of a request, and secrets
+// of a configuration, out of logs, replies and errors. It shows what has the form
+// of something harmless, and hides the rest: a secret in the wrong place has no
+// name to tell it by.
 package redact
 
 import "strings"
 
 // Mark stands where something was hidden.
 const Mark = "REDACTED"
+
+// orMark returns s if it is harmless, else [Mark].
+func orMark(s string, harmless bool) string {
+	if harmless {
+		return s
+	}
+	return Mark
+}
 
 // maxEcho is how much of the client's text a message repeats.
 const maxEcho = 80
@@ -18,21 +27,17 @@ const maxEcho = 80
 // line. Any other text is [Mark].
 func Echo(s string) string {
 	var b strings.Builder
-	short := len(s) < minSecret
 	for _, r := range s {
 		if b.Len() == maxEcho {
 			break
 		}
-		if r >= 0x80 || !alphanumeric(byte(r)) && !strings.ContainsRune(".:_*@/-", r) {
+		if !isAlphanumeric(r) && !strings.ContainsRune(".:_*@/-", r) {
 			r = '?'
 		}
 		b.WriteRune(r)
 	}
 	echo := b.String()
-	if short || isAddress(s) || arguments.has(s) || isMistyped(echo) {
-		return echo
-	}
-	return Mark
+	return orMark(echo, len(s) < minSecret || isAddress(s) || arguments.has(s) || isMistyped(echo))
 }
 
 // isMistyped tells whether an echo is almost a name or an address.
@@ -55,61 +60,48 @@ var mistypedLabel = strings.NewReplacer("?", "-", "@", "-", ":", "-", "/", "-", 
 // Word returns a word of a configuration file or a header, [Mark] if it may be a
 // secret. It shows more than [Echo]: only what has digits, or is long.
 func Word(s string) string {
-	if isWord(s) {
-		return s
-	}
-	return Mark
+	return orMark(s, isWord(s))
 }
 
 // Name returns the name that a configuration gives to a zone or a key, [Mark] if
 // it may be the key itself. No key has a dot.
 func Name(s string) string {
-	if isName(s) || isWord(strings.TrimSuffix(s, ".")) {
-		return s
-	}
-	return Mark
+	return orMark(s, isName(s) || isWord(strings.TrimSuffix(s, ".")))
 }
 
 // Placeholder returns "{env.NAME}" or "{file.path}", empty for another text and
 // where name or path may be the secret that they lead to.
 func Placeholder(s string) string {
-	inner, ok := strings.CutPrefix(s, "{")
-	if !ok {
+	if !strings.HasPrefix(s, "{") || !strings.HasSuffix(s, "}") {
 		return ""
 	}
-	inner, ok = strings.CutSuffix(inner, "}")
-	if path, isFile := strings.CutPrefix(inner, "file."); ok && isFile && Path(path) == path {
+	source, key, ok := strings.Cut(s[1:len(s)-1], ".")
+	switch {
+	case !ok:
+	case source == "file" && Path(key) == key:
+		return s
+	case source == "env":
+		for part := range strings.SplitSeq(key, "_") {
+			if !isWord(part) {
+				return ""
+			}
+		}
 		return s
 	}
-	variable, isVariable := strings.CutPrefix(inner, "env.")
-	if !ok || !isVariable {
-		return ""
-	}
-	for part := range strings.SplitSeq(variable, "_") {
-		if !isWord(part) {
-			return ""
-		}
-	}
-	return s
+	return ""
 }
 
 // ClientName returns the name of a client that a configuration gives, [Mark] if
 // it has the length of a token, which may stand in its place.
 func ClientName(s string) string {
-	if len(s) < minToken || isName(s) {
-		return s
-	}
-	return Mark
+	return orMark(s, len(s) < minToken || isName(s))
 }
 
 // Path returns the path of a file, [Mark] if it may be the secret that belongs
 // into the file.
 func Path(s string) string {
 	if !strings.ContainsAny(s, `/\`) {
-		if isShort(s) || isName(strings.TrimPrefix(s, ".")) {
-			return s
-		}
-		return Mark
+		return orMark(s, isShort(s) || isName(strings.TrimPrefix(s, ".")))
 	}
 	for part := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == '/' || r == '\\' }) {
 		if !isWord(part) && !isName(strings.TrimPrefix(part, ".")) {
@@ -119,23 +111,14 @@ func Path(s string) string {
 	return s
 }
 
-// Method returns an HTTP method, [Mark] if it is none that is known.
+// Method returns an HTTP method, [Mark] if it is so long that it may be a secret
+// and none that is known.
 func Method(s string) string {
-	switch s {
-	case "PROPFIND", "PROPPATCH":
-		return s
-	}
-	if isShort(s) {
-		return s
-	}
-	return Mark
+	return orMark(s, isShort(s) || s == "PROPFIND" || s == "PROPPATCH")
 }
 
 // Host returns a host with or without a port, [Mark] if it is neither a name nor
-// an address.
+// an address nor too short for a secret.
 func Host(s string) string {
-	if s == "" || isHost(s) {
-		return s
-	}
-	return Mark
+	return orMark(s, isHost(s))
 }

@@ -1,23 +1,18 @@
 package redact
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // Prose returns a text, such as a User-Agent, with [Mark] in place of what may be
 // a key: a run of letters and digits that is long and has digits, or longer
 // than any word.
 func Prose(s string) string {
-	return replaceWords(s, func(r rune) bool {
-		return r >= utf8.RuneSelf || !alphanumeric(byte(r)) && !strings.ContainsRune("-_.", r)
-	},
-		func(word string) string {
-			if isName(word) || isAddress(word) {
-				return word
-			}
-			return replaceWords(word, func(r rune) bool { return r == '.' }, Word)
-		})
+	delimiter := func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("-_.", r) }
+	return replaceWords(s, delimiter, func(word string) string {
+		if isName(word) || isAddress(word) {
+			return word
+		}
+		return replaceWords(word, func(r rune) bool { return r == '.' }, Word)
+	})
 }
 
 // Text returns a text with [Mark] in place of what may be a key. A word that is
@@ -29,7 +24,7 @@ func Text(s string) string {
 		switch {
 		case isHost(core):
 			return word
-		case strings.ContainsAny(core, `/\?&=%@`) && strings.IndexFunc(core, isAlphanumeric) >= 0:
+		case strings.ContainsAny(core, `/\?&=%@`) && strings.ContainsFunc(core, isAlphanumeric[rune]):
 			return URI(core) + tail
 		}
 		return Prose(core) + tail
@@ -42,7 +37,7 @@ func Text(s string) string {
 func Arguments(s string) string {
 	return replaceWords(s, isSpaceOrQuote, func(word string) string {
 		switch {
-		case strings.ContainsAny(word, "?&=@%") && strings.IndexFunc(word, isAlphanumeric) >= 0:
+		case strings.ContainsAny(word, "?&=@%") && strings.ContainsFunc(word, isAlphanumeric[rune]):
 			return URI(word)
 		case strings.ContainsAny(word, `/\`):
 			return Prose(word)
@@ -50,8 +45,6 @@ func Arguments(s string) string {
 		return word
 	})
 }
-
-func isAlphanumeric(r rune) bool { return r < utf8.RuneSelf && alphanumeric(byte(r)) }
 
 func isSpaceOrQuote(r rune) bool {
 	return r <= ' ' || strings.ContainsRune("\"'`<>(){}[],|", r)
