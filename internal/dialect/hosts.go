@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/service"
@@ -23,8 +24,8 @@ func appendHosts(hosts []service.Host, list string) ([]service.Host, *service.Er
 	return hosts, nil
 }
 
-// override gives single hosts what the request has for them, which may be nothing.
-// One that it names nowhere else joins it with that alone.
+// override returns the hosts with what a request has for single ones of them,
+// which may be nothing. A host that it names nowhere else is added with that alone.
 func override(hosts, single []service.Host) ([]service.Host, *service.Error) {
 	for i := range single {
 		s := &single[i]
@@ -54,5 +55,5 @@ func override(hosts, single []service.Host) ([]service.Host, *service.Error) {
 }
 
 func tooManyHosts() *service.Error {
-	return &service.Error{Reason: service.TooManyHosts, Message: "a request may name 20 hosts"}
+	return &service.Error{Reason: service.TooManyHosts, Message: fmt.Sprintf("a request may name %d hosts", maxHosts)}
 }

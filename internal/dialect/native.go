@@ -2,8 +2,6 @@ package dialect
 
 import (
 	"net/http"
-	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/redact"
@@ -20,10 +18,6 @@ type native struct {
 	secret   string
 	segments []string
 }
-
-// hostArgument begins the name of an argument with a value for the hosts named
-// in the rest of it: myipv6:<host>[,<host>]=, as deSEC has it.
-const hostArgument = "myipv6:"
 
 func matchNative(r *http.Request, o Options, endpoint string) (Call, bool) {
 	n := &native{endpoint: endpoint, missingFamilyDelete: o.MissingFamilyDelete}
@@ -120,7 +114,7 @@ func (n *native) checkArguments() *service.Error {
 			case "fqdn", "zone_name", "record_name", "ip_1", "ip_2", "ipv4", "ipv6", "ttl", "ip6lanprefix", "ipv6prefix":
 				known = true
 			default:
-				known = known || strings.HasPrefix(p.name, hostArgument)
+				known = known || strings.HasPrefix(p.name, singleHostsPrefix)
 			}
 		}
 		if !known {
@@ -133,177 +127,4 @@ func (n *native) checkArguments() *service.Error {
 		}
 	}
 	return nil
-}
-
-// update reads the arguments of an update. An empty one counts as absent.
-func (n *native) update() (service.Submission, *service.Error) {
-	var (
-		sub               service.Submission
-		host              service.Host
-		fqdn, zone, label string
-		err               *service.Error
-	)
-	for _, p := range n.params {
-		if p.value == "" {
-			continue
-		}
-		switch p.name {
-		case "secret":
-		case "fqdn":
-			fqdn = p.value
-		case "zone_name":
-			zone = p.value
-		case "record_name":
-			label = p.value
-		case "ttl":
-			sub.TTL, err = parseTTL(p.value)
-		case "ip6lanprefix", "ipv6prefix":
-			err = readPrefix(&sub.Prefix, p.value)
-		default:
-			if !strings.HasPrefix(p.name, hostArgument) {
-				err = setAddress(&sub, &host, p)
-			}
-		}
-		if err != nil {
-			return service.Submission{}, err
-		}
-	}
-	switch {
-	case fqdn != "" && (zone != "" || label != ""):
-		return service.Submission{}, badParameter("Specify fqdn, or zone_name with record_name, not both")
-	case fqdn != "":
-		host.Name = fqdn
-	case zone == "" && label == "":
-		return service.Submission{}, badParameter(`The argument "fqdn" is missing`)
-	case zone == "":
-		return service.Submission{}, badParameter(`The argument "zone_name" is missing`)
-	case label == "":
-		return service.Submission{}, badParameter(`The argument "record_name" is missing; @ is the zone itself`)
-	case label == "@":
-		host.Name, host.Zone = zone, zone
-	default:
-		host.Name, host.Zone = label+"."+zone, zone
-	}
-	sub.Hosts = []service.Host{host}
-	if err := n.singleHosts(&sub); err != nil {
-		return service.Submission{}, err
-	}
-	n.complete(&sub)
-	return sub, nil
-}
-
-// setAddress reads one of the address arguments into the host.
-func setAddress(sub *service.Submission, host *service.Host, p param) *service.Error {
-	wish, addr, prefix, err := readWish(p.value, p.name == "ipv4" || p.name == "ipv6")
-	if err != nil {
-		return err
-	}
-	isV6 := addr.Is6() || prefix.IsValid()
-	switch {
-	case wish.Action == service.Delete:
-		isV6 = p.name == "ipv6"
-	case isV6 && p.name == "ipv4":
-		return badAddress(p.value, "is not an IPv4 address")
-	case !isV6 && p.name == "ipv6":
-		return badAddress(p.value, "is not an IPv6 address")
-	}
-	if err := addPrefix(&sub.Prefix, prefix); err != nil {
-		return err
-	}
-	if wish.Action == service.Unmentioned {
-		return nil
-	}
-	family := &host.A
-	if isV6 {
-		family = &host.AAAA
-	}
-	if family.Action != service.Unmentioned {
-		return badAddress(p.value, "is a second value for its address family")
-	}
-	*family = wish
-	return nil
-}
-
-// readWish reads what an address argument asks for: nothing for the host itself
-// if it is a prefix.
-func readWish(value string, noneAllowed bool) (service.Wish, netip.Addr, netip.Prefix, *service.Error) {
-	if noneAllowed && strings.EqualFold(value, "none") {
-		return service.Wish{Action: service.Delete}, netip.Addr{}, netip.Prefix{}, nil
-	}
-	addr, prefix, err := parseAddress(value)
-	if err != nil || !addr.IsValid() {
-		return service.Wish{}, addr, prefix, err
-	}
-	return service.Wish{Action: service.Set, Values: []string{addr.String()}}, addr, prefix, nil
-}
-
-// singleHosts reads the values for single hosts.
-func (n *native) singleHosts(sub *service.Submission) (err *service.Error) {
-	var single []service.Host
-	for _, p := range n.params {
-		names, ok := strings.CutPrefix(p.name, hostArgument)
-		if !ok || p.value == "" {
-			continue
-		}
-		wish, addr, prefix, err := readWish(p.value, true)
-		if err != nil {
-			return err
-		}
-		if addr.Is4() {
-			return badAddress(p.value, "is not an IPv6 address")
-		}
-		if err := addPrefix(&sub.Prefix, prefix); err != nil {
-			return err
-		}
-		earlier := len(single)
-		if single, err = appendHosts(single, names); err != nil {
-			return err
-		}
-		for i := range single[earlier:] {
-			single[earlier+i].AAAA = wish
-		}
-	}
-	sub.Hosts, err = override(sub.Hosts, single)
-	return err
-}
-
-// complete decides what happens to the families of the host that the request
-// does not mention. Only a request without any value is about the address that
-// it comes from; one that has values for other hosts alone leaves this one be.
-func (n *native) complete(sub *service.Submission) {
-	host := &sub.Hosts[0]
-	mentioned := host.A.Action != service.Unmentioned || host.AAAA.Action != service.Unmentioned
-	elsewhere := sub.Prefix.IsValid() || len(sub.Hosts) > 1
-	missing := service.Keep
-	if n.missingFamilyDelete && (mentioned || !elsewhere) {
-		missing = service.Delete
-	}
-	if !mentioned && !elsewhere {
-		host.A = service.Wish{Action: service.Detect, Else: missing}
-		host.AAAA = host.A
-		return
-	}
-	if host.A.Action == service.Unmentioned {
-		host.A.Action = missing
-	}
-	if host.AAAA.Action == service.Unmentioned {
-		host.AAAA.Action = missing
-		if sub.Prefix.IsValid() { // which is a mention of IPv6
-			host.AAAA.Action = service.Keep
-		}
-	}
-}
-
-// parseTTL reads what RFC 2181 section 8 allows.
-func parseTTL(text string) (*uint32, *service.Error) {
-	ttl, err := strconv.ParseUint(text, 10, 31)
-	if err != nil {
-		return nil, badParameter("ttl " + redact.Echo(text) + " is not a whole number from 0 to 2147483647")
-	}
-	seconds := uint32(ttl)
-	return &seconds, nil
-}
-
-func badParameter(message string) *service.Error {
-	return &service.Error{Reason: service.BadParameter, Message: message}
 }

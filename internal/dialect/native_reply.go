@@ -3,13 +3,10 @@ package dialect
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
-
-const textPlain = "text/plain; charset=utf-8"
 
 func (n *native) Reply(out service.Outcome) Reply {
 	if acceptsJSON(n.http) {
@@ -90,26 +87,6 @@ func (r *Reply) fail(e *service.Error) {
 		r.Status = status
 	}
 	r.setHeader(e, status)
-}
-
-// setHeader adds what the status needs: RFC 9110 sections 11.6.1, 10.2.1 and 10.2.3.
-func (r *Reply) setHeader(e *service.Error, status int) {
-	var key, value string
-	switch {
-	case status == http.StatusUnauthorized:
-		key, value = "Www-Authenticate", `Basic realm="dyndns"`
-	case status == http.StatusMethodNotAllowed:
-		key, value = "Allow", strings.Join(methods, ", ")
-	case e.RetryAfter > 0:
-		seconds := (e.RetryAfter + time.Second - 1) / time.Second
-		key, value = "Retry-After", strconv.FormatInt(int64(seconds), 10)
-	default:
-		return
-	}
-	if r.Header == nil {
-		r.Header = make(http.Header, 1)
-	}
-	r.Header.Set(key, value)
 }
 
 // appendRecord writes a line of version 2.0.0.

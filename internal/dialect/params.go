@@ -67,11 +67,13 @@ func (q *request) Parse() *service.Error {
 	body, err := io.ReadAll(io.LimitReader(q.http.Body, limit))
 	switch {
 	case err != nil:
-		return &service.Error{Reason: service.BadParameter, Message: "the body of the request did not arrive whole", Cause: fmt.Errorf("reading the body: %w", err)}
+		e := badParameter("the body of the request did not arrive whole")
+		e.Cause = fmt.Errorf("reading the body: %w", err)
+		return e
 	case len(body) > 0 && !form:
 		return &service.Error{Reason: service.BadMediaType, Message: "a body has to be application/x-www-form-urlencoded"}
 	case len(body) > maxBody:
-		return &service.Error{Reason: service.BadParameter, Message: "the body is larger than 64 KiB"}
+		return badParameter("the body is larger than 64 KiB")
 	}
 	q.parse(string(body))
 	return nil
@@ -99,9 +101,13 @@ func (q *request) parse(raw string) {
 // checkCount refuses a request of which some arguments were not read.
 func (q *request) checkCount() *service.Error {
 	if q.overflow {
-		return &service.Error{Reason: service.BadParameter, Message: fmt.Sprintf("there are more than %d arguments", maxParams)}
+		return badParameter(fmt.Sprintf("there are more than %d arguments", maxParams))
 	}
 	return nil
+}
+
+func badParameter(message string) *service.Error {
+	return &service.Error{Reason: service.BadParameter, Message: message}
 }
 
 // lookup returns the first value of an argument.
