@@ -62,6 +62,14 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, call dialect.Ca
 	return h.service.Do(r.Context(), client, submission)
 }
 
+// report tells log, metrics, events and history what became of a request.
+func (h *Handler) report(r *http.Request, dialect string, outcome service.Outcome, status int, took time.Duration) {
+	countRequest(dialect, &outcome)
+	h.logRequest(r, dialect, &outcome, status, took)
+	h.events.publish(r, dialect, &outcome)
+	h.history.record(r, &outcome)
+}
+
 // limitBody sets the time limit for the body that Caddy sets none for: whoever
 // lets it trickle in would hold the connection for as long as it likes. A refused
 // request needs it too, because net/http discards its body before it replies.

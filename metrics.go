@@ -49,23 +49,29 @@ func collectors() []prometheus.Collector {
 	}
 }
 
-// dialects are what stands in a request's label, with the results that each can have.
-var dialects = map[string][]service.Result{
-	"native":  {service.Unchanged, service.Deleted, service.Updated, service.Checked, service.Refused, service.Failed},
-	"dyndns2": {service.Unchanged, service.Deleted, service.Updated, service.Refused, service.Failed},
-	"duckdns": {service.Unchanged, service.Deleted, service.Updated, service.Refused, service.Failed},
-	"pages":   {service.Unchanged, service.Refused},
-}
+var (
+	changeResults = []service.Result{service.Unchanged, service.Deleted, service.Updated, service.Refused, service.Failed}
+	// dialectResults are the results that a request of each dialect can have.
+	dialectResults = map[string][]service.Result{
+		"native":  append([]service.Result{service.Checked}, changeResults...),
+		"dyndns2": changeResults,
+		"duckdns": changeResults,
+		"pages":   {service.Unchanged, service.Refused},
+	}
+	authFailures = map[service.Reason]string{
+		service.NoCredential: "missing", service.BadCredential: "wrong", service.Throttled: "throttled",
+	}
+)
 
 // The series of the counters begin at zero: an increase from nothing to one is
 // none to Prometheus, and an alert would miss the first failure.
 func init() {
-	for dialect, results := range dialects {
+	for dialect, results := range dialectResults {
 		for _, result := range results {
 			requestCount.WithLabelValues(dialect, result.String())
 		}
 	}
-	for _, reason := range []string{"missing", "wrong", "throttled"} {
+	for _, reason := range authFailures {
 		authFailureCount.WithLabelValues(reason)
 	}
 }
@@ -101,13 +107,8 @@ func registerMetrics(registry *prometheus.Registry) error {
 func countRequest(dialect string, o *service.Outcome) {
 	requestCount.WithLabelValues(dialect, o.Result().String()).Inc()
 	if o.Err != nil {
-		switch o.Err.Reason {
-		case service.NoCredential:
-			authFailureCount.WithLabelValues("missing").Inc()
-		case service.BadCredential:
-			authFailureCount.WithLabelValues("wrong").Inc()
-		case service.Throttled:
-			authFailureCount.WithLabelValues("throttled").Inc()
+		if reason, ok := authFailures[o.Err.Reason]; ok {
+			authFailureCount.WithLabelValues(reason).Inc()
 		}
 	}
 	for h := range o.Names() {
