@@ -3,6 +3,7 @@ package dnsupdate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -37,9 +38,9 @@ const (
 	delegationTime = 2 * time.Second
 )
 
-// Check tests every nameserver of the zone and then the whole way: it writes a
-// TXT record of its own, reads it back and removes it. The whole way decides: what
-// is wrong with one nameserver is a warning if the others do.
+// Check tests every nameserver of the zone and then all together: it writes a
+// TXT record of its own, reads it back and removes it. If that succeeds, what is
+// wrong with one nameserver is a warning.
 func (u *Updater) Check(ctx context.Context) []CheckStep {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -61,17 +62,13 @@ func (u *Updater) Check(ctx context.Context) []CheckStep {
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	servers := len(steps)
-	steps = append(steps, u.checkWrite(ctx)...)
-	whole := true
-	for i := range steps[servers:] {
-		whole = whole && steps[servers+i].Err == nil
-	}
-	if whole {
-		for i := range steps[:servers] {
+	written := u.checkWrite(ctx)
+	if !slices.ContainsFunc(written, func(s CheckStep) bool { return s.Err != nil }) {
+		for i := range steps {
 			steps[i].Warning = steps[i].Err != nil
 		}
 	}
+	steps = append(steps, written...)
 	steps = append(steps, checkMinimum(usable.soa))
 	return append(steps, u.checkDelegation(ctx, usable.nameServers)...)
 }

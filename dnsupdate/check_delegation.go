@@ -32,7 +32,7 @@ type delegation struct {
 }
 
 // checkDelegation asks the zone's parent whether it leads to the nameservers of
-// the zone. It gives no step where nobody could be asked: what is wrong with the
+// the zone. It returns no step where nobody could be asked: what is wrong with the
 // network of this machine is no matter of the zone.
 func (u *Updater) checkDelegation(ctx context.Context, nameServers []string) []CheckStep {
 	if u.client.options.Resolver == nil {
@@ -72,8 +72,45 @@ func (u *Updater) delegatedHere(ctx context.Context, d delegation, nameServers [
 	})
 }
 
-// findDelegation asks the nameservers of the parent zone. It gives false if the
-// resolver or all of them are silent.
+// leadsTo tells whether a nameserver's name is one of the servers, by its
+// spelling, its known addresses or those that the resolver finds.
+func (u *Updater) leadsTo(ctx context.Context, name string, known []netip.Addr, servers []string) bool {
+	ctx, cancel := context.WithTimeout(ctx, delegationTime)
+	defer cancel()
+	resolver := u.client.options.Resolver
+	lookup := func(host string) []netip.Addr {
+		if a, err := netip.ParseAddr(host); err == nil {
+			return []netip.Addr{a.Unmap()}
+		}
+		if resolver == nil {
+			return nil
+		}
+		// A name that is not found is none of the servers.
+		found, _ := resolver.LookupNetIP(ctx, "ip", host)
+		for i := range found {
+			found[i] = found[i].Unmap()
+		}
+		return found
+	}
+	var ours []netip.Addr
+	for _, s := range servers {
+		host, _, err := net.SplitHostPort(s)
+		if err != nil {
+			continue
+		}
+		if dns.CanonicalName(host) == name {
+			return true
+		}
+		ours = append(ours, lookup(host)...)
+	}
+	if len(known) == 0 {
+		known = lookup(name)
+	}
+	return slices.ContainsFunc(known, func(a netip.Addr) bool { return slices.Contains(ours, a) })
+}
+
+// findDelegation asks the nameservers of the parent zone. It returns false
+// if neither the resolver nor any of them answers.
 func (u *Updater) findDelegation(ctx context.Context) (delegation, bool) {
 	resolver := u.client.options.Resolver
 	for above := cmp.Or(parent(u.zone), "."); ; above = cmp.Or(parent(above), ".") {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"syscall"
@@ -26,82 +25,95 @@ type serverCheck struct {
 	soa         *dns.SOA
 	nameServers []string
 
-	// took is how long it was until the connection was open, the queries were
-	// answered and the UPDATE was.
+	// apex are the signed queries, plain is the unsigned one that is sent if no
+	// reply to them is signed.
+	apex, plain []query
+	// asked, askedPlain and probed are the outcomes of both and of an UPDATE
+	// without changes.
+	asked, askedPlain, probed outcome
+
+	started   time.Time
+	connected bool
+	// took holds the times from the start until the connection was open and until
+	// the queries were answered, and that of the UPDATE alone.
 	took struct{ connection, query, update time.Duration }
 }
 
-// checkServer tests one nameserver: it asks, signed, for what stands at the
-// zone's apex, and sends an UPDATE that changes nothing.
+// checkServer tests one nameserver.
 func (u *Updater) checkServer(ctx context.Context, s *server, limit time.Time) *serverCheck {
-	c := &serverCheck{updater: u, address: s.pool.address}
-	var (
-		started                       = time.Now()
-		connected                     bool
-		apex, plain                   []query
-		ended, asked, plainly, probed outcome
-	)
-	exchange := func(conn *conn, s *server, limit time.Time) outcome {
-		apex = []query{{name: u.zone, rrtype: dns.TypeSOA}, {name: u.zone, rrtype: dns.TypeNS}}
-		plain = []query{{name: u.zone, rrtype: dns.TypeSOA}}
-		connected, c.took.connection = true, time.Since(started)
-		asked = u.askSigned(conn, s, u.signer, apex, limit)
-		c.took.query = time.Since(started)
-		switch {
-		case apex[0].reply == nil:
-			return asked
-		case apex[0].unverified != nil:
-			// Unsigned it may tell whether the zone is there at all.
-			plainly = u.askSigned(conn, s, nil, plain, limit)
-			return plainly
-		}
-		conn.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
-		conn.out.requireExists(u.zone, Type(dns.TypeSOA))
-		started := time.Now()
-		probed = u.sendProof(conn, s, limit)
-		c.took.update = time.Since(started)
-		return probed
-	}
+	c := &serverCheck{updater: u, address: s.pool.address, started: time.Now()}
+	ended := u.on(s, nil, limit, c.exchange)
 	// A kept connection may have been closed meanwhile, and the others with it.
-	if ended = u.on(s, nil, limit, exchange); asked.stale {
-		ended = u.on(s, nil, limit, exchange)
+	if c.asked.stale {
+		ended = u.on(s, nil, limit, c.exchange)
 	}
-	if !connected {
-		c.step("reachable", time.Since(started), "", unreachable(ended.err))
+	if !c.connected {
+		c.step("reachable", time.Since(c.started), "", unreachable(ended.err))
 		return c
 	}
 	// An exchange that ended in a panic has judged nothing.
-	for _, o := range []*outcome{&asked, &probed} {
+	for _, o := range []*outcome{&c.asked, &c.probed} {
 		if o.verdict == unjudged {
 			o.err = ended.err
 		}
 	}
 	c.step("reachable", c.took.connection, "TCP connection open", nil)
-	const signed = "the reply is signed by "
-	key := u.signer.key.String()
-	switch reply := apex[0].reply; {
-	case reply == nil, asked.verdict == unread && asked.err.RCode == "":
-		c.step("answers", c.took.query, "", silent(asked.err))
-	case apex[0].unverified != nil:
-		c.unsigned(ctx, asked.err, plain[0], plainly)
+	c.judge(ctx, s)
+	return c
+}
+
+// exchange asks, signed, for what stands at the zone's apex, and sends an UPDATE
+// that changes nothing.
+func (c *serverCheck) exchange(conn *conn, s *server, limit time.Time) outcome {
+	u := c.updater
+	c.apex = []query{{name: u.zone, rrtype: dns.TypeSOA}, {name: u.zone, rrtype: dns.TypeNS}}
+	c.plain = []query{{name: u.zone, rrtype: dns.TypeSOA}}
+	c.connected, c.took.connection = true, time.Since(c.started)
+	c.asked = u.askSigned(conn, s, u.signer, c.apex, limit)
+	c.took.query = time.Since(c.started)
+	switch {
+	case c.apex[0].reply == nil:
+		return c.asked
+	case c.apex[0].unverified != nil:
+		// Unsigned it may tell whether the zone is there at all.
+		c.askedPlain = u.askSigned(conn, s, nil, c.plain, limit)
+		return c.askedPlain
+	}
+	conn.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
+	conn.out.requireExists(u.zone, Type(dns.TypeSOA))
+	started := time.Now()
+	c.probed = u.sendProof(conn, s, limit)
+	c.took.update = time.Since(started)
+	return c.probed
+}
+
+// judge adds the steps that follow the connection.
+func (c *serverCheck) judge(ctx context.Context, s *server) {
+	key := c.updater.signer.key.String()
+	signed := "the reply is signed by " + key
+	e := c.asked.err
+	switch reply := c.apex[0].reply; {
+	case reply == nil, c.asked.verdict == unread && e.RCode == "":
+		c.step("answers", c.took.query, "", silent(e))
+	case c.apex[0].unverified != nil:
+		c.unsigned(ctx)
 	case reply.tsig.error == dns.RcodeBadTime:
-		c.step("key", c.took.query, signed+key, nil)
-		c.step("clock", c.took.query, "", said(asked.err, "a query", asked.err.Hint))
+		c.step("key", c.took.query, signed, nil)
+		c.step("clock", c.took.query, "", said(e, "a query", e.Hint))
 	case reply.tsig.error != 0:
-		c.step("key", c.took.query, "", said(asked.err, "a query", asked.err.Hint))
+		c.step("key", c.took.query, "", said(e, "a query", e.Hint))
 	default:
-		c.step("key", c.took.query, signed+key, nil)
+		c.step("key", c.took.query, signed, nil)
 		skew := time.Until(reply.tsig.serverTime()).Round(time.Second)
 		clock := fmt.Sprintf("%.0f s apart, %d s are allowed", max(skew, -skew).Seconds(), wideFudge)
 		if s.pool.clock.suspectEcho() {
 			clock = fmt.Sprintf("no more than %d s apart, as allowed; the reply repeats our time, as PowerDNS does", wideFudge)
 		}
 		c.step("clock", c.took.query, clock, nil)
-		if c.authoritative(apex, asked, probed) {
-			c.updates(ctx, probed)
+		if c.authoritative() {
+			c.updates(ctx)
 		}
 	}
-	return c
 }
 
 // step adds what was found.
@@ -156,30 +168,31 @@ func said(e *Error, message, hint string) error {
 
 // unsigned reports a reply that our key did not sign, and what the nameserver
 // says to everybody.
-func (c *serverCheck) unsigned(ctx context.Context, e *Error, plain query, plainly outcome) {
+func (c *serverCheck) unsigned(ctx context.Context) {
+	e, plain := c.asked.err, c.plain[0]
 	hint := e.Hint
 	soa := apexSOA(plain.answer, c.updater.zone)
 	switch {
 	case soa == nil && plain.reply != nil && e.TSIG == "":
 		hint = "" // Knot speaks so of a zone that it does not serve
-	case soa != nil && plainly.verdict == accepted && e.TSIG != "BADSIG" && e.TSIG != "BADTRUNC":
+	case soa != nil && c.askedPlain.verdict == accepted && e.TSIG != "BADSIG" && e.TSIG != "BADTRUNC":
 		if primary := c.primary(ctx, soa); primary != "" {
 			hint += "; or, as it serves the zone, " + primary
 		}
 	}
 	c.step("key", c.took.query, "", said(e, "a query", hint))
 	if soa == nil && plain.reply != nil {
-		c.step("authoritative", c.took.query, "", c.foreign(plain, plainly.err))
+		c.step("authoritative", c.took.query, "", c.foreign(plain, c.askedPlain.err))
 	}
 }
 
 // authoritative tells whether the nameserver answers for the zone.
-func (c *serverCheck) authoritative(apex []query, asked, probed outcome) bool {
+func (c *serverCheck) authoritative() bool {
 	u := c.updater
-	c.soa = apexSOA(apex[0].answer, u.zone)
+	c.soa = apexSOA(c.apex[0].answer, u.zone)
 	switch {
-	case asked.verdict == accepted && c.soa != nil:
-		for _, rr := range apex[1].answer.Answer {
+	case c.asked.verdict == accepted && c.soa != nil:
+		for _, rr := range c.apex[1].answer.Answer {
 			if ns, ok := rr.(*dns.NS); ok && dns.CanonicalName(ns.Hdr.Name) == u.zone {
 				c.nameServers = append(c.nameServers, dns.CanonicalName(ns.Ns))
 			}
@@ -187,10 +200,10 @@ func (c *serverCheck) authoritative(apex []query, asked, probed outcome) bool {
 		slices.Sort(c.nameServers)
 		c.step("authoritative", c.took.query, fmt.Sprintf("serial %d", c.soa.Serial), nil)
 		return true
-	case asked.verdict == denied && probed.verdict == accepted:
-		c.step("authoritative", c.took.query, "", said(asked.err, "a query", "it takes updates from this key but does not let it query: BIND: allow-query"))
+	case c.asked.verdict == denied && c.probed.verdict == accepted:
+		c.step("authoritative", c.took.query, "", said(c.asked.err, "a query", "it takes updates from this key but does not let it query: BIND: allow-query"))
 	default:
-		c.step("authoritative", c.took.query, "", c.foreign(apex[0], asked.err))
+		c.step("authoritative", c.took.query, "", c.foreign(c.apex[0], c.asked.err))
 	}
 	return false
 }
@@ -217,16 +230,15 @@ func (c *serverCheck) foreign(q query, e *Error) error {
 }
 
 // updates tells whether the nameserver takes updates of the zone.
-func (c *serverCheck) updates(ctx context.Context, probed outcome) {
-	u := c.updater
-	e := probed.err
-	switch probed.verdict {
+func (c *serverCheck) updates(ctx context.Context) {
+	e := c.probed.err
+	switch c.probed.verdict {
 	case accepted, unmet:
 		c.usable = true
 		c.step("updates", c.took.update, "an empty one was taken", nil)
 		return
 	case denied, elsewhere:
-		hint := "its policy denies key " + u.signer.key.String() + ": BIND: update-policy or allow-update; Knot: acl; PowerDNS: dnsupdate=yes, ALLOW-DNSUPDATE-FROM and TSIG-ALLOW-DNSUPDATE"
+		hint := "its policy denies key " + c.updater.signer.key.String() + ": BIND: update-policy or allow-update; Knot: acl; PowerDNS: dnsupdate=yes, ALLOW-DNSUPDATE-FROM and TSIG-ALLOW-DNSUPDATE"
 		if primary := c.primary(ctx, c.soa); primary != "" {
 			hint = primary + "; if it is the primary, " + hint
 		}
@@ -238,7 +250,7 @@ func (c *serverCheck) updates(ctx context.Context, probed outcome) {
 	}
 }
 
-// primary says where updates belong, empty if the SOA record names this very
+// primary returns where updates belong, empty if the SOA record names this very
 // nameserver: a secondary is authoritative as well, and refuses an update in the
 // words of a primary whose policy denies it.
 func (c *serverCheck) primary(ctx context.Context, soa *dns.SOA) string {
@@ -249,7 +261,7 @@ func (c *serverCheck) primary(ctx context.Context, soa *dns.SOA) string {
 	return "it may be a secondary: ask the primary, " + name + " by the SOA record, or let it forward updates"
 }
 
-// apexSOA is the SOA record of the zone in an answer, nil if there is none.
+// apexSOA returns the SOA record of the zone in an answer, nil if there is none.
 func apexSOA(answer *dns.Msg, zone string) *dns.SOA {
 	if answer == nil {
 		return nil
@@ -260,41 +272,4 @@ func apexSOA(answer *dns.Msg, zone string) *dns.SOA {
 		}
 	}
 	return nil
-}
-
-// leadsTo tells whether a nameserver's name is one of the servers, by its
-// spelling, its known addresses or those that the resolver gives.
-func (u *Updater) leadsTo(ctx context.Context, name string, known []netip.Addr, servers []string) bool {
-	ctx, cancel := context.WithTimeout(ctx, delegationTime)
-	defer cancel()
-	resolver := u.client.options.Resolver
-	lookup := func(host string) []netip.Addr {
-		if a, err := netip.ParseAddr(host); err == nil {
-			return []netip.Addr{a.Unmap()}
-		}
-		if resolver == nil {
-			return nil
-		}
-		// Who is not found is nobody's address.
-		found, _ := resolver.LookupNetIP(ctx, "ip", host)
-		for i := range found {
-			found[i] = found[i].Unmap()
-		}
-		return found
-	}
-	var ours []netip.Addr
-	for _, s := range servers {
-		host, _, err := net.SplitHostPort(s)
-		if err != nil {
-			continue
-		}
-		if dns.CanonicalName(host) == name {
-			return true
-		}
-		ours = append(ours, lookup(host)...)
-	}
-	if len(known) == 0 {
-		known = lookup(name)
-	}
-	return slices.ContainsFunc(known, func(a netip.Addr) bool { return slices.Contains(ours, a) })
 }
