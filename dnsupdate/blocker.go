@@ -19,7 +19,7 @@ type blocker struct {
 	rrtype Type
 }
 
-// blockers gives what could block a name: a CNAME there, a delegation there or
+// blockers returns what could block a name: a CNAME there, a delegation there or
 // above, a DNAME above. The apex of the zone has NS records by right.
 func blockers(name, zone string) iter.Seq[blocker] {
 	return func(yield func(blocker) bool) {
@@ -35,7 +35,7 @@ func blockers(name, zone string) iter.Seq[blocker] {
 	}
 }
 
-// String gives the blocker in words.
+// String returns the blocker in words.
 func (b blocker) String() string {
 	switch b.rrtype {
 	case typeCNAME:

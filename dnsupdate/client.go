@@ -95,7 +95,7 @@ const (
 	firstGroup = 64
 )
 
-// Open gives an updater of a zone. It does not touch the network.
+// Open returns an updater of a zone. It does not touch the network.
 func (c *Client) Open(z ZoneConfig) (*Updater, error) {
 	name, err := canonicalName(z.Name)
 	if err != nil {
@@ -138,7 +138,7 @@ func (c *Client) Open(z ZoneConfig) (*Updater, error) {
 	return u, nil
 }
 
-// ServerAddress gives the host:port form of a nameserver's address: a host name,
+// ServerAddress returns the host:port form of a nameserver's address: a host name,
 // an IPv4 address or an IPv6 address with or without brackets, and port 53
 // where none is given. The error names the value.
 func ServerAddress(s string) (string, error) {
@@ -163,7 +163,7 @@ func ServerAddress(s string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// pool gives the connections to a nameserver, which all zones on it share.
+// pool returns the connections to a nameserver, which all zones on it share.
 func (c *Client) pool(address string) *pool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

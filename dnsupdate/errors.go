@@ -50,10 +50,10 @@ type Error struct {
 	Cause error
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Error gives one sentence without a final stop.
+// Error returns one sentence without a final stop.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.subject())

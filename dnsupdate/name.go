@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// canonicalName gives the absolute lower-case form of an owner or zone name.
+// canonicalName returns the absolute lower-case form of an owner or zone name.
 // The alphabet is that of host names, with underscores and a leading asterisk
 // label: what any nameserver takes without escapes, so that a name's text is
 // also its identity in maps and its labels can be packed as they stand.
@@ -56,12 +56,12 @@ func under(name, zone string) bool {
 	return rest == 0 || name[rest-1] == '.'
 }
 
-// parent gives the name without its first label.
+// parent returns the name without its first label.
 func parent(name string) string {
 	return name[strings.IndexByte(name, '.')+1:]
 }
 
-// wireName gives the uncompressed wire form of a canonical name.
+// wireName returns the uncompressed wire form of a canonical name.
 func wireName(name string) []byte {
 	wire := make([]byte, 0, len(name)+1)
 	return append(appendLabels(wire, name), 0)

@@ -82,7 +82,7 @@ func parseReply(msg []byte) (*reply, error) {
 	return r, nil
 }
 
-// wireParser walks over a message; after an error it stays bad and gives zeros.
+// wireParser walks over a message; after an error it stays bad and returns zeros.
 type wireParser struct {
 	msg []byte
 	off int
@@ -128,7 +128,7 @@ func (p *wireParser) record(r *reply, last bool) {
 	}
 }
 
-// edeText gives an extended error (RFC 8914) as one line of printable ASCII: it
+// edeText returns an extended error (RFC 8914) as one line of printable ASCII: it
 // is the one text of a nameserver that we pass on.
 func edeText(code uint16, extra []byte) string {
 	name, ok := dns.ExtendedErrorCodeToString[code]

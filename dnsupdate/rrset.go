@@ -23,7 +23,7 @@ const (
 
 var slotTypes = [slots]Type{slotA: TypeA, slotAAAA: TypeAAAA, slotTXT: TypeTXT}
 
-// slotOf gives the slot of a type that can be changed.
+// slotOf returns the slot of a type that can be changed.
 func slotOf(t Type) (slot, bool) {
 	switch t {
 	case TypeA:
@@ -78,7 +78,7 @@ func (s *rrset) sort() {
 	}
 }
 
-// parseValue gives the wire and the canonical text form of one value.
+// parseValue returns the wire and the canonical text form of one value.
 func parseValue(t Type, value string) (wire, text string, err error) {
 	if t == TypeTXT {
 		// A text longer than a character-string (RFC 1035 section 3.3) goes into several.
@@ -138,7 +138,7 @@ func (s *rrset) add(rr dns.RR) {
 	s.ttl = rr.Header().Ttl
 }
 
-// joinStrings gives the text of a TXT record: its character-strings in a row.
+// joinStrings returns the text of a TXT record: its character-strings in a row.
 func joinStrings(rdata string) string {
 	var b strings.Builder
 	for rdata != "" {

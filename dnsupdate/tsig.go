@@ -137,7 +137,7 @@ func (s *signer) verify(r *reply, request []byte, now time.Time) error {
 	return nil
 }
 
-// serverTime gives the clock that a BADTIME reply carries in its other data
+// serverTime returns the clock that a BADTIME reply carries in its other data
 // (RFC 8945 section 5.2.3), else the time of signing.
 func (t *tsigRecord) serverTime() time.Time {
 	seconds := t.time

@@ -55,7 +55,7 @@ var (
 	errAction  = errors.New("unknown action")
 )
 
-// Apply makes the changes and gives one result for each, in the same order. All
+// Apply makes the changes and returns one result for each, in the same order. All
 // of them travel in one message, so that the zone never shows a part; only if
 // the nameserver refuses that message are they tried name by name. Changes
 // of one name are never parted.
@@ -103,7 +103,7 @@ func (u *Updater) Apply(ctx context.Context, changes []Change) []Result {
 	}
 }
 
-// giveUp gives a fresh set of results, with err for every valid change: the
+// giveUp returns a fresh set of results, with err for every valid change: the
 // running goroutine may still be writing to those of the call.
 func (c *call) giveUp(err Error) []Result {
 	results := make([]Result, len(c.results))
@@ -122,7 +122,7 @@ func (c *call) giveUp(err Error) []Result {
 }
 
 // enqueue puts a call into the queue, unless that is full, and sees to it that
-// somebody works on it. It gives the number of waiting changes.
+// somebody works on it. It returns the number of waiting changes.
 func (u *Updater) enqueue(c *call) (length int, ok bool) {
 	u.mu.Lock()
 	if u.queue.length > 0 && u.queue.length+len(c.items) > u.maxQueue {

@@ -88,11 +88,11 @@ func Hold(until <-chan struct{}) Action { return Action{before: pause{until: unt
 // HoldReply keeps the reply back until the channel is closed.
 func HoldReply(until <-chan struct{}) Action { return Action{after: pause{until: until}} }
 
-// Duplicate gives the message to the nameserver twice in a row, on the same TCP
+// Duplicate sends the message to the nameserver twice in a row, on the same TCP
 // connection. The client gets the first reply.
 func Duplicate() Action { return Action{twice: true} }
 
-// DuplicateLate gives the message to the nameserver and, after a time, again
+// DuplicateLate sends the message to the nameserver and, after a time, again
 // over a connection of its own. The client gets the first reply.
 func DuplicateLate(d time.Duration) Action { return Action{again: pause{time: d}} }
 

@@ -77,7 +77,7 @@ func (c *proxyConn) hangUp() {
 	}
 }
 
-// forward gives the message to the nameserver, unless it is to be withheld.
+// forward sends the message to the nameserver, unless it is to be withheld.
 func (c *proxyConn) forward(m pending) {
 	if c.broken {
 		return
@@ -151,7 +151,7 @@ func (c *proxyConn) take(reply []byte) (pending, bool) {
 	return queue[0], true
 }
 
-// finish gives the client what the action makes of the nameserver's reply.
+// finish sends the client what the action makes of the nameserver's reply.
 func (c *proxyConn) finish(m pending, genuine []byte) {
 	c.unanswered.Add(-1)
 	reply := c.proxy.reply(m.action, m.query, genuine)
@@ -189,7 +189,7 @@ func reset(conn net.Conn) {
 	conn.Close()
 }
 
-// sendAgain gives the nameserver a message once more when its time has come, and
+// sendAgain sends the nameserver a message once more when its time has come, and
 // waits for a reply that nobody gets.
 func (p *Proxy) sendAgain(network string, m pending) {
 	if !m.action.again.wait(p.done) {
