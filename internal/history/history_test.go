@@ -133,18 +133,6 @@ func TestRecordRefusals(t *testing.T) {
 	}
 }
 
-// A name may have both: a record that was written and one that was not.
-func TestRecordPartOfAName(t *testing.T) {
-	s := New(Config{})
-	half := set("a.example.com.", "", "192.0.2.1")
-	half.Err = &service.Error{Reason: service.DNSTimeout, Message: "no answer"}
-	s.Record(entry(start, half))
-	h := mustHost(t, s, "a.example.com.")
-	if h.LastResult != "failed" || h.Failures != 1 || h.Changes != 1 || len(h.Log) != 1 || !h.Changed.Equal(start) || fmt.Sprint(h.Current) != "[{A [192.0.2.1]}]" {
-		t.Errorf("got %+v", h)
-	}
-}
-
 func TestRecordLAN(t *testing.T) {
 	s := New(Config{})
 	s.Record(Entry{At: start, Outcome: service.Outcome{LAN: []service.HostOutcome{set("nas.example.com.", "", "2001:db8::5")}}})
