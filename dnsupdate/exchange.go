@@ -24,10 +24,23 @@ func (u *Updater) with(deadline time.Time, exchange func(c *conn, s *server, lim
 // on runs an exchange on a connection to one nameserver: on the one that carries
 // the unanswered messages of owner, if there is one. owner may be nil.
 func (u *Updater) on(s *server, owner *Updater, limit time.Time, exchange func(c *conn, s *server, limit time.Time) outcome) (o outcome) {
+	var c *conn
+	defer func() {
+		// What a nameserver says can show a defect of ours, but never more than that.
+		if v := recover(); v != nil {
+			if c != nil {
+				s.pool.discard(c)
+			}
+			if hook := u.client.options.Hooks.Panic; hook != nil {
+				hook(u.zone, v, debug.Stack())
+			}
+			o = outcome{err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Unknown: true, Cause: errPanic}}
+		}
+	}()
 	now := time.Now()
 	c, err := s.pool.get(owner, limit)
 	if err != nil {
-		o := outcome{verdict: unsent, err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Cause: err}}
+		o = outcome{verdict: unsent, err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Cause: err}}
 		// A slot that nobody gave back, or a dial cut short by our own deadline,
 		// tells nothing against the nameserver.
 		if errors.Is(err, errNoSlot) || isTimeout(err) && limit.Sub(now) < dialTime {
@@ -36,16 +49,6 @@ func (u *Updater) on(s *server, owner *Updater, limit time.Time, exchange func(c
 		u.exchanged(s, "connect", time.Since(now), o)
 		return o
 	}
-	defer func() {
-		// What a nameserver says can show a defect of ours, but never more than that.
-		if v := recover(); v != nil {
-			s.pool.discard(c)
-			if hook := u.client.options.Hooks.Panic; hook != nil {
-				hook(u.zone, v, debug.Stack())
-			}
-			o = outcome{err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Unknown: true, Cause: errPanic}}
-		}
-	}()
 	o = exchange(c, s, limit)
 	if (o.verdict == lost || o.verdict == unread) && !(o.inStep && c.owner != nil && c.timeouts < maxTimeouts) {
 		s.pool.discard(c)
