@@ -188,8 +188,21 @@ func (u *Updater) carryOut(c *conn, s *server, r *round, limit time.Time) outcom
 			return o
 		}
 	}
+	u.conclude(r, nil)
+	return o
+}
+
+// conclude takes the plan for done and sends its results, but to the names of
+// which errs says what is wrong.
+func (u *Updater) conclude(r *round, errs map[string]*Error) {
 	u.plan.commit(u)
+	u.keyWorked = time.Now()
 	for i, it := range r.items {
+		if err := errs[it.name]; err != nil {
+			u.known.entry(it.name).forget()
+			it.deliver(Result{Err: err})
+			continue
+		}
 		result := u.plan.results[i]
 		if it.lost != nil && it.lost.update.fate != refuted {
 			it.unproven = true
@@ -200,9 +213,7 @@ func (u *Updater) carryOut(c *conn, s *server, r *round, limit time.Time) outcom
 		result.Proven = result.Proven && !it.unproven
 		it.deliver(result)
 	}
-	u.keyWorked = time.Now()
 	r.items = nil
-	return o
 }
 
 // checkBlocked finds out whether what a read showed to block a name is really

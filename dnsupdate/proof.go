@@ -26,7 +26,7 @@ func (u *Updater) proveWritten(c *conn, s *server, r *round, limit time.Time) ou
 		}
 		errs[u.plan.owners[i].name] = err
 	}
-	u.deliverProven(r, errs)
+	u.conclude(r, errs)
 	return outcome{verdict: settled}
 }
 
@@ -104,23 +104,6 @@ func (u *Updater) proveTTLs(c *conn, s *server, r *round, limit time.Time) outco
 	if len(errs) == 0 {
 		return outcome{verdict: accepted}
 	}
-	u.deliverProven(r, errs)
+	u.conclude(r, errs)
 	return outcome{verdict: settled}
-}
-
-// deliverProven gives the items their results or the errors of their names.
-func (u *Updater) deliverProven(r *round, errs map[string]*Error) {
-	u.plan.commit(u)
-	for i, it := range r.items {
-		err := errs[it.name]
-		if err == nil {
-			result := u.plan.results[i]
-			result.Proven = result.Proven && it.lost == nil && !it.unproven
-			it.deliver(result)
-			continue
-		}
-		u.known.entry(it.name).forget()
-		it.deliver(Result{Err: err})
-	}
-	r.items = nil
 }

@@ -246,8 +246,8 @@ func (u *Updater) suspect(c *call, now time.Time) bool {
 }
 
 // Close ends the probes of resting nameservers and waits until everything in the
-// queue has been settled. It cuts nothing: Apply works on, for requests that hold
-// the updater a little longer.
+// queue has been settled, but for what waits for a lost message to expire. It cuts
+// nothing: Apply works on, for requests that hold the updater a little longer.
 func (u *Updater) Close() {
 	u.Retire()
 	u.mu.Lock()

@@ -57,7 +57,18 @@ func newCluster(t testing.TB) *cluster {
 	rand.Read(key.Secret)
 	ns := dnstest.NewServer(dnstest.Zone{Name: zone, Keys: []dnstest.Key{key}})
 	t.Cleanup(ns.Close)
-	return &cluster{t, t.TempDir(), fmt.Sprintf("zone %s {\ntsig_key %s %s %s\nnameserver %s\n}",
+	dir := t.TempDir()
+	// Two processes that start at once with an empty folder would each make a name.
+	for i, data := range []string{"data", "other", "third"} {
+		folder := filepath.Join(dir, data, "caddy")
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, "instance.uuid"), fmt.Appendf(nil, "00000000-0000-4000-8000-%012d", i), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &cluster{t, dir, fmt.Sprintf("zone %s {\ntsig_key %s %s %s\nnameserver %s\n}",
 		zone, zone, key.Algorithm, base64.StdEncoding.EncodeToString(key.Secret), ns.Addr())}
 }
 
