@@ -18,7 +18,7 @@ const (
 	maxDown = 3
 )
 
-// round is a group, or the part of one that is left, on its way to its results.
+// round is a group, or the part of one that is left, until it has its results.
 type round struct {
 	items   []*item
 	started time.Time
@@ -118,7 +118,7 @@ func (u *Updater) respond(r *round, o outcome, deadline time.Time) step {
 		if next.again = !u.servers.allRest(time.Now()); next.again {
 			break
 		}
-		// A change whose message was lost deserves all of its time: the nameserver
+		// A change whose message was lost is tried until its time is up: the nameserver
 		// may be back in a moment and tell what became of it.
 		lost := slices.ContainsFunc(r.items, func(it *item) bool { return it.lost != nil })
 		passes := r.down / len(u.servers.list)
@@ -244,7 +244,7 @@ func (u *Updater) conflict(s *server, r *round, name string, b blocker) {
 	u.known.entry(name).forget()
 }
 
-// end gives the items that match an error and takes them out of the round.
+// end sends the items that match an error and takes them out of the round.
 func (u *Updater) end(r *round, match func(*item) bool, err *Error) {
 	var hit, kept []*item
 	for _, it := range r.items {

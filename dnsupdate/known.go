@@ -96,7 +96,7 @@ func newMemory(size int) *memory {
 	return &memory{young: map[string]*entry{}, size: size}
 }
 
-// entry gives a name's entry, an empty one if nothing is known.
+// entry returns a name's entry, an empty one if nothing is known.
 func (m *memory) entry(name string) *entry {
 	if e := m.young[name]; e != nil {
 		return e

@@ -96,7 +96,7 @@ type blockedName struct {
 	blocker
 }
 
-// believe takes an answer into the memory. It gives the blocker that the answer
+// believe takes an answer into the memory. It returns the blocker that the answer
 // shows, if any.
 func (u *Updater) believe(rd reading, answer *dns.Msg, r *round, now time.Time) (b blocker) {
 	var set rrset

@@ -8,7 +8,7 @@ import (
 
 // proveWritten proves what a message has written where the nameserver may have
 // dropped it in spite of its yes: PowerDNS does so with each record that its Lua
-// policy denies. If a part is missing, it gives every item its result.
+// policy denies. If a part is missing, it sends every item its result.
 func (u *Updater) proveWritten(c *conn, s *server, r *round, limit time.Time) outcome {
 	u.plan.packProof(&c.out, u.zone)
 	o := u.sendProof(c, s, limit)

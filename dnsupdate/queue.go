@@ -167,7 +167,7 @@ func (q *queue) remove(c *call) {
 	q.length -= len(c.items)
 }
 
-// deliver gives an item its result.
+// deliver sends an item its result.
 func (it *item) deliver(r Result) {
 	it.done = true
 	c := it.call
@@ -177,7 +177,7 @@ func (it *item) deliver(r Result) {
 	}
 }
 
-// fail gives every item an error. A change whose message was lost may have been
+// fail sends every item an error. A change whose message was lost may have been
 // made all the same.
 func (u *Updater) fail(items []*item, err *Error) {
 	for _, it := range items {

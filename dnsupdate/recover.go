@@ -17,7 +17,7 @@ const (
 	// suspectTime is how long a refused name goes alone.
 	suspectTime = time.Minute
 	maxSuspects = 4096
-	// trustTime is how long a success speaks for our key.
+	// trustTime is how long our key is trusted after a success.
 	trustTime = time.Minute
 )
 
