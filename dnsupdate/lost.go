@@ -29,6 +29,8 @@ type lostUpdate struct {
 	fate fate
 	// open counts the messages without a reply that our key signed.
 	open int
+	// failed: one of them got a SERVFAIL, which refutes nothing.
+	failed bool
 	// expires is when the nameserver takes the last of them no more.
 	expires time.Time
 	// before is what they require of the RRsets that they write.
@@ -55,7 +57,7 @@ func (s *sending) answered(yes bool) {
 	switch {
 	case yes:
 		l.fate = applied
-	case l.open == 0 && l.fate == undecided:
+	case l.open == 0 && !l.failed && l.fate == undecided:
 		l.fate = refuted
 	}
 }
@@ -89,6 +91,7 @@ func (u *Updater) lose(c *conn, items []*item, expires time.Time, o outcome) {
 		}
 	}
 	if o.answered {
+		l.failed = true
 		return
 	}
 	l.open++
@@ -237,7 +240,10 @@ func (u *Updater) resolve(r *round) {
 		}
 		switch it.lost.update.fate {
 		case applied:
-			it.deliver(it.lost.result)
+			// Another of its messages may have been applied as well, before this one.
+			result := it.lost.result
+			result.Proven = result.Proven && !it.unproven && it.lost.update.open == 0 && !it.lost.update.failed
+			it.deliver(result)
 			u.known.entry(it.name).sets[it.slot] = it.lost.after
 			return true
 		case absent:

@@ -144,6 +144,50 @@ func TestLateReply(t *testing.T) {
 	}
 }
 
+// TestLateReplyOfOne has one of two messages answered late: the other may have been
+// applied before, so that nothing is proven.
+func TestLateReplyOfOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "home 300 A 192.0.2.1")
+	release := make(chan struct{})
+	messages := 0
+	w.proxy.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+		switch messages++; messages {
+		case 1:
+			return dnstest.RCodeAfter(dns.RcodeServerFailure)
+		case 2:
+			// Somebody else has brought the name back by then.
+			w.zone.Edit("home 300 A 192.0.2.1")
+			return dnstest.HoldReply(release)
+		}
+		close(release)
+		return dnstest.DelayReply(100 * time.Millisecond)
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	r := w.Apply(ctx, []Change{to(host("home"), "192.0.2.2")})[0]
+	if line(r) != "192.0.2.1 -> 192.0.2.2" || r.Proven {
+		t.Errorf("got %s, proven %t", line(r), r.Proven)
+	}
+}
+
+// TestFailedIsNotRefuted has a nameserver sign that it failed at what it has done.
+func TestFailedIsNotRefuted(t *testing.T) {
+	w := newWorld(t, "home 300 A 192.0.2.1")
+	edited := false
+	w.proxy.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+		if edited {
+			return dnstest.Pass()
+		}
+		edited = true
+		w.zone.Edit("home 300 A 192.0.2.2")
+		return signedAs(dns.RcodeServerFailure)
+	}))
+	if r := apply(w.Updater, to(host("home"), "192.0.2.2"))[0]; line(r) != "192.0.2.1 -> 192.0.2.2" || r.Proven {
+		t.Errorf("got %s, proven %t", line(r), r.Proven)
+	}
+}
+
 // TestLateMessage lets a message that was given up arrive when the name is about
 // to be what it was before.
 func TestLateMessage(t *testing.T) {
