@@ -152,7 +152,7 @@ func TestEncoderLoggers(t *testing.T) {
 	rows := []struct{ logger, message, want string }{
 		{"tls.cache.maintenance", pointer, pointer},
 		{"tls.obtain", "https://ca.example/acme/new-order?token=" + canary, "https://ca.example/acme/REDACTED?token=REDACTED"},
-		{"tls", "/root/.local/share/caddy/certificates/" + canary, "/root/.local/share/caddy/certificates/REDACTED"},
+		{"tls", "/var/lib/caddy/.local/share/caddy/certificates/" + canary, "/var/lib/caddy/.local/share/caddy/certificates/REDACTED"},
 		{"", "using config from /etc/caddy/Caddyfile", "using config from /etc/caddy/Caddyfile"},
 		{"httpx", pointer, pointer},
 		{"http", pointer, "REDACTED"},

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/await"
 )
 
 // scrape returns the module's metrics from the admin API, by name with labels.
@@ -233,11 +233,7 @@ func TestMetricsNameserverBack(t *testing.T) {
 		t.Errorf("%s is %v", up, got)
 	}
 	p.Up()
-	for deadline := time.Now().Add(30 * time.Second); s.scrape()[up] != 1; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s stays 0", up)
-		}
-	}
+	await.True(t, "the nameserver to be up again", func() bool { return s.scrape()[up] == 1 })
 	for _, message := range []string{"nameserver does not answer", "nameserver answers"} {
 		if n := strings.Count(s.log(), `"msg":"`+message+`"`); n != 1 {
 			t.Errorf("%d entries %q", n, message)
