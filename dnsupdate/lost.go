@@ -31,8 +31,10 @@ type lostUpdate struct {
 	open int
 	// failed: one of them got a SERVFAIL, which refutes nothing.
 	failed bool
-	// expires is when the nameserver takes the last of them no more.
+	// expires is when the nameserver takes none of them any more.
 	expires time.Time
+	// held: it is among those of the updater that may still be applied.
+	held bool
 	// before is what they require of the RRsets that they write.
 	before map[rrsetID]rrset
 }
@@ -84,7 +86,6 @@ func (u *Updater) lose(c *conn, items []*item, expires time.Time, o outcome) {
 				}
 			}
 		}
-		u.lost.add(l)
 		for i, it := range items {
 			o := &u.plan.owners[u.plan.index[it.name]]
 			it.lost = &lostStep{update: l, result: u.plan.results[i], before: o.entry.sets[it.slot], after: o.after[it.slot]}
@@ -95,7 +96,12 @@ func (u *Updater) lose(c *conn, items []*item, expires time.Time, o outcome) {
 		return
 	}
 	l.open++
-	l.expires = expires
+	if expires.After(l.expires) {
+		l.expires = expires
+	}
+	if !l.held {
+		u.lost.add(l)
+	}
 	if o.inStep {
 		if c.unanswered == nil {
 			c.unanswered = map[uint16]*sending{}
@@ -136,6 +142,7 @@ func (ls *lostUpdates) add(l *lostUpdate) {
 	if ls.by == nil {
 		ls.by = map[rrsetID][]*lostUpdate{}
 	}
+	l.held = true
 	ls.list = append(ls.list, l)
 	for id := range l.before {
 		ls.by[id] = append(ls.by[id], l)
@@ -147,6 +154,7 @@ func (ls *lostUpdates) add(l *lostUpdate) {
 
 func (ls *lostUpdates) dropFirst() {
 	l := ls.list[0]
+	l.held = false
 	ls.list = ls.list[1:]
 	ls.size -= len(l.before)
 	for id := range l.before {

@@ -281,3 +281,46 @@ func TestClockFollowed(t *testing.T) {
 		t.Errorf("got %v", e)
 	}
 }
+
+// TestLostLifetime sends a lost update again: it lives as long as the message that
+// lives longest, and it is remembered although the first of them was answered.
+func TestLostLifetime(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		first outcome
+	}{
+		{"two without a reply", outcome{}},
+		{"one that failed, one without a reply", outcome{answered: true}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.newCall(t.Context(), []Change{to(host("home"), "192.0.2.2")})
+			items := []*item{&c.items[0]}
+			w.known.entry(host("home")).sets[slotA] = belief{known: true}
+			carrier := &conn{}
+			now := time.Now()
+			lose := func(o outcome, lives time.Duration) {
+				w.plan.make(w.Updater, items, false)
+				w.lose(carrier, items, now.Add(lives), o)
+				w.Updater.lost.prune(now)
+			}
+			lose(row.first, time.Hour)
+			lose(outcome{}, time.Minute)
+			list := w.Updater.lost.list
+			if len(list) != 1 || list[0] != items[0].lost.update || len(w.Updater.lost.by) != 1 {
+				t.Fatalf("remembered: %v", list)
+			}
+			want := now.Add(time.Hour)
+			if row.first.answered {
+				want = now.Add(time.Minute)
+			}
+			if got := list[0].expires; !got.Equal(want) {
+				t.Errorf("it expires in %v, want %v", got.Sub(now), want.Sub(now))
+			}
+			w.Updater.lost.prune(now.Add(2 * time.Hour))
+			if l := w.Updater.lost; len(l.list)+len(l.by)+l.size > 0 {
+				t.Errorf("left: %+v", l)
+			}
+		})
+	}
+}
