@@ -88,18 +88,12 @@ func namedCommand(dir, conf string) (func() *exec.Cmd, error) {
 	if err := os.WriteFile(confFile, []byte(conf), 0o600); err != nil {
 		return nil, err
 	}
-	// AppArmor keeps Debian's named, by its path, out of our directory.
-	program, err := exec.LookPath("/usr/sbin/named")
-	if err != nil {
-		return nil, err
-	}
-	data, err := os.ReadFile(program)
-	if err != nil {
-		return nil, err
-	}
+	// AppArmor keeps Debian's named, by its path, out of our directory. A process of
+	// its own makes the copy: a process that is forked here meanwhile would keep an
+	// open copy busy until it executes (golang/go#22315).
 	named := filepath.Join(dir, "named")
-	if err := os.WriteFile(named, data, 0o700); err != nil {
-		return nil, err
+	if output, err := exec.Command("cp", "/usr/sbin/named", named).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("copying named: %w: %s", err, output)
 	}
 	return func() *exec.Cmd { return exec.Command(named, "-g", "-c", confFile) }, nil
 }
