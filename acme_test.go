@@ -15,9 +15,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/internal/await"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Caddy obtains the site's certificate from an ACME server on loopback, and
@@ -47,7 +47,7 @@ func TestACME(t *testing.T) {
 	if want := "UPDATED: home.dyn.example.com. A None -> 192.0.2.1\nUNCHANGED: home.dyn.example.com. AAAA None\n"; got.status != 200 || got.body != want {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-	if records := ns.Zone("dyn.example.com.").Lookup("home.dyn.example.com.", uint16(dnsupdate.TypeA)); len(records) != 1 {
+	if records := ns.Zone("dyn.example.com.").Lookup("home.dyn.example.com.", uint16(zone.TypeA)); len(records) != 1 {
 		t.Errorf("records %v", records)
 	}
 	// The redirect from HTTP, which the challenge was answered on, keeps the secret too.

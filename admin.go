@@ -10,7 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 func init() {
@@ -76,7 +76,7 @@ type nameserverStatus struct {
 	LastError string     `json:"last_error,omitempty"`
 }
 
-func describe(s dnsupdate.Status) zoneStatus {
+func describe(s zone.Status) zoneStatus {
 	z := zoneStatus{
 		Zone: s.Zone, Key: s.Key, Waiting: s.Waiting, Nameservers: []nameserverStatus{},
 		Updates: s.Counts.Updates, Queries: s.Counts.Queries,
@@ -101,7 +101,7 @@ func describe(s dnsupdate.Status) zoneStatus {
 // zoneStatuses returns the state of every updater in the process, ordered by
 // zone. The pool is what survives a reload; there is no list of handlers that an
 // endpoint of the admin API could ask, which Caddy starts before them.
-func zoneStatuses() []dnsupdate.Status {
+func zoneStatuses() []zone.Status {
 	var updaters []updater
 	pool.Range(func(_, value any) bool {
 		if u, ok := value.(updater); ok {
@@ -109,11 +109,11 @@ func zoneStatuses() []dnsupdate.Status {
 		}
 		return true
 	})
-	statuses := make([]dnsupdate.Status, 0, len(updaters))
+	statuses := make([]zone.Status, 0, len(updaters))
 	for _, u := range updaters {
 		statuses = append(statuses, u.Status())
 	}
-	slices.SortFunc(statuses, func(a, b dnsupdate.Status) int { return strings.Compare(a.Zone, b.Zone) })
+	slices.SortFunc(statuses, func(a, b zone.Status) int { return strings.Compare(a.Zone, b.Zone) })
 	return statuses
 }
 

@@ -109,8 +109,8 @@ func TestDocumentedFields(t *testing.T) {
 	page := readDoc(t, "logging.md")
 	words := []string{logMessage, eventUpdated, eventDeleted, eventRefused}
 	words = append(words, service.Results[:]...)
-	for reason := service.NoCredential; reason <= service.DNSBusy; reason++ {
-		words = append(words, reason.String())
+	for _, reason := range service.Reasons {
+		words = append(words, string(reason))
 	}
 	logging, err := os.ReadFile("logging.go")
 	if err != nil {

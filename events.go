@@ -157,7 +157,7 @@ func eventsOf(r *http.Request, dialect string, o *service.Outcome) []event {
 	}
 	refuse := func(host, zone string, err *service.Error) {
 		add(eventRefused, map[string]any{
-			"host": host, "zone": zone, "reason": err.Reason.String(), "message": escapeControls(err.Message),
+			"host": host, "zone": zone, "reason": err.Reason, "message": escapeControls(err.Message),
 		})
 	}
 	if o.Err != nil {

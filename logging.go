@@ -167,7 +167,7 @@ func (r *loggedRecord) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 type loggedError struct{ *service.Error }
 
 func (e loggedError) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	enc.AddString("reason", e.Reason.String())
+	enc.AddString("reason", string(e.Reason))
 	message := e.Message
 	if e.Cause != nil && e.Cause.Error() != message {
 		message += ": " + e.Cause.Error()

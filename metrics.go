@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // The collectors belong to the process: their counts survive a reload, for which
@@ -77,15 +78,15 @@ func init() {
 }
 
 // countZone begins the series of a zone and its nameservers.
-func countZone(s dnsupdate.Status) {
-	for _, t := range []dnsupdate.Type{dnsupdate.TypeA, dnsupdate.TypeAAAA, dnsupdate.TypeTXT} {
+func countZone(s zone.Status) {
+	for _, t := range []zone.Type{zone.TypeA, zone.TypeAAAA, zone.TypeTXT} {
 		recordCount.WithLabelValues(s.Zone, t.String())
 	}
 	for _, server := range s.Servers {
 		for _, op := range []string{"connect", "query", "update"} {
 			exchangeDuration.WithLabelValues(server.Address, op)
 		}
-		for _, kind := range []dnsupdate.Kind{dnsupdate.Refused, dnsupdate.Timeout, dnsupdate.Unreachable} {
+		for _, kind := range []zone.Reason{zone.Refused, zone.Timeout, zone.Unreachable} {
 			dnsErrorCount.WithLabelValues(server.Address, kindWord(kind))
 		}
 	}
@@ -125,10 +126,10 @@ func countRequest(dialect string, o *service.Outcome) {
 func dnsHooks() dnsupdate.Hooks {
 	logger := func() *zap.Logger { return caddy.Log().Named("http.handlers.dyndns") }
 	return dnsupdate.Hooks{
-		Exchange: func(server, op string, took time.Duration, err *dnsupdate.Error) {
+		Exchange: func(server, op string, took time.Duration, err *zone.Error) {
 			exchangeDuration.WithLabelValues(server, op).Observe(took.Seconds())
 			if err != nil {
-				dnsErrorCount.WithLabelValues(server, kindWord(err.Kind)).Inc()
+				dnsErrorCount.WithLabelValues(server, kindWord(err.Reason)).Inc()
 			}
 		},
 		Group: func(_ string, names int) { groupSize.Observe(float64(names)) },
@@ -156,11 +157,11 @@ func dnsHooks() dnsupdate.Hooks {
 
 // kindWord names what became of an exchange in the metrics. The engine's other
 // kinds are of changes that it did not send.
-func kindWord(kind dnsupdate.Kind) string {
+func kindWord(kind zone.Reason) string {
 	switch kind {
-	case dnsupdate.Refused:
+	case zone.Refused:
 		return "refused"
-	case dnsupdate.Timeout:
+	case zone.Timeout:
 		return "timeout"
 	}
 	return "unreachable"

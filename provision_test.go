@@ -77,7 +77,7 @@ func TestSharedState(t *testing.T) {
 				t.Error("the throttle is another")
 			}
 			for i, want := range tt.shared {
-				if got := h.service.Zones[i].Updater == first.service.Zones[i].Updater; got != want {
+				if got := h.service.Zones[i].Backend == first.service.Zones[i].Backend; got != want {
 					t.Errorf("zone %d has the same updater: %t", i, got)
 				}
 			}

@@ -13,10 +13,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/test/markdown"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // tableRow begins with one or two code spans.
@@ -53,15 +53,15 @@ func TestDocumentedStatuses(t *testing.T) {
 		}
 		answered[word][strconv.Itoa(reply.Status)] = true
 	}
-	for reason := service.NoCredential; reason <= service.DNSBusy; reason++ {
+	for _, reason := range service.Reasons {
 		for _, inURL := range []bool{false, true} {
 			answer(service.Outcome{Err: &service.Error{Reason: reason, InURL: inURL}})
 		}
 	}
 	for _, changed := range []bool{false, true} {
-		answer(service.Outcome{Hosts: []service.HostOutcome{{Records: []service.Record{{Type: dnsupdate.TypeA, Changed: changed}}}}})
+		answer(service.Outcome{Hosts: []service.HostOutcome{{Records: []service.Record{{Type: zone.TypeA, Changed: changed}}}}})
 	}
-	answer(service.Outcome{Checks: []service.ZoneCheck{{Steps: []dnsupdate.CheckStep{{Err: errors.New("refused")}}}}})
+	answer(service.Outcome{Checks: []service.ZoneCheck{{Steps: []zone.CheckStep{{Err: errors.New("refused")}}}}})
 
 	documented := make(map[string]map[string]bool)
 	for _, row := range tableRow.FindAllStringSubmatch(section(t, "What can be asked"), -1) {

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/await"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Ten reloads under load, which change tokens, zones and nameservers, lose no
@@ -161,7 +161,7 @@ func TestStopFinishesRequests(t *testing.T) {
 	if err := server.Wait(); err != nil {
 		t.Errorf("caddy run: %v", err)
 	}
-	if got := ns.Zone("dyn.example.com.").Lookup("home.dyn.example.com.", uint16(dnsupdate.TypeA)); len(got) != 1 {
+	if got := ns.Zone("dyn.example.com.").Lookup("home.dyn.example.com.", uint16(zone.TypeA)); len(got) != 1 {
 		t.Errorf("records %v", got)
 	}
 }

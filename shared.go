@@ -124,7 +124,7 @@ func (l *leases) open(c *settings, storage func() certmagic.Storage, logger *zap
 			return nil, fmt.Errorf("zone %s: %w", z.name, err)
 		}
 		countZone(u.Status())
-		config.Zones = append(config.Zones, service.Zone{Name: z.name, TTL: z.ttl, Updater: u})
+		config.Zones = append(config.Zones, service.Zone{Name: z.name, TTL: z.ttl, Backend: u})
 	}
 	return service.New(config), nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // alternate runs the steps one after the other, again and again, and measures
@@ -57,7 +58,7 @@ func (m *measurement) oneAtATime(api string) ([]load, error) {
 	}
 	client := dnsupdate.NewClient(dnsupdate.Options{})
 	defer client.Close()
-	updater, err := client.Open(dnsupdate.ZoneConfig{Name: zone, Servers: []string{m.server.Addr()}, Key: key})
+	updater, err := client.Open(dnsupdate.ZoneConfig{Name: zoneName, Servers: []string{m.server.Addr()}, Key: key})
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +73,8 @@ func (m *measurement) oneAtATime(api string) ([]load, error) {
 	return alternate(3*m.o.seconds,
 		func(n int) error { return bareUpdate(conn, m.key, n) },
 		func(n int) error {
-			return updater.Apply(m.ctx, []dnsupdate.Change{{
-				Name: "apply." + zone, Type: dnsupdate.TypeA, Action: dnsupdate.Set, Values: []string{address(n)}, TTL: 300,
+			return updater.Apply(m.ctx, []zone.Change{{
+				Name: "apply." + zoneName, Type: zone.TypeA, Action: zone.Set, Values: []string{address(n)}, TTL: 300,
 			}})[0].Err
 		},
 		func(n int) error {
@@ -87,8 +88,8 @@ func (m *measurement) oneAtATime(api string) ([]load, error) {
 
 func bareUpdate(conn net.Conn, key nameserver.Key, n int) error {
 	m := new(dns.Msg)
-	m.SetUpdate(dns.Fqdn(zone))
-	owner := dns.RR_Header{Name: "bare." + dns.Fqdn(zone), Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 300}
+	m.SetUpdate(dns.Fqdn(zoneName))
+	owner := dns.RR_Header{Name: "bare." + dns.Fqdn(zoneName), Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 300}
 	m.RemoveRRset([]dns.RR{&dns.A{Hdr: owner}})
 	m.Insert([]dns.RR{&dns.A{Hdr: owner, A: net.IPv4(192, 0, 2, byte(1+n%2))}})
 	m.SetTsig(dns.Fqdn(key.Name), dns.Fqdn(key.Algorithm), 300, time.Now().Unix())
@@ -133,9 +134,9 @@ func nsupdates(ctx context.Context, dir, addr string, key nameserver.Key, change
 		return load{}, err
 	}
 	var script strings.Builder
-	fmt.Fprintf(&script, "server %s %s\nzone %s\n", host, port, zone)
+	fmt.Fprintf(&script, "server %s %s\nzone %s\n", host, port, zoneName)
 	for i := range changes {
-		name := fmt.Sprintf("ns%d.%s.", i, zone)
+		name := fmt.Sprintf("ns%d.%s.", i, zoneName)
 		fmt.Fprintf(&script, "update delete %s A\nupdate add %s 300 A 192.0.2.%d\nsend\n", name, name, 1+time.Now().UnixNano()%250)
 	}
 	cmd := exec.CommandContext(ctx, "nsupdate", "-v", "-k", keyFile)

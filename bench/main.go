@@ -83,7 +83,7 @@ func measureServer(ctx context.Context, o options, kind nameserver.Kind, dir str
 		}
 	}
 	server, err := nameserver.Start(ctx, kind, filepath.Join(dir, "ns"), nameserver.Config{
-		Zones: []nameserver.Zone{{Name: zone, Key: key}},
+		Zones: []nameserver.Zone{{Name: zoneName, Key: key}},
 	})
 	if err != nil {
 		return err

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	zone   = "dyn.example.com"
-	secret = "benchmarksecret"
+	zoneName = "dyn.example.com"
+	secret   = "benchmarksecret"
 )
 
 // site is a Caddy process with the module, and beside it a site that only
@@ -60,7 +60,7 @@ http://%s {
 http://%s {
 	respond "UNCHANGED: h1.dyn.example.com. A 192.0.2.1"
 }
-`, dir, s.api, secret, server.Addr(), zone, key.Name, key.Algorithm, key.Secret, s.respond)
+`, dir, s.api, secret, server.Addr(), zoneName, key.Name, key.Algorithm, key.Secret, s.respond)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -109,6 +109,6 @@ func (s *site) memory() (float64, error) {
 
 // update is the request that sets a host's IPv4 address.
 func update(host string, address string) []byte {
-	return []byte("GET /update-by-path/" + secret + "/" + host + "." + zone + "/" + address +
+	return []byte("GET /update-by-path/" + secret + "/" + host + "." + zoneName + "/" + address +
 		" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 }

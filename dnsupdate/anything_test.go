@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // answerQueries has the nameserver answer queries for a name with these records,
@@ -69,18 +70,18 @@ func TestForeignBlockers(t *testing.T) {
 			w.proxy.SetFault(answerQueries(true, row.authoritative, row.answer, row.authority))
 			r := apply(w.Updater, to(host("www"), "192.0.2.1"))[0]
 			if row.fails {
-				if e := errorOf(t, r); e.Kind == Conflict {
+				if e := errorOf(t, r); e.Reason == zone.Conflict {
 					t.Errorf("got %v", e)
 				}
 				return
 			}
-			expect(t, []Result{r}, "None -> 192.0.2.1")
+			expect(t, []zone.Result{r}, "None -> 192.0.2.1")
 		})
 	}
 	t.Run("an alias of a wildcard to below a DNAME", func(t *testing.T) {
 		w := newWorld(t, "*.pool CNAME x.below", "below DNAME example.org.")
 		expect(t, apply(w.Updater, to(host("a.pool"), "192.0.2.1")), "None -> 192.0.2.1")
-		if e := errorOf(t, apply(w.Updater, to(host("a.below"), "192.0.2.1"))[0]); e.Kind != Conflict {
+		if e := errorOf(t, apply(w.Updater, to(host("a.below"), "192.0.2.1"))[0]); e.Reason != zone.Conflict {
 			t.Errorf("got %v", e)
 		}
 	})
@@ -99,7 +100,7 @@ func TestPanic(t *testing.T) {
 	}
 	w := newWorldWith(t, dnstest.Zone{Records: []string{"alias CNAME ns"}}, Options{Hooks: Hooks{
 		Group:    func(string, int) { defect("group") },
-		Exchange: func(_, op string, _ time.Duration, _ *Error) { defect(op) },
+		Exchange: func(_, op string, _ time.Duration, _ *zone.Error) { defect(op) },
 		Panic: func(_ string, value any, stack []byte) {
 			panics++
 			if value != "a defect" || !strings.Contains(string(stack), "TestPanic") {
@@ -115,7 +116,7 @@ func TestPanic(t *testing.T) {
 		// One of the changes has its result by then.
 		{"group", func() error {
 			results := apply(w.Updater, to(host("alias"), "192.0.2.2"), to(host("x"), "192.0.2.2"))
-			if e := errorOf(t, results[0]); e.Kind != Conflict {
+			if e := errorOf(t, results[0]); e.Reason != zone.Conflict {
 				t.Errorf("got %v", e)
 			}
 			return results[1].Err
@@ -144,7 +145,7 @@ func TestProbe(t *testing.T) {
 	w.proxy.Down()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	w.Apply(ctx, []Change{to(host("home"), "192.0.2.1")})
+	w.Apply(ctx, []zone.Change{to(host("home"), "192.0.2.1")})
 	if <-health {
 		t.Error("up at first")
 	}
@@ -222,7 +223,7 @@ func FuzzAnything(f *testing.F) {
 		defer cancel()
 		guarded := to(host("home"), "192.0.2.1")
 		guarded.NotNameServer = true
-		results := u.Apply(ctx, []Change{guarded, to(host("home"), "2001:db8::1"), {Name: host("x"), Type: TypeTXT, Action: Delete}})
+		results := u.Apply(ctx, []zone.Change{guarded, to(host("home"), "2001:db8::1"), {Name: host("x"), Type: zone.TypeTXT, Action: zone.Delete}})
 		for _, r := range results {
 			if r.Err != nil && len(fmt.Sprint(r.Err)) == 0 {
 				t.Error("an error without words")

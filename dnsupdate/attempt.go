@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 const (
@@ -28,7 +30,7 @@ type round struct {
 	// not be tested again.
 	parted bool
 	// doubt is the refusal that all items get if our key has made no change of late.
-	doubt *Error
+	doubt *zone.Error
 	// after: what is believed is what a lost update would have left, not what it
 	// would have found.
 	after bool
@@ -44,7 +46,7 @@ type step struct {
 	parts []*round
 	again bool
 	pause time.Duration
-	err   *Error
+	err   *zone.Error
 }
 
 // settle brings every item to its result.
@@ -63,7 +65,7 @@ func (u *Updater) try(r *round) (parts []*round) {
 		u.fail(r.items, r.doubt)
 		return nil
 	}
-	last := &Error{Kind: Timeout, Zone: u.zone, Hint: "the time was up before the change could be sent"}
+	last := &zone.Error{Reason: zone.Timeout, Zone: u.zone, Hint: "the time was up before the change could be sent"}
 	u.resolve(r)
 	u.assume(r, false)
 	for {
@@ -156,7 +158,7 @@ func (u *Updater) attempt(r *round, deadline time.Time) outcome {
 		}
 		u.plan.make(u, r.items, r.after)
 		if !u.plan.pack(&c.out, u) {
-			return outcome{verdict: tooLong, err: &Error{Kind: Invalid, Zone: u.zone, Hint: "one message cannot hold the changes"}}
+			return outcome{verdict: tooLong, err: &zone.Error{Reason: zone.Invalid, Zone: u.zone, Hint: "one message cannot hold the changes"}}
 		}
 		return u.carryOut(c, s, r, limit)
 	})
@@ -194,13 +196,13 @@ func (u *Updater) carryOut(c *conn, s *server, r *round, limit time.Time) outcom
 
 // conclude takes the plan for done and sends its results, but to the names of
 // which errs says what is wrong.
-func (u *Updater) conclude(r *round, errs map[string]*Error) {
+func (u *Updater) conclude(r *round, errs map[string]*zone.Error) {
 	u.plan.commit(u)
 	u.keyWorked = time.Now()
 	for i, it := range r.items {
 		if err := errs[it.name]; err != nil {
 			u.known.entry(it.name).forget()
-			it.deliver(Result{Err: err})
+			it.deliver(zone.Result{Err: err})
 			continue
 		}
 		result := u.plan.results[i]
@@ -240,12 +242,12 @@ func (u *Updater) checkBlocked(c *conn, s *server, r *round, b blockedName, limi
 // conflict ends the changes of a name that something blocks.
 func (u *Updater) conflict(s *server, r *round, name string, b blocker) {
 	u.end(r, func(it *item) bool { return it.name == name },
-		&Error{Kind: Conflict, Server: s.pool.address, Zone: u.zone, Name: name, Verified: true, Hint: b.String()})
+		&zone.Error{Reason: zone.Conflict, Server: s.pool.address, Zone: u.zone, Name: name, Verified: true, Hint: b.String()})
 	u.known.entry(name).forget()
 }
 
 // end sends the items that match an error and takes them out of the round.
-func (u *Updater) end(r *round, match func(*item) bool, err *Error) {
+func (u *Updater) end(r *round, match func(*item) bool, err *zone.Error) {
 	var hit, kept []*item
 	for _, it := range r.items {
 		if match(it) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // The benchmarks of Apply run against a nameserver in the same process, whose
@@ -40,7 +41,7 @@ func BenchmarkApply(b *testing.B) {
 						if row.changed && i%2 == 1 {
 							address = "192.0.2.2"
 						}
-						if r := u.Apply(b.Context(), []Change{to(name, address)}); r[0].Err != nil {
+						if r := u.Apply(b.Context(), []zone.Change{to(name, address)}); r[0].Err != nil {
 							b.Error(r[0].Err)
 							return
 						}
@@ -57,7 +58,7 @@ func BenchmarkPlan(b *testing.B) {
 	u := benchWorld(b)
 	var items []*item
 	for i := range 200 {
-		c := u.newCall(b.Context(), []Change{to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"), to(host(fmt.Sprintf("h%d", i)), "2001:db8::1")})
+		c := u.newCall(b.Context(), []zone.Change{to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"), to(host(fmt.Sprintf("h%d", i)), "2001:db8::1")})
 		for j := range c.items {
 			it := &c.items[j]
 			u.known.entry(it.name).sets[it.slot] = belief{rrset: it.set, known: true}

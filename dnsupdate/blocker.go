@@ -4,19 +4,21 @@ import (
 	"iter"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 const (
-	typeNS    = Type(dns.TypeNS)
-	typeCNAME = Type(dns.TypeCNAME)
-	typeDNAME = Type(dns.TypeDNAME)
+	typeNS    = zone.Type(dns.TypeNS)
+	typeCNAME = zone.Type(dns.TypeCNAME)
+	typeDNAME = zone.Type(dns.TypeDNAME)
 )
 
 // blocker is an RRset that keeps address records at a name from being seen, or
 // from being there at all.
 type blocker struct {
 	owner  string
-	rrtype Type
+	rrtype zone.Type
 }
 
 // blockers returns what could block a name: a CNAME there, a delegation there or

@@ -7,27 +7,9 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
-
-// CheckStep is one thing that a self-test did.
-type CheckStep struct {
-	// Name says what was tried: "reachable", "answers", "key", "clock",
-	// "authoritative" and "updates" for each nameserver, as far as it comes, then
-	// "write", "read back", "remove", "SOA minimum" and "delegated" for the zone.
-	Name string
-	// Server is the nameserver's address, empty where any may have answered.
-	Server string
-	Took   time.Duration
-	// Detail says what was found.
-	Detail string
-	// Err is what was found wrong, nil if nothing was.
-	Err error
-	// Warning tells that the zone can be updated in spite of Err.
-	Warning bool
-}
-
-// Failed tells whether what was found keeps the zone from being updated.
-func (s *CheckStep) Failed() bool { return s.Err != nil && !s.Warning }
 
 const (
 	// checkTTL is short: nobody should remember the record.
@@ -41,12 +23,12 @@ const (
 // Check tests every nameserver of the zone and then all together: it writes a
 // TXT record of its own, reads it back and removes it. If that succeeds, what is
 // wrong with one nameserver is a warning.
-func (u *Updater) Check(ctx context.Context) []CheckStep {
+func (u *Updater) Check(ctx context.Context) []zone.CheckStep {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(defaultTime)
 	}
-	var steps []CheckStep
+	var steps []zone.CheckStep
 	var usable *serverCheck
 	for i, s := range u.servers.list {
 		// Each server gets its share of half of the time, the rest is for writing.
@@ -63,7 +45,7 @@ func (u *Updater) Check(ctx context.Context) []CheckStep {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	written := u.checkWrite(ctx)
-	if !slices.ContainsFunc(written, func(s CheckStep) bool { return s.Err != nil }) {
+	if !slices.ContainsFunc(written, func(s zone.CheckStep) bool { return s.Err != nil }) {
 		for i := range steps {
 			steps[i].Warning = steps[i].Err != nil
 		}
@@ -75,9 +57,9 @@ func (u *Updater) Check(ctx context.Context) []CheckStep {
 
 // checkMinimum looks at how long resolvers remember that a name does not exist:
 // RFC 2308 section 5. A certificate authority that asked too early waits for it.
-func checkMinimum(soa *dns.SOA) CheckStep {
+func checkMinimum(soa *dns.SOA) zone.CheckStep {
 	const most = 60
-	step := CheckStep{Name: "SOA minimum"}
+	step := zone.CheckStep{Name: "SOA minimum"}
 	if seconds := min(soa.Hdr.Ttl, soa.Minttl); seconds > most {
 		step.Warning = true
 		step.Err = fmt.Errorf("resolvers remember for %d s that a name does not exist, and a certificate may wait for that: set the minimum, the last number of the SOA record, to %d", seconds, most)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Resolver asks the public DNS; [net.Resolver] is one.
@@ -34,7 +36,7 @@ type delegation struct {
 // checkDelegation asks the zone's parent whether it leads to the nameservers of
 // the zone. It returns no step where nobody could be asked: what is wrong with the
 // network of this machine is no matter of the zone.
-func (u *Updater) checkDelegation(ctx context.Context, nameServers []string) []CheckStep {
+func (u *Updater) checkDelegation(ctx context.Context, nameServers []string) []zone.CheckStep {
 	if u.client.options.Resolver == nil {
 		return nil
 	}
@@ -45,7 +47,7 @@ func (u *Updater) checkDelegation(ctx context.Context, nameServers []string) []C
 	if !ok {
 		return nil
 	}
-	step := CheckStep{Name: "delegated", Warning: true}
+	step := zone.CheckStep{Name: "delegated", Warning: true}
 	switch {
 	case len(d.names) == 0:
 		step.Err = fmt.Errorf("%s has no NS records for %s: resolvers do not find its names", d.parent, u.zone)
@@ -57,7 +59,7 @@ func (u *Updater) checkDelegation(ctx context.Context, nameServers []string) []C
 		step.Detail = "by " + d.parent + " to " + strings.Join(d.names, ", ")
 	}
 	step.Took = time.Since(started)
-	return []CheckStep{step}
+	return []zone.CheckStep{step}
 }
 
 // delegatedHere tells whether a delegation leads to nameservers that the zone

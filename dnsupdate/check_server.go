@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // serverCheck is what was found out about one nameserver without writing.
 type serverCheck struct {
 	updater *Updater
 	address string
-	steps   []CheckStep
+	steps   []zone.CheckStep
 	// usable: it answers for the zone and takes updates.
 	usable bool
 	// soa and nameServers are the zone's as the nameserver answered, nil if it
@@ -80,7 +82,7 @@ func (c *serverCheck) exchange(conn *conn, s *server, limit time.Time) outcome {
 		return c.askedPlain
 	}
 	conn.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
-	conn.out.requireExists(u.zone, Type(dns.TypeSOA))
+	conn.out.requireExists(u.zone, zone.Type(dns.TypeSOA))
 	started := time.Now()
 	c.probed = u.sendProof(conn, s, limit)
 	c.took.update = time.Since(started)
@@ -118,11 +120,11 @@ func (c *serverCheck) judge(ctx context.Context, s *server) {
 
 // step adds what was found.
 func (c *serverCheck) step(name string, took time.Duration, detail string, err error) {
-	c.steps = append(c.steps, CheckStep{Name: name, Server: c.address, Took: took, Detail: detail, Err: err})
+	c.steps = append(c.steps, zone.CheckStep{Name: name, Server: c.address, Took: took, Detail: detail, Err: err})
 }
 
 // unreachable says what to look at when no connection could be opened.
-func unreachable(e *Error) error {
+func unreachable(e *zone.Error) error {
 	failed := *e
 	var unresolved *net.DNSError
 	switch {
@@ -136,7 +138,7 @@ func unreachable(e *Error) error {
 }
 
 // silent says what to look at when a connection brought no DNS message.
-func silent(e *Error) error {
+func silent(e *zone.Error) error {
 	if isTimeout(e.Cause) {
 		return fmt.Errorf("%s took the connection and sends no DNS message: it is overloaded or stopped, or no nameserver is at this port", e.Server)
 	}
@@ -144,8 +146,8 @@ func silent(e *Error) error {
 }
 
 // said words what a nameserver made of a message that was to change nothing: the
-// sentences of [Error] are about updates.
-func said(e *Error, message, hint string) error {
+// sentences of [zone.Error] are about updates.
+func said(e *zone.Error, message, hint string) error {
 	answer := e.RCode
 	if e.RCode == "" {
 		answer = "NOERROR"
@@ -209,7 +211,7 @@ func (c *serverCheck) authoritative() bool {
 }
 
 // foreign says that no zone of ours is there, and which one is.
-func (c *serverCheck) foreign(q query, e *Error) error {
+func (c *serverCheck) foreign(q query, e *zone.Error) error {
 	zone := c.updater.zone
 	switch {
 	case e == nil || e.RCode == "":

@@ -11,11 +11,12 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // stepNames shows the steps of a check in a row, with "!" behind those that failed
 // and "?" behind warnings.
-func stepNames(steps []CheckStep) string {
+func stepNames(steps []zone.CheckStep) string {
 	var names []string
 	for _, s := range steps {
 		name := s.Name
@@ -114,7 +115,7 @@ func TestCheck(t *testing.T) {
 				t.Errorf("got %s\nwant %s", got, row.want)
 			}
 			said := ""
-			var remove CheckStep
+			var remove zone.CheckStep
 			for _, s := range steps {
 				if s.Name == "remove" {
 					remove = s

@@ -10,29 +10,31 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // checkWrite writes a record, reads it back and removes it.
-func (u *Updater) checkWrite(ctx context.Context) []CheckStep {
+func (u *Updater) checkWrite(ctx context.Context) []zone.CheckStep {
 	text := strings.ToLower(rand.Text())
-	change := Change{
-		Name: "_dyndns-check-" + text + "." + u.zone, Type: TypeTXT,
-		Action: Set, Values: []string{text}, TTL: checkTTL,
+	change := zone.Change{
+		Name: "_dyndns-check-" + text + "." + u.zone, Type: zone.TypeTXT,
+		Action: zone.Set, Values: []string{text}, TTL: checkTTL,
 	}
 	started := time.Now()
-	written := u.Apply(ctx, []Change{change})[0]
-	write := CheckStep{Name: "write", Took: time.Since(started), Detail: change.Name + " TXT", Err: written.Err}
-	var unknown *Error
-	if e, ok := written.Err.(*Error); ok {
-		if e.Kind == Refused && e.RCode != "" {
+	written := u.Apply(ctx, []zone.Change{change})[0]
+	write := zone.CheckStep{Name: "write", Took: time.Since(started), Detail: change.Name + " TXT", Err: written.Err}
+	var unknown *zone.Error
+	if e, ok := written.Err.(*zone.Error); ok {
+		if e.Reason == zone.Refused && e.RCode != "" {
 			write.Detail += ", for which the check needs a key that may change TXT records"
 		}
 		if !e.Unknown {
-			return []CheckStep{write}
+			return []zone.CheckStep{write}
 		}
 		unknown = e
 	}
-	steps := []CheckStep{write}
+	steps := []zone.CheckStep{write}
 	if written.Err == nil {
 		steps = append(steps, u.readBack(ctx, change))
 	}
@@ -41,13 +43,13 @@ func (u *Updater) checkWrite(ctx context.Context) []CheckStep {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()
 	started = time.Now()
-	remove := CheckStep{Name: "remove"}
+	remove := zone.CheckStep{Name: "remove"}
 	if unknown != nil {
 		remove.Detail, remove.Err = u.cleanUp(ctx, change.Name, unknown.Verified)
 	} else {
 		removal := change
-		removal.Action, removal.Values = Delete, nil
-		remove.Err = u.Apply(ctx, []Change{removal})[0].Err
+		removal.Action, removal.Values = zone.Delete, nil
+		remove.Err = u.Apply(ctx, []zone.Change{removal})[0].Err
 	}
 	remove.Took = time.Since(started)
 	if remove.Err != nil {
@@ -67,7 +69,7 @@ func (u *Updater) cleanUp(ctx context.Context, name string, answered bool) (foun
 	}
 	o := u.ask(ctx, func(c *conn, s *server, limit time.Time) outcome {
 		c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
-		c.out.replace(name, TypeTXT, rrset{})
+		c.out.replace(name, zone.TypeTXT, rrset{})
 		return u.send(c, s, stampAt(time.Now()), limit)
 	})
 	if o.verdict != accepted {
@@ -77,9 +79,9 @@ func (u *Updater) cleanUp(ctx context.Context, name string, answered bool) (foun
 }
 
 // readBack polls for a record: with inline signing it shows only after a while.
-func (u *Updater) readBack(ctx context.Context, change Change) CheckStep {
+func (u *Updater) readBack(ctx context.Context, change zone.Change) zone.CheckStep {
 	started := time.Now()
-	step := CheckStep{Name: "read back"}
+	step := zone.CheckStep{Name: "read back"}
 	hint := "the nameserver took the record but does not show it"
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
 		var queries []query
@@ -114,7 +116,7 @@ func (u *Updater) readBack(ctx context.Context, change Change) CheckStep {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			step.Err = &Error{Kind: Timeout, Zone: u.zone, Name: change.Name, Cause: ctx.Err(), Hint: hint}
+			step.Err = &zone.Error{Reason: zone.Timeout, Zone: u.zone, Name: change.Name, Cause: ctx.Err(), Hint: hint}
 			return step
 		}
 	}
@@ -124,7 +126,7 @@ func (u *Updater) readBack(ctx context.Context, change Change) CheckStep {
 // TXT record is there.
 func (u *Updater) stands(ctx context.Context, name string) (exists, proven bool) {
 	o := u.ask(ctx, func(c *conn, s *server, limit time.Time) (o outcome) {
-		exists, o = u.prove(c, s, blocker{name, TypeTXT}, limit)
+		exists, o = u.prove(c, s, blocker{name, zone.TypeTXT}, limit)
 		return o
 	})
 	return exists, o.verdict == accepted

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Options are a client's settings. The zero value is fine.
@@ -25,7 +27,7 @@ type Hooks struct {
 	// Exchange is called after each message and each dial that failed: op is
 	// "update", "query" or "connect", err is nil if a verified reply said yes or
 	// that a prerequisite does not hold.
-	Exchange func(server, op string, took time.Duration, err *Error)
+	Exchange func(server, op string, took time.Duration, err *zone.Error)
 	// Group is called for each group of changes that leaves as one message.
 	Group func(zone string, names int)
 	// Queue is called when the number of waiting changes has changed.

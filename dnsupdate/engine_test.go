@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 const zoneName = "dyn.example.com."
@@ -66,16 +67,16 @@ func (w *world) open(t testing.TB, servers ...string) *Updater {
 func host(label string) string { return label + "." + zoneName }
 
 // to makes the change that sets a name to an address.
-func to(name, address string) Change {
-	c := Change{Name: name, Type: TypeA, Action: Set, Values: []string{address}, TTL: 300}
+func to(name, address string) zone.Change {
+	c := zone.Change{Name: name, Type: zone.TypeA, Action: zone.Set, Values: []string{address}, TTL: 300}
 	if strings.Contains(address, ":") {
-		c.Type = TypeAAAA
+		c.Type = zone.TypeAAAA
 	}
 	return c
 }
 
 // line shows a result as "old -> new", sets joined by commas.
-func line(r Result) string {
+func line(r zone.Result) string {
 	if r.Err != nil {
 		return "error: " + r.Err.Error()
 	}
@@ -91,7 +92,7 @@ func line(r Result) string {
 	return set(r.Old) + " -> " + set(r.New)
 }
 
-func lines(results []Result) []string {
+func lines(results []zone.Result) []string {
 	var all []string
 	for _, r := range results {
 		all = append(all, line(r))
@@ -100,22 +101,22 @@ func lines(results []Result) []string {
 }
 
 // apply is Apply with the time that a patient client gives.
-func apply(u *Updater, changes ...Change) []Result {
+func apply(u *Updater, changes ...zone.Change) []zone.Result {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	return u.Apply(ctx, changes)
 }
 
-func expect(t *testing.T, got []Result, want ...string) {
+func expect(t *testing.T, got []zone.Result, want ...string) {
 	t.Helper()
 	if !slices.Equal(lines(got), want) {
 		t.Errorf("results:\n got %q\nwant %q", lines(got), want)
 	}
 }
 
-func errorOf(t *testing.T, r Result) *Error {
+func errorOf(t *testing.T, r zone.Result) *zone.Error {
 	t.Helper()
-	e, ok := r.Err.(*Error)
+	e, ok := r.Err.(*zone.Error)
 	if !ok {
 		t.Fatalf("got %s, want an error", line(r))
 	}
@@ -124,30 +125,30 @@ func errorOf(t *testing.T, r Result) *Error {
 
 func TestApply(t *testing.T) {
 	w := newWorld(t)
-	keep := Change{Name: host("home"), Type: TypeAAAA}
-	remove := Change{Name: host("home"), Type: TypeA, Action: Delete}
+	keep := zone.Change{Name: host("home"), Type: zone.TypeAAAA, Action: zone.Keep}
+	remove := zone.Change{Name: host("home"), Type: zone.TypeA, Action: zone.Delete}
 	longer := to(host("home"), "192.0.2.2")
 	longer.TTL = 600
-	both := Change{Name: host("home"), Type: TypeA, Action: Set, Values: []string{"192.0.2.9", "192.0.2.8", "192.0.2.9"}, TTL: 300}
-	text := Change{Name: "_acme-challenge." + host("home"), Type: TypeTXT, Action: Set, Values: []string{"a \"quoted\"\x00 \\ text " + strings.Repeat("x", 300)}, TTL: 0}
+	both := zone.Change{Name: host("home"), Type: zone.TypeA, Action: zone.Set, Values: []string{"192.0.2.9", "192.0.2.8", "192.0.2.9"}, TTL: 300}
+	text := zone.Change{Name: "_acme-challenge." + host("home"), Type: zone.TypeTXT, Action: zone.Set, Values: []string{"a \"quoted\"\x00 \\ text " + strings.Repeat("x", 300)}, TTL: 0}
 	for _, step := range []struct {
 		name    string
-		changes []Change
+		changes []zone.Change
 		want    []string
 		serials uint32
 	}{
-		{"both families at once", []Change{to("HOME."+zoneName, "192.0.2.1"), to(host("home"), "2001:DB8:0::1")}, []string{"None -> 192.0.2.1", "None -> 2001:db8::1"}, 1},
-		{"again", []Change{to(host("home"), "192.0.2.1"), to("home.dyn.example.com", "2001:db8::1")}, []string{"unchanged 192.0.2.1", "unchanged 2001:db8::1"}, 0},
-		{"one family", []Change{to(host("home"), "192.0.2.2"), keep}, []string{"192.0.2.1 -> 192.0.2.2", "unchanged 2001:db8::1"}, 1},
-		{"another TTL alone", []Change{longer}, []string{"192.0.2.2 -> 192.0.2.2"}, 1},
-		{"several values", []Change{both}, []string{"192.0.2.2 -> 192.0.2.8,192.0.2.9"}, 1},
-		{"one RRset twice in a call", []Change{to(host("home"), "192.0.2.3"), to(host("home"), "192.0.2.4")}, []string{"192.0.2.8,192.0.2.9 -> 192.0.2.3", "192.0.2.3 -> 192.0.2.4"}, 1},
-		{"removal", []Change{remove}, []string{"192.0.2.4 -> None"}, 1},
-		{"removal again", []Change{remove}, []string{"unchanged None"}, 0},
-		{"the apex", []Change{to(zoneName, "192.0.2.7")}, []string{"None -> 192.0.2.7"}, 1},
-		{"a literal wildcard", []Change{to("*."+zoneName, "192.0.2.7")}, []string{"None -> 192.0.2.7"}, 1},
-		{"text", []Change{text}, []string{"None -> " + text.Values[0]}, 1},
-		{"text again", []Change{text}, []string{"unchanged " + text.Values[0]}, 0},
+		{"both families at once", []zone.Change{to("HOME."+zoneName, "192.0.2.1"), to(host("home"), "2001:DB8:0::1")}, []string{"None -> 192.0.2.1", "None -> 2001:db8::1"}, 1},
+		{"again", []zone.Change{to(host("home"), "192.0.2.1"), to("home.dyn.example.com", "2001:db8::1")}, []string{"unchanged 192.0.2.1", "unchanged 2001:db8::1"}, 0},
+		{"one family", []zone.Change{to(host("home"), "192.0.2.2"), keep}, []string{"192.0.2.1 -> 192.0.2.2", "unchanged 2001:db8::1"}, 1},
+		{"another TTL alone", []zone.Change{longer}, []string{"192.0.2.2 -> 192.0.2.2"}, 1},
+		{"several values", []zone.Change{both}, []string{"192.0.2.2 -> 192.0.2.8,192.0.2.9"}, 1},
+		{"one RRset twice in a call", []zone.Change{to(host("home"), "192.0.2.3"), to(host("home"), "192.0.2.4")}, []string{"192.0.2.8,192.0.2.9 -> 192.0.2.3", "192.0.2.3 -> 192.0.2.4"}, 1},
+		{"removal", []zone.Change{remove}, []string{"192.0.2.4 -> None"}, 1},
+		{"removal again", []zone.Change{remove}, []string{"unchanged None"}, 0},
+		{"the apex", []zone.Change{to(zoneName, "192.0.2.7")}, []string{"None -> 192.0.2.7"}, 1},
+		{"a literal wildcard", []zone.Change{to("*."+zoneName, "192.0.2.7")}, []string{"None -> 192.0.2.7"}, 1},
+		{"text", []zone.Change{text}, []string{"None -> " + text.Values[0]}, 1},
+		{"text again", []zone.Change{text}, []string{"unchanged " + text.Values[0]}, 0},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			serial := w.zone.Serial()
@@ -169,7 +170,7 @@ func TestChangedBehindOurBack(t *testing.T) {
 	w.zone.Edit("home A")
 	expect(t, apply(w.Updater, to(host("home"), "192.0.2.1")), "None -> 192.0.2.1")
 	w.zone.Edit("home 300 A 192.0.2.50")
-	expect(t, apply(w.Updater, Change{Name: host("home"), Type: TypeA}), "unchanged 192.0.2.50")
+	expect(t, apply(w.Updater, zone.Change{Name: host("home"), Type: zone.TypeA, Action: zone.Keep}), "unchanged 192.0.2.50")
 }
 
 func TestWildcard(t *testing.T) {
@@ -178,7 +179,7 @@ func TestWildcard(t *testing.T) {
 		expect(t, apply(w.Updater, to(host(label), "192.0.2.99")), want)
 		expect(t, apply(w.open(t, w.proxy.Addr()), to(host(label), "192.0.2.99")), strings.Replace(want, "None ->", "unchanged", 1))
 	}
-	expect(t, apply(w.Updater, Change{Name: host("unused.wild"), Type: TypeA}), "unchanged None")
+	expect(t, apply(w.Updater, zone.Change{Name: host("unused.wild"), Type: zone.TypeA, Action: zone.Keep}), "unchanged None")
 	// A storm of new names below the wildcard, and one that has the same address of its own.
 	w.zone.Edit("h7.wild A 192.0.2.99")
 	storm(t, 100, func(i int) {
@@ -215,7 +216,7 @@ func TestConflict(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			serial := w.zone.Serial()
 			results := apply(w.Updater, to(host(name), "192.0.2.1"), to(host("neighbour-of-"+strings.ReplaceAll(name, ".", "-")), "192.0.2.2"))
-			if e := errorOf(t, results[0]); e.Kind != Conflict || e.Hint != hint || e.Name != host(name) || e.Unknown {
+			if e := errorOf(t, results[0]); e.Reason != zone.Conflict || e.Hint != hint || e.Name != host(name) || e.Unknown {
 				t.Errorf("got %#v, want a conflict: %s", e, hint)
 			}
 			expect(t, results[1:], "None -> 192.0.2.2")
@@ -227,7 +228,7 @@ func TestConflict(t *testing.T) {
 	// What comes behind our back meets the prerequisites.
 	expect(t, apply(w.Updater, to(host("later"), "192.0.2.1")), "None -> 192.0.2.1")
 	w.zone.Edit("later A", "later CNAME ns")
-	if e := errorOf(t, apply(w.Updater, to(host("later"), "192.0.2.1"))[0]); e.Kind != Conflict {
+	if e := errorOf(t, apply(w.Updater, to(host("later"), "192.0.2.1"))[0]); e.Reason != zone.Conflict {
 		t.Errorf("got %v, want a conflict", e)
 	}
 	w.zone.Edit("later CNAME")
@@ -292,10 +293,10 @@ func TestClamp(t *testing.T) {
 
 func TestInvalid(t *testing.T) {
 	w := newWorld(t)
-	set := func(name string, typ Type, ttl uint32, values ...string) Change {
-		return Change{Name: name, Type: typ, Action: Set, Values: values, TTL: ttl}
+	set := func(name string, typ zone.Type, ttl uint32, values ...string) zone.Change {
+		return zone.Change{Name: name, Type: typ, Action: zone.Set, Values: values, TTL: ttl}
 	}
-	for name, change := range map[string]Change{
+	for name, change := range map[string]zone.Change{
 		"outside":         to("example.com.", "192.0.2.1"),
 		"not on a label":  to("notdyn.example.com.", "192.0.2.1"),
 		"empty":           to("", "192.0.2.1"),
@@ -305,17 +306,17 @@ func TestInvalid(t *testing.T) {
 		"inner asterisk":  to(host("a.*"), "192.0.2.1"),
 		"escape":          to(host(`a\.b`), "192.0.2.1"),
 		"type":            set(host("a"), 15, 300, "192.0.2.1"),
-		"action":          {Name: host("a"), Type: TypeA, Action: 9},
-		"no value":        set(host("a"), TypeA, 300),
-		"family":          set(host("a"), TypeAAAA, 300, "192.0.2.1"),
-		"zone of address": set(host("a"), TypeAAAA, 300, "fe80::1%eth0"),
-		"no address":      set(host("a"), TypeA, 300, "192.0.2"),
-		"TTL":             set(host("a"), TypeA, 1<<31, "192.0.2.1"),
-		"long text":       set(host("a"), TypeTXT, 300, strings.Repeat("x", 5000)),
+		"action":          {Name: host("a"), Type: zone.TypeA, Action: 9},
+		"no value":        set(host("a"), zone.TypeA, 300),
+		"family":          set(host("a"), zone.TypeAAAA, 300, "192.0.2.1"),
+		"zone of address": set(host("a"), zone.TypeAAAA, 300, "fe80::1%eth0"),
+		"no address":      set(host("a"), zone.TypeA, 300, "192.0.2"),
+		"TTL":             set(host("a"), zone.TypeA, 1<<31, "192.0.2.1"),
+		"long text":       set(host("a"), zone.TypeTXT, 300, strings.Repeat("x", 5000)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			results := apply(w.Updater, change, to(host("fine"), "192.0.2.1"))
-			if e := errorOf(t, results[0]); e.Kind != Invalid || e.Unknown {
+			if e := errorOf(t, results[0]); e.Reason != zone.Invalid || e.Unknown {
 				t.Errorf("got %v, want an invalid change", e)
 			}
 			if results[1].Err != nil {
@@ -323,8 +324,8 @@ func TestInvalid(t *testing.T) {
 			}
 		})
 	}
-	results := apply(w.Updater, to(host("half"), "192.0.2.1"), set(host("half"), TypeAAAA, 300, "x"))
-	if errorOf(t, results[0]).Kind != Invalid || w.zone.Lookup(host("half"), dns.TypeA) != nil {
+	results := apply(w.Updater, to(host("half"), "192.0.2.1"), set(host("half"), zone.TypeAAAA, 300, "x"))
+	if errorOf(t, results[0]).Reason != zone.Invalid || w.zone.Lookup(host("half"), dns.TypeA) != nil {
 		t.Error("half of a name was changed")
 	}
 }

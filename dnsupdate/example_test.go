@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 func Example() {
@@ -24,19 +25,19 @@ func Example() {
 
 	client := dnsupdate.NewClient(dnsupdate.Options{})
 	defer client.Close()
-	zone, err := client.Open(dnsupdate.ZoneConfig{Name: "dyn.example.com", Servers: []string{server.Addr()}, Key: key})
+	updater, err := client.Open(dnsupdate.ZoneConfig{Name: "dyn.example.com", Servers: []string{server.Addr()}, Key: key})
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer zone.Close()
+	defer updater.Close()
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	for _, address := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.2"} {
-		results := zone.Apply(ctx, []dnsupdate.Change{{
+		results := updater.Apply(ctx, []zone.Change{{
 			Name:   "home.dyn.example.com",
-			Type:   dnsupdate.TypeA,
-			Action: dnsupdate.Set,
+			Type:   zone.TypeA,
+			Action: zone.Set,
 			Values: []string{address},
 			TTL:    300,
 		}})

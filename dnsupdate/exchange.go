@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // maxTimeouts is how many exchanges in a row may get no reply before their
@@ -34,17 +36,17 @@ func (u *Updater) on(s *server, owner *Updater, limit time.Time, exchange func(c
 			if hook := u.client.options.Hooks.Panic; hook != nil {
 				hook(u.zone, v, debug.Stack())
 			}
-			o = outcome{err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Unknown: true, Cause: errPanic}}
+			o = outcome{err: &zone.Error{Reason: zone.Unreachable, Server: s.pool.address, Zone: u.zone, Unknown: true, Cause: errPanic}}
 		}
 	}()
 	now := time.Now()
 	c, err := s.pool.get(owner, limit)
 	if err != nil {
-		o = outcome{verdict: unsent, err: &Error{Kind: Unreachable, Server: s.pool.address, Zone: u.zone, Cause: err}}
+		o = outcome{verdict: unsent, err: &zone.Error{Reason: zone.Unreachable, Server: s.pool.address, Zone: u.zone, Cause: err}}
 		// A slot that nobody gave back, or a dial cut short by our own deadline,
 		// tells nothing against the nameserver.
 		if errors.Is(err, errNoSlot) || isTimeout(err) && limit.Sub(now) < dialTime {
-			o.err.Kind, o.blameless = Timeout, true
+			o.err.Reason, o.blameless = zone.Timeout, true
 		}
 		u.exchanged(s, "connect", time.Since(now), o)
 		return o
@@ -117,7 +119,7 @@ func (u *Updater) ask(ctx context.Context, exchange func(c *conn, s *server, lim
 	for try := 1; ; try++ {
 		now := time.Now()
 		if err := ctx.Err(); err != nil || !now.Before(deadline) {
-			return outcome{verdict: unread, err: &Error{Kind: Timeout, Zone: u.zone, Cause: err}}
+			return outcome{verdict: unread, err: &zone.Error{Reason: zone.Timeout, Zone: u.zone, Cause: err}}
 		}
 		o := u.on(u.servers.pick(now), nil, now.Add(deadline.Sub(now)/2), exchange)
 		if o.verdict == accepted || o.verdict == denied || o.verdict == unjudged || try > maxDown*len(u.servers.list) && !o.stale {
@@ -193,8 +195,8 @@ func (u *Updater) askSigned(c *conn, s *server, key *signer, queries []query, li
 			return o
 		}
 		if !q.answer.Authoritative && u.referral(q.name, q.answer) == "" {
-			return outcome{verdict: elsewhere, err: &Error{
-				Kind: Refused, Server: s.pool.address, Zone: u.zone, Verified: true,
+			return outcome{verdict: elsewhere, err: &zone.Error{
+				Reason: zone.Refused, Server: s.pool.address, Zone: u.zone, Verified: true,
 				Hint: "the nameserver is not authoritative for the zone",
 			}}
 		}
@@ -231,7 +233,7 @@ func (u *Updater) exchanged(s *server, op string, took time.Duration, o outcome)
 		}
 	}
 	u.mu.Lock()
-	u.counts.add(op, o.verdict)
+	count(&u.counts, op, o.verdict)
 	u.mu.Unlock()
 	if hook := u.client.options.Hooks.Exchange; hook != nil {
 		err := o.err

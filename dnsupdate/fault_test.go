@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 var (
@@ -30,7 +31,7 @@ func TestFaults(t *testing.T) {
 		fault func(dnstest.Exchange) dnstest.Action
 		// want is the result, or empty if err says what the error is.
 		want string
-		err  Error
+		err  zone.Error
 		hint string
 	}{
 		{name: "message lost", fault: once(dnstest.Drop()), want: updated},
@@ -50,20 +51,20 @@ func TestFaults(t *testing.T) {
 		{name: "transient SERVFAIL", fault: dnstest.Sequence(signedAs(dns.RcodeServerFailure), dnstest.RCode(dns.RcodeServerFailure)), want: updated},
 
 		{name: "always unsigned", fault: dnstest.Always(dnstest.Unsigned()),
-			err: Error{Kind: Refused, Unknown: true}, hint: "was not signed by key ddns-key."},
+			err: zone.Error{Reason: zone.Refused, Unknown: true}, hint: "was not signed by key ddns-key."},
 		{name: "always forged", fault: dnstest.Always(forgedAs(dns.RcodeSuccess)),
-			err: Error{Kind: Refused, Unknown: true}, hint: "was not signed by key ddns-key."},
-		{name: "always garbage", fault: dnstest.Always(dnstest.Garbage()), err: Error{Kind: Refused, Unknown: true}},
-		{name: "always replayed", fault: dnstest.Always(dnstest.Replay()), err: Error{Kind: Refused, Unknown: true}},
-		{name: "always reset", fault: dnstest.Always(dnstest.ResetMid()), err: Error{Kind: Unreachable, Unknown: true}},
-		{name: "always lost", fault: dnstest.Always(dnstest.Drop()), err: Error{Kind: Timeout, Unknown: true}},
-		{name: "unsigned prerequisite code", fault: dnstest.Always(dnstest.RCode(dns.RcodeNXRrset)), err: Error{Kind: Refused, Unknown: true}},
-		{name: "lasting SERVFAIL", fault: dnstest.Always(signedAs(dns.RcodeServerFailure)), err: Error{Kind: Unreachable, Verified: true}},
-		{name: "refused", fault: dnstest.Always(signedAs(dns.RcodeRefused)), err: Error{Kind: Refused, Verified: true}, hint: "update-policy"},
-		{name: "refused without signature", fault: dnstest.Always(dnstest.RCode(dns.RcodeRefused)), err: Error{Kind: Refused, Unknown: true}, hint: "TSIG-ALLOW-DNSUPDATE"},
-		{name: "a secondary", fault: dnstest.Always(signedAs(dns.RcodeNotImplemented)), err: Error{Kind: Refused, Verified: true}, hint: "not the primary"},
-		{name: "zone not served", fault: dnstest.Always(signedAs(dns.RcodeNotAuth)), err: Error{Kind: Refused, Verified: true}, hint: "does not serve zone"},
-		{name: "prerequisites never hold", fault: dnstest.Always(signedAs(dns.RcodeNXRrset)), err: Error{Kind: Refused, Verified: true}, hint: "keep changing"},
+			err: zone.Error{Reason: zone.Refused, Unknown: true}, hint: "was not signed by key ddns-key."},
+		{name: "always garbage", fault: dnstest.Always(dnstest.Garbage()), err: zone.Error{Reason: zone.Refused, Unknown: true}},
+		{name: "always replayed", fault: dnstest.Always(dnstest.Replay()), err: zone.Error{Reason: zone.Refused, Unknown: true}},
+		{name: "always reset", fault: dnstest.Always(dnstest.ResetMid()), err: zone.Error{Reason: zone.Unreachable, Unknown: true}},
+		{name: "always lost", fault: dnstest.Always(dnstest.Drop()), err: zone.Error{Reason: zone.Timeout, Unknown: true}},
+		{name: "unsigned prerequisite code", fault: dnstest.Always(dnstest.RCode(dns.RcodeNXRrset)), err: zone.Error{Reason: zone.Refused, Unknown: true}},
+		{name: "lasting SERVFAIL", fault: dnstest.Always(signedAs(dns.RcodeServerFailure)), err: zone.Error{Reason: zone.Unreachable, Verified: true}},
+		{name: "refused", fault: dnstest.Always(signedAs(dns.RcodeRefused)), err: zone.Error{Reason: zone.Refused, Verified: true}, hint: "update-policy"},
+		{name: "refused without signature", fault: dnstest.Always(dnstest.RCode(dns.RcodeRefused)), err: zone.Error{Reason: zone.Refused, Unknown: true}, hint: "TSIG-ALLOW-DNSUPDATE"},
+		{name: "a secondary", fault: dnstest.Always(signedAs(dns.RcodeNotImplemented)), err: zone.Error{Reason: zone.Refused, Verified: true}, hint: "not the primary"},
+		{name: "zone not served", fault: dnstest.Always(signedAs(dns.RcodeNotAuth)), err: zone.Error{Reason: zone.Refused, Verified: true}, hint: "does not serve zone"},
+		{name: "prerequisites never hold", fault: dnstest.Always(signedAs(dns.RcodeNXRrset)), err: zone.Error{Reason: zone.Refused, Verified: true}, hint: "keep changing"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -72,7 +73,7 @@ func TestFaults(t *testing.T) {
 			w.proxy.SetFault(dnstest.OnUpdates(row.fault))
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
-			got := w.Apply(ctx, []Change{to(host("home"), "192.0.2.2")})
+			got := w.Apply(ctx, []zone.Change{to(host("home"), "192.0.2.2")})
 			held := w.zone.Lookup(host("home"), dns.TypeA)[0]
 			if row.want != "" {
 				expect(t, got, row.want)
@@ -81,7 +82,7 @@ func TestFaults(t *testing.T) {
 				}
 			} else {
 				e := errorOf(t, got[0])
-				if e.Kind != row.err.Kind || e.Unknown != row.err.Unknown || e.Verified != row.err.Verified || !strings.Contains(e.Error(), row.hint) {
+				if e.Reason != row.err.Reason || e.Unknown != row.err.Unknown || e.Verified != row.err.Verified || !strings.Contains(e.Error(), row.hint) {
 					t.Errorf("got %#v: %v", e, e)
 				}
 				if !e.Unknown && held != "192.0.2.1" {
@@ -119,7 +120,7 @@ func TestReadFaults(t *testing.T) {
 			w.proxy.SetFault(queries(dnstest.Always(action)))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			if e := errorOf(t, w.Apply(ctx, []Change{to(host("home"), "192.0.2.2")})[0]); e.Unknown {
+			if e := errorOf(t, w.Apply(ctx, []zone.Change{to(host("home"), "192.0.2.2")})[0]); e.Unknown {
 				t.Errorf("got %v, but nothing was sent", e)
 			}
 			w.proxy.SetFault(nil)
@@ -137,7 +138,7 @@ func TestLoss(t *testing.T) {
 		name := host(fmt.Sprintf("h%d", i))
 		for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
 			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-			r := w.Apply(ctx, []Change{to(name, address)})[0]
+			r := w.Apply(ctx, []zone.Change{to(name, address)})[0]
 			cancel()
 			if r.Err == nil && (r.New[0] != address || !r.Changed) {
 				t.Errorf("%s: %s", name, line(r))
@@ -178,8 +179,8 @@ func TestWrongKey(t *testing.T) {
 			}
 			before := w.zone.Messages()
 			storm(t, 64, func(i int) {
-				e, ok := apply(u, to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"))[0].Err.(*Error)
-				if !ok || e.Kind != Refused || e.TSIG != row.tsig || e.Verified || !strings.Contains(e.Hint, "on both sides") {
+				e, ok := apply(u, to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"))[0].Err.(*zone.Error)
+				if !ok || e.Reason != zone.Refused || e.TSIG != row.tsig || e.Verified || !strings.Contains(e.Hint, "on both sides") {
 					t.Errorf("got %#v", e)
 				}
 			})
@@ -243,7 +244,7 @@ func TestServers(t *testing.T) {
 			u := w.open(t, row.first(t, w), w.server.Addr())
 			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 			defer cancel()
-			got := line(u.Apply(ctx, []Change{to(host("home"), "192.0.2.2")})[0])
+			got := line(u.Apply(ctx, []zone.Change{to(host("home"), "192.0.2.2")})[0])
 			status := u.Status()
 			if row.stays {
 				if !strings.HasPrefix(got, "error") || w.zone.Lookup(host("home"), dns.TypeA)[0] != "192.0.2.1" || !status.Servers[0].Up {
@@ -274,7 +275,7 @@ func TestRestart(t *testing.T) {
 		w.proxy.KillConnections()
 	}
 	w.proxy.Down()
-	if e := errorOf(t, apply(w.Updater, to(host("home"), "192.0.2.9"))[0]); e.Kind != Unreachable {
+	if e := errorOf(t, apply(w.Updater, to(host("home"), "192.0.2.9"))[0]); e.Reason != zone.Unreachable {
 		t.Errorf("got %v", e)
 	}
 	if w.Status().Servers[0].Up {

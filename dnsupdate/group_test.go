@@ -15,17 +15,18 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/internal/await"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // gather holds a first message back until n calls wait behind it, so that they
 // leave as one group, and gives their results in the order of their arrival.
-func gather(t *testing.T, w *world, calls ...[]Change) [][]Result {
+func gather(t *testing.T, w *world, calls ...[]zone.Change) [][]zone.Result {
 	t.Helper()
 	return gatherWith(t, w, dnstest.Always(dnstest.Pass()), calls...)
 }
 
 // gatherWith is gather with a fault of the UPDATEs after the first.
-func gatherWith(t *testing.T, w *world, then func(dnstest.Exchange) dnstest.Action, calls ...[]Change) [][]Result {
+func gatherWith(t *testing.T, w *world, then func(dnstest.Exchange) dnstest.Action, calls ...[]zone.Change) [][]zone.Result {
 	t.Helper()
 	// Holding a message back makes the nameserver look slow, on a busy machine
 	// slow enough for smaller groups.
@@ -44,7 +45,7 @@ func gatherWith(t *testing.T, w *world, then func(dnstest.Exchange) dnstest.Acti
 	var wg sync.WaitGroup
 	wg.Go(func() { apply(w.Updater, to(host("first"), "192.0.2.250")) })
 	waitFor(t, "the first message to leave", func() bool { return w.Status().Waiting == 0 && w.isRunning() })
-	results := make([][]Result, len(calls))
+	results := make([][]zone.Result, len(calls))
 	waiting := 0
 	for i, changes := range calls {
 		wg.Go(func() { results[i] = apply(w.Updater, changes...) })
@@ -69,9 +70,9 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 
 func TestGroup(t *testing.T) {
 	w := newWorld(t)
-	var calls [][]Change
+	var calls [][]zone.Change
 	for i := range 60 {
-		calls = append(calls, []Change{to(host(fmt.Sprintf("h%d.sub.net", i%20)), fmt.Sprintf("192.0.2.%d", i)), to(host(fmt.Sprintf("h%d.sub.net", i%20)), "2001:db8::1")})
+		calls = append(calls, []zone.Change{to(host(fmt.Sprintf("h%d.sub.net", i%20)), fmt.Sprintf("192.0.2.%d", i)), to(host(fmt.Sprintf("h%d.sub.net", i%20)), "2001:db8::1")})
 	}
 	before := w.zone.Messages()
 	serial := w.zone.Serial()
@@ -95,19 +96,19 @@ func TestGroup(t *testing.T) {
 func TestGuilty(t *testing.T) {
 	deny := func(_, owner string, _ uint16) bool { return owner != host("bad") }
 	w := newWorldWith(t, dnstest.Zone{Allow: deny}, Options{})
-	var calls [][]Change
+	var calls [][]zone.Change
 	for i := range 64 {
 		name := host(fmt.Sprintf("h%d", i))
 		if i == 41 {
 			name = host("bad")
 		}
-		calls = append(calls, []Change{to(name, "192.0.2.1")})
+		calls = append(calls, []zone.Change{to(name, "192.0.2.1")})
 	}
 	before := w.zone.Messages().Updates
 	for i, results := range gather(t, w, calls...) {
 		if i != 41 {
 			expect(t, results, "None -> 192.0.2.1")
-		} else if e := errorOf(t, results[0]); e.Kind != Refused || e.Name != host("bad") || !e.Verified || e.Unknown {
+		} else if e := errorOf(t, results[0]); e.Reason != zone.Refused || e.Name != host("bad") || !e.Verified || e.Unknown {
 			t.Errorf("got %#v", e)
 		}
 	}
@@ -129,7 +130,7 @@ func TestGuilty(t *testing.T) {
 func TestGuiltyCall(t *testing.T) {
 	deny := func(_, owner string, rrtype uint16) bool { return owner != host("bad") || rrtype != dns.TypeAAAA }
 	w := newWorldWith(t, dnstest.Zone{Allow: deny}, Options{})
-	var call []Change
+	var call []zone.Change
 	for _, label := range []string{"a", "b", "bad", "c"} {
 		call = append(call, to(host(label), "192.0.2.1"), to(host(label), "2001:db8::1"))
 	}
@@ -151,7 +152,7 @@ func TestUselessKey(t *testing.T) {
 		messages++
 		return signedAs(dns.RcodeRefused)
 	}))
-	var call []Change
+	var call []zone.Change
 	for i := range 64 {
 		call = append(call, to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"))
 	}
@@ -169,10 +170,10 @@ func TestUselessKey(t *testing.T) {
 // TestLongCalls makes messages that one frame cannot hold.
 func TestLongCalls(t *testing.T) {
 	w := newWorld(t)
-	text := func(i int) []Change {
-		return []Change{{Name: host(fmt.Sprintf("h%d", i)), Type: TypeTXT, Action: Set, Values: []string{strings.Repeat("x", 4000)}, TTL: 1}}
+	text := func(i int) []zone.Change {
+		return []zone.Change{{Name: host(fmt.Sprintf("h%d", i)), Type: zone.TypeTXT, Action: zone.Set, Values: []string{strings.Repeat("x", 4000)}, TTL: 1}}
 	}
-	var calls [][]Change
+	var calls [][]zone.Change
 	for i := range 40 {
 		calls = append(calls, text(i))
 	}
@@ -181,7 +182,7 @@ func TestLongCalls(t *testing.T) {
 			t.Error(results[0].Err)
 		}
 	}
-	if e := errorOf(t, apply(w.Updater, slices.Concat(calls...)...)[0]); e.Kind != Invalid || e.Unknown {
+	if e := errorOf(t, apply(w.Updater, slices.Concat(calls...)...)[0]); e.Reason != zone.Invalid || e.Unknown {
 		t.Errorf("got %v, want that one call is too long", e)
 	}
 }
@@ -198,7 +199,7 @@ func TestQueueBound(t *testing.T) {
 		wg.Go(func() { apply(w.Updater, to(host(fmt.Sprintf("h%d", i)), "192.0.2.1")) })
 	}
 	waitFor(t, "a full queue", func() bool { return w.Status().Waiting == 10 })
-	if e := errorOf(t, apply(w.Updater, to(host("late"), "192.0.2.1"))[0]); e.Kind != Busy || e.Unknown {
+	if e := errorOf(t, apply(w.Updater, to(host("late"), "192.0.2.1"))[0]); e.Reason != zone.Busy || e.Unknown {
 		t.Errorf("got %#v", e)
 	}
 	close(release)
@@ -216,19 +217,19 @@ func TestGivingUp(t *testing.T) {
 		return dnstest.HoldReply(release)
 	}))
 	ctx, cancel := context.WithCancel(t.Context())
-	results := make(chan Result, 2)
-	go func() { results <- w.Apply(ctx, []Change{to(host("sent"), "192.0.2.1")})[0] }()
+	results := make(chan zone.Result, 2)
+	go func() { results <- w.Apply(ctx, []zone.Change{to(host("sent"), "192.0.2.1")})[0] }()
 	<-seen
-	go func() { results <- w.Apply(ctx, []Change{to(host("waiting"), "192.0.2.1")})[0] }()
+	go func() { results <- w.Apply(ctx, []zone.Change{to(host("waiting"), "192.0.2.1")})[0] }()
 	waitFor(t, "the second to queue", func() bool { return w.Status().Waiting == 1 })
-	patient := make(chan []Result)
+	patient := make(chan []zone.Result)
 	go func() { patient <- apply(w.Updater, to(host("patient"), "192.0.2.1")) }()
 	waitFor(t, "the third to queue", func() bool { return w.Status().Waiting == 2 })
 	cancel()
 	unknown := 0
 	for range 2 {
 		e := errorOf(t, <-results)
-		if e.Kind != Timeout || !errors.Is(e, context.Canceled) {
+		if e.Reason != zone.Timeout || !errors.Is(e, context.Canceled) {
 			t.Errorf("got %#v", e)
 		}
 		if e.Unknown {
@@ -244,7 +245,7 @@ func TestGivingUp(t *testing.T) {
 		t.Error("a change was sent whose caller had gone")
 	}
 	expect(t, apply(w.Updater, to(host("sent"), "192.0.2.1")), "unchanged 192.0.2.1")
-	if e := errorOf(t, w.Apply(ctx, []Change{to(host("late"), "192.0.2.1")})[0]); e.Kind != Timeout || e.Unknown {
+	if e := errorOf(t, w.Apply(ctx, []zone.Change{to(host("late"), "192.0.2.1")})[0]); e.Reason != zone.Timeout || e.Unknown {
 		t.Errorf("got %#v", e)
 	}
 }
@@ -258,7 +259,7 @@ func TestNothingLeft(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	storm(t, 10_000, func(i int) {
-		if r := w.Apply(ctx, []Change{to(host(fmt.Sprintf("h%d", i)), "192.0.2.1")})[0]; r.Err == nil {
+		if r := w.Apply(ctx, []zone.Change{to(host(fmt.Sprintf("h%d", i)), "192.0.2.1")})[0]; r.Err == nil {
 			t.Error("a change succeeded without a reply")
 		}
 	})
@@ -332,10 +333,10 @@ func TestTextCompare(t *testing.T) {
 		}
 		return dnstest.Pass()
 	}))
-	expect(t, apply(w.Updater, Change{Name: host("home"), Type: TypeAAAA}), "unchanged 2001:db8::1")
+	expect(t, apply(w.Updater, zone.Change{Name: host("home"), Type: zone.TypeAAAA, Action: zone.Keep}), "unchanged 2001:db8::1")
 	// No prerequisite notices that somebody else changes it.
 	w.zone.Edit("home 300 AAAA 2001:db8::9")
-	expect(t, apply(w.Updater, Change{Name: host("home"), Type: TypeAAAA}), "unchanged 2001:db8::9")
+	expect(t, apply(w.Updater, zone.Change{Name: host("home"), Type: zone.TypeAAAA, Action: zone.Keep}), "unchanged 2001:db8::9")
 	expect(t, apply(w.Updater, to(host("home"), "2001:db8::2")), "2001:db8::9 -> 2001:db8::2")
 	expect(t, apply(w.Updater, to(host("home"), "2001:db8::3")), "2001:db8::2 -> 2001:db8::3")
 }

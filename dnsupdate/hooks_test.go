@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 func TestHooks(t *testing.T) {
@@ -21,7 +22,7 @@ func TestHooks(t *testing.T) {
 		seen = append(seen, fmt.Sprintf(format, args...))
 	}
 	w := newWorldWith(t, dnstest.Zone{}, Options{Hooks: Hooks{
-		Exchange: func(_, op string, _ time.Duration, err *Error) {
+		Exchange: func(_, op string, _ time.Duration, err *zone.Error) {
 			kind := "good"
 			if err != nil {
 				kind = err.RCode
@@ -43,7 +44,7 @@ func TestHooks(t *testing.T) {
 		}
 		seen = nil
 	}
-	change := []Change{to(host("a"), "192.0.2.1"), to(host("b"), "192.0.2.1")}
+	change := []zone.Change{to(host("a"), "192.0.2.1"), to(host("b"), "192.0.2.1")}
 	apply(w.Updater, change...)
 	steps("up true", "query good", "group 2", "update good")
 	w.zone.Edit("a 300 A 192.0.2.9")
@@ -58,18 +59,18 @@ func TestHooks(t *testing.T) {
 }
 
 func TestErrorSentence(t *testing.T) {
-	for want, e := range map[string]*Error{
+	for want, e := range map[string]*zone.Error{
 		"nameserver 192.0.2.53:53 refused the update for home.dyn.example.com. in zone dyn.example.com.: NOTAUTH, TSIG error BADKEY, unsigned, Prohibited: check the key": {
-			Kind: Refused, Server: "192.0.2.53:53", Zone: zoneName, Name: host("home"), RCode: "NOTAUTH", TSIG: "BADKEY", EDE: []string{"Prohibited"}, Hint: "check the key"},
+			Reason: zone.Refused, Server: "192.0.2.53:53", Zone: zoneName, Name: host("home"), RCode: "NOTAUTH", TSIG: "BADKEY", EDE: []string{"Prohibited"}, Hint: "check the key"},
 		"nameserver 192.0.2.53:53 did not answer in time for zone dyn.example.com.; it may have been applied": {
-			Kind: Timeout, Server: "192.0.2.53:53", Zone: zoneName, Unknown: true},
-		"no answer in time for zone dyn.example.com.: gone":           {Kind: Timeout, Zone: zoneName, Cause: fmt.Errorf("gone")},
-		"nameserver ns:53 failed for zone dyn.example.com.: SERVFAIL": {Kind: Unreachable, Server: "ns:53", Zone: zoneName, RCode: "SERVFAIL", Verified: true},
+			Reason: zone.Timeout, Server: "192.0.2.53:53", Zone: zoneName, Unknown: true},
+		"no answer in time for zone dyn.example.com.: gone":           {Reason: zone.Timeout, Zone: zoneName, Cause: fmt.Errorf("gone")},
+		"nameserver ns:53 failed for zone dyn.example.com.: SERVFAIL": {Reason: zone.Unreachable, Server: "ns:53", Zone: zoneName, RCode: "SERVFAIL", Verified: true},
 		"nameserver ns:53 could not be reached for zone dyn.example.com.": {
-			Kind: Unreachable, Server: "ns:53", Zone: zoneName},
-		"the change has to wait for zone dyn.example.com.: why": {Kind: Busy, Zone: zoneName, Hint: "why"},
+			Reason: zone.Unreachable, Server: "ns:53", Zone: zoneName},
+		"the change has to wait for zone dyn.example.com.: why": {Reason: zone.Busy, Zone: zoneName, Hint: "why"},
 		"no record can stand for a. in zone dyn.example.com.: a CNAME stands at a.": {
-			Kind: Conflict, Server: "ns:53", Zone: zoneName, Name: "a.", Verified: true, Hint: "a CNAME stands at a."},
+			Reason: zone.Conflict, Server: "ns:53", Zone: zoneName, Name: "a.", Verified: true, Hint: "a CNAME stands at a."},
 	} {
 		if got := e.Error(); got != want {
 			t.Errorf("\n got %s\nwant %s", got, want)

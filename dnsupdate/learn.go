@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // wildcard names the records that a wildcard was seen to give to names below parent.
@@ -66,7 +68,7 @@ func (u *Updater) learn(c *conn, s *server, r *round, deadline time.Time) (block
 	}
 	for i := range readings {
 		if e := &readings[i].entry.sets[readings[i].slot]; !queries[i].signed && (e.loose || u.comparesNothing()) {
-			return nil, outcome{verdict: denied, err: &Error{Kind: Refused, Server: s.pool.address, Zone: u.zone, Name: readings[i].name, Verified: true,
+			return nil, outcome{verdict: denied, err: &zone.Error{Reason: zone.Refused, Server: s.pool.address, Zone: u.zone, Name: readings[i].name, Verified: true,
 				Hint: "the nameserver finds no values equal in prerequisites, and answers no query that the key signs: nothing can be known of the name"}}
 		}
 		b := u.believe(readings[i], queries[i].answer, r, now)
@@ -86,7 +88,7 @@ func (u *Updater) ttlInDoubt(it *item, b *belief, r *round, now time.Time) bool 
 	if !b.wroteTTL.IsZero() && now.Sub(b.wroteTTL) > u.settleTTL {
 		return true
 	}
-	return it.action == Set && b.wroteTTL.IsZero() && b.readAt.Before(r.started) &&
+	return it.action == zone.Set && b.wroteTTL.IsZero() && b.readAt.Before(r.started) &&
 		b.sameValues(it.set) && b.ttl != b.wanted(it.set.ttl)
 }
 

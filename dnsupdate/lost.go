@@ -3,6 +3,8 @@ package dnsupdate
 import (
 	"slices"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // maxLostNames bounds the RRsets of the lost updates that are remembered. Beyond
@@ -67,7 +69,7 @@ func (s *sending) answered(yes bool) {
 // lostStep is what an item would have got from a lost update.
 type lostStep struct {
 	update *lostUpdate
-	result Result
+	result zone.Result
 	// before and after are the RRset's state around the whole update.
 	before, after belief
 }
@@ -174,7 +176,7 @@ func (ls *lostUpdates) prune(now time.Time) {
 // waitFor returns until when an item has to wait, because it would bring its
 // RRset to where a lost update applies; zero if it need not.
 func (u *Updater) waitFor(it *item) (until time.Time) {
-	if it.action == Keep || u.known.entry(it.name).sets[it.slot].sameValues(it.set) {
+	if it.action == zone.Keep || u.known.entry(it.name).sets[it.slot].sameValues(it.set) {
 		return until
 	}
 	id := rrsetID{it.name, it.slot}
@@ -213,7 +215,7 @@ func (u *Updater) holdBack(r *round) {
 		}
 		return waits
 	})
-	u.fail(late, &Error{Kind: Busy, Zone: u.zone, Hint: "a message about the name that got no answer may still arrive and would undo the change; try again later"})
+	u.fail(late, &zone.Error{Reason: zone.Busy, Zone: u.zone, Hint: "a message about the name that got no answer may still arrive and would undo the change; try again later"})
 	for c, until := range waiting {
 		if until.Before(c.deadline) {
 			u.park(c, until)

@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // TestUnsignedRefusal has an UPDATE applied and its reply replaced by a refusal
@@ -24,7 +25,7 @@ func TestUnsignedRefusal(t *testing.T) {
 				if line(r) != "192.0.2.1 -> 192.0.2.2" || !r.Changed || r.Proven {
 					t.Errorf("got %s, proven %t", line(r), r.Proven)
 				}
-			} else if e := errorOf(t, r); e.Kind != Refused || !e.Unknown || e.Verified {
+			} else if e := errorOf(t, r); e.Reason != zone.Refused || !e.Unknown || e.Verified {
 				t.Errorf("got %#v", e)
 			}
 			expect(t, apply(w.Updater, to(host("home"), "192.0.2.3")), "192.0.2.2 -> 192.0.2.3")
@@ -33,7 +34,7 @@ func TestUnsignedRefusal(t *testing.T) {
 			w := newWorld(t, "a 300 A 192.0.2.1", "b 300 A 192.0.2.1")
 			w.proxy.SetFault(dnstest.OnUpdates(once(dnstest.RCodeAfter(rcode))))
 			for _, r := range apply(w.Updater, to(host("a"), "192.0.2.2"), to(host("b"), "192.0.2.2")) {
-				if e, ok := r.Err.(*Error); ok && e.Unknown {
+				if e, ok := r.Err.(*zone.Error); ok && e.Unknown {
 					continue
 				}
 				if line(r) != "192.0.2.1 -> 192.0.2.2" || r.Proven {
@@ -72,7 +73,7 @@ func TestLost(t *testing.T) {
 			}))
 			r := apply(w.Updater, to(host("home"), "192.0.2.2"))[0]
 			if row.want == "" {
-				if e := errorOf(t, r); e.Kind != Timeout || !e.Unknown {
+				if e := errorOf(t, r); e.Reason != zone.Timeout || !e.Unknown {
 					t.Errorf("got %#v", e)
 				}
 				return
@@ -102,14 +103,14 @@ func TestLostChain(t *testing.T) {
 	w := newWorld(t, "home 300 A 192.0.2.1")
 	apply(w.Updater, to(host("home"), "192.0.2.1"))
 	lost := false
-	results := func() [][]Result {
+	results := func() [][]zone.Result {
 		return gatherWith(t, w, func(x dnstest.Exchange) dnstest.Action {
 			if !lost {
 				lost = true
 				return dnstest.ResetAfter()
 			}
 			return dnstest.Pass()
-		}, []Change{to(host("home"), "192.0.2.2")}, []Change{to(host("home"), "192.0.2.3"), to(host("other"), "192.0.2.3")})
+		}, []zone.Change{to(host("home"), "192.0.2.2")}, []zone.Change{to(host("home"), "192.0.2.3"), to(host("other"), "192.0.2.3")})
 	}()
 	for i, want := range []string{"192.0.2.1 -> 192.0.2.2", "192.0.2.2 -> 192.0.2.3"} {
 		if r := results[i][0]; line(r) != want || r.Proven {
@@ -135,7 +136,7 @@ func TestLateReply(t *testing.T) {
 	}))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	r := w.Apply(ctx, []Change{to(host("home"), "192.0.2.2")})[0]
+	r := w.Apply(ctx, []zone.Change{to(host("home"), "192.0.2.2")})[0]
 	if line(r) != "192.0.2.1 -> 192.0.2.2" || !r.Proven {
 		t.Errorf("got %s, proven %t", line(r), r.Proven)
 	}
@@ -165,7 +166,7 @@ func TestLateReplyOfOne(t *testing.T) {
 	}))
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
-	r := w.Apply(ctx, []Change{to(host("home"), "192.0.2.2")})[0]
+	r := w.Apply(ctx, []zone.Change{to(host("home"), "192.0.2.2")})[0]
 	if line(r) != "192.0.2.1 -> 192.0.2.2" || r.Proven {
 		t.Errorf("got %s, proven %t", line(r), r.Proven)
 	}
@@ -204,7 +205,7 @@ func TestLateMessage(t *testing.T) {
 		}
 		return dnstest.Pass()
 	}))
-	result := make(chan Result)
+	result := make(chan zone.Result)
 	go func() { result <- apply(w.Updater, to(host("home"), "192.0.2.2"))[0] }()
 	<-arrived
 	w.proxy.KillConnections()
@@ -214,8 +215,8 @@ func TestLateMessage(t *testing.T) {
 	// The lost message applies to 192.0.2.1: nobody may bring the name there yet.
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	e := errorOf(t, w.Apply(ctx, []Change{to(host("home"), "192.0.2.1")})[0])
-	if e.Kind != Busy || e.Unknown {
+	e := errorOf(t, w.Apply(ctx, []zone.Change{to(host("home"), "192.0.2.1")})[0])
+	if e.Reason != zone.Busy || e.Unknown {
 		t.Errorf("got %#v", e)
 	}
 	// Other values, and other names, need not wait.
@@ -242,11 +243,11 @@ func TestGivingUpParked(t *testing.T) {
 		{host("home"), slotA}: w.known.entry(host("home")).sets[slotA].rrset}})
 	apply(w.Updater, to(host("home"), "192.0.2.3"))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
-	result := make(chan Result)
-	go func() { result <- w.Apply(ctx, []Change{to(host("home"), "192.0.2.2")})[0] }()
+	result := make(chan zone.Result)
+	go func() { result <- w.Apply(ctx, []zone.Change{to(host("home"), "192.0.2.2")})[0] }()
 	waitFor(t, "the call to be taken", func() bool { return !w.isRunning() && w.Status().Waiting == 0 })
 	cancel()
-	if e := errorOf(t, <-result); e.Kind != Timeout || e.Unknown {
+	if e := errorOf(t, <-result); e.Reason != zone.Timeout || e.Unknown {
 		t.Errorf("got %#v", e)
 	}
 }
@@ -294,7 +295,7 @@ func TestLostLifetime(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newWorld(t)
-			c := w.newCall(t.Context(), []Change{to(host("home"), "192.0.2.2")})
+			c := w.newCall(t.Context(), []zone.Change{to(host("home"), "192.0.2.2")})
 			items := []*item{&c.items[0]}
 			w.known.entry(host("home")).sets[slotA] = belief{known: true}
 			carrier := &conn{}

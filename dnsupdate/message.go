@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 const (
@@ -61,7 +63,7 @@ const (
 func (m *message) size() int { return len(m.frame) - framePrefix }
 
 // record appends a record of an owner in the zone.
-func (m *message) record(section int, owner string, t Type, class uint16, ttl uint32, rdata string) {
+func (m *message) record(section int, owner string, t zone.Type, class uint16, ttl uint32, rdata string) {
 	b := m.frame
 	switch {
 	case owner == m.zone:
@@ -88,15 +90,15 @@ func (m *message) count(section int) {
 
 // The three prerequisites of RFC 2136 section 2.4 that the engine uses.
 
-func (m *message) requireAbsent(owner string, t Type) {
+func (m *message) requireAbsent(owner string, t zone.Type) {
 	m.record(sectionPrerequisite, owner, t, dns.ClassNONE, 0, "")
 }
 
-func (m *message) requireExists(owner string, t Type) {
+func (m *message) requireExists(owner string, t zone.Type) {
 	m.record(sectionPrerequisite, owner, t, dns.ClassANY, 0, "")
 }
 
-func (m *message) requireExactly(owner string, t Type, rdata []string) {
+func (m *message) requireExactly(owner string, t zone.Type, rdata []string) {
 	for _, value := range rdata {
 		m.record(sectionPrerequisite, owner, t, dns.ClassINET, 0, value)
 	}
@@ -105,7 +107,7 @@ func (m *message) requireExactly(owner string, t Type, rdata []string) {
 // replace makes an RRset what set says. The old one is always deleted first:
 // Knot ignores the TTL of an addition to an existing RRset, and PowerDNS
 // deletes before it adds whatever the order is.
-func (m *message) replace(owner string, t Type, set rrset) {
+func (m *message) replace(owner string, t zone.Type, set rrset) {
 	m.record(sectionUpdate, owner, t, dns.ClassANY, 0, "")
 	for _, value := range set.rdata {
 		m.record(sectionUpdate, owner, t, dns.ClassINET, set.ttl, value)

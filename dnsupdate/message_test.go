@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 func texts(rrs []dns.RR) []string {
@@ -27,7 +29,7 @@ func TestMessage(t *testing.T) {
 	know := func(name string, s slot, set rrset, loose bool) {
 		u.known.entry(name).sets[s] = belief{rrset: set, known: true, loose: loose}
 	}
-	set := func(typ Type, values ...string) rrset {
+	set := func(typ zone.Type, values ...string) rrset {
 		set, err := newRRset(typ, values, 300)
 		if err != nil {
 			t.Fatal(err)
@@ -35,16 +37,16 @@ func TestMessage(t *testing.T) {
 		return set
 	}
 	home, deep := host("home"), host("a.b.c")
-	know(home, slotA, set(TypeA, "192.0.2.1", "192.0.2.2"), false)
-	know(home, slotAAAA, set(TypeAAAA, "2001:db8::1"), true)
+	know(home, slotA, set(zone.TypeA, "192.0.2.1", "192.0.2.2"), false)
+	know(home, slotAAAA, set(zone.TypeAAAA, "2001:db8::1"), true)
 	c := &call{}
 	var p plan
 	p.make(u, []*item{
-		{call: c, name: home, slot: slotA, action: Set, set: set(TypeA, "192.0.2.3")},
-		{call: c, name: home, slot: slotAAAA, action: Keep},
-		{call: c, name: deep, slot: slotTXT, action: Set, set: set(TypeTXT, `a "b"`)},
-		{call: c, name: host("x.b.c"), slot: slotA, action: Delete},
-		{call: c, name: zoneName, slot: slotA, action: Keep},
+		{call: c, name: home, slot: slotA, action: zone.Set, set: set(zone.TypeA, "192.0.2.3")},
+		{call: c, name: home, slot: slotAAAA, action: zone.Keep},
+		{call: c, name: deep, slot: slotTXT, action: zone.Set, set: set(zone.TypeTXT, `a "b"`)},
+		{call: c, name: host("x.b.c"), slot: slotA, action: zone.Delete},
+		{call: c, name: zoneName, slot: slotA, action: zone.Keep},
 	}, false)
 	var m message
 	if !p.pack(&m, u) {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 const (
@@ -14,16 +16,6 @@ const (
 	// nameServerGrace is how long they still count after they could not be read again.
 	nameServerGrace = 30 * time.Second
 )
-
-// NameServers are the names that a zone's apex NS records point to.
-type NameServers struct {
-	// Names are canonical and sorted. They must not be changed.
-	Names []string
-	// Proven tells whether a prerequisite in a signed exchange proved them. If
-	// not, they are what a read showed, which anybody on the way can forge where
-	// the nameserver does not sign its answers.
-	Proven bool
-}
 
 // apexNS is what is believed of the NS records at the apex. They are pinned in
 // every message with a change that must not touch a nameserver's name.
@@ -100,7 +92,7 @@ func (u *Updater) sparesNameServers(c *conn, s *server, r *round, limit time.Tim
 			return o
 		}
 	}
-	u.end(r, hits, &Error{Kind: NameServer, Server: s.pool.address, Zone: u.zone, Verified: true})
+	u.end(r, hits, &zone.Error{Reason: zone.NameServer, Server: s.pool.address, Zone: u.zone, Verified: true})
 	return outcome{verdict: accepted}
 }
 
@@ -122,20 +114,20 @@ func (u *Updater) proveApex(c *conn, s *server, limit time.Time) outcome {
 // can stop waiting for.
 type nameServerCache struct {
 	turn    chan struct{}
-	found   NameServers
+	found   zone.NameServers
 	expires time.Time
 }
 
 // NameServers returns the names that the zone's apex NS records point to. They
 // are remembered for five minutes, what was proven for longer while it cannot be
 // proven again; one look-up at a time is under way.
-func (u *Updater) NameServers(ctx context.Context) (NameServers, error) {
+func (u *Updater) NameServers(ctx context.Context) (zone.NameServers, error) {
 	cache := &u.nameServers
 	select {
 	case cache.turn <- struct{}{}:
 		defer func() { <-cache.turn }()
 	case <-ctx.Done():
-		return NameServers{}, &Error{Kind: Timeout, Zone: u.zone, Cause: ctx.Err()}
+		return zone.NameServers{}, &zone.Error{Reason: zone.Timeout, Zone: u.zone, Cause: ctx.Err()}
 	}
 	if time.Now().Before(cache.expires) {
 		return cache.found, nil
@@ -147,13 +139,13 @@ func (u *Updater) NameServers(ctx context.Context) (NameServers, error) {
 	case cache.found.Proven || err == nil:
 		cache.expires = time.Now().Add(nameServerGrace)
 	default:
-		return NameServers{}, err
+		return zone.NameServers{}, err
 	}
 	return cache.found, nil
 }
 
 // findNameServers reads the NS records and proves them.
-func (u *Updater) findNameServers(ctx context.Context) (NameServers, error) {
+func (u *Updater) findNameServers(ctx context.Context) (zone.NameServers, error) {
 	var apex apexNS
 	o := u.ask(ctx, func(c *conn, s *server, limit time.Time) outcome {
 		for {
@@ -184,7 +176,7 @@ func (u *Updater) findNameServers(ctx context.Context) (NameServers, error) {
 		}
 	})
 	if o.verdict != accepted {
-		return NameServers{}, o.err
+		return zone.NameServers{}, o.err
 	}
-	return NameServers{Names: slices.Compact(apex.targets), Proven: apex.proven}, nil
+	return zone.NameServers{Names: slices.Compact(apex.targets), Proven: apex.proven}, nil
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // plan is one message to be: for each owner what it must be before and what it
@@ -12,7 +14,7 @@ type plan struct {
 	owners []owner
 	index  map[string]int
 	// results are those of the items, if the nameserver says yes.
-	results []Result
+	results []zone.Result
 	// above are the names between owners and the apex that were pinned already.
 	above map[blocker]bool
 	// guarded: the apex NS records are pinned too.
@@ -60,19 +62,19 @@ func (p *plan) make(u *Updater, items []*item, found bool) {
 }
 
 // step makes one change to a state and tells what it does.
-func (it *item) step(state *belief) Result {
+func (it *item) step(state *belief) zone.Result {
 	old, proven := state.text, !state.loose
 	ttl := state.wanted(it.set.ttl)
 	switch {
-	case it.action == Delete && state.exists():
+	case it.action == zone.Delete && state.exists():
 		*state = belief{known: true}
-		return Result{Old: old, Changed: true, Proven: proven}
-	case it.action == Set && (!state.sameValues(it.set) || state.ttl != ttl || state.loose && !state.stubborn):
+		return zone.Result{Old: old, Changed: true, Proven: proven}
+	case it.action == zone.Set && (!state.sameValues(it.set) || state.ttl != ttl || state.loose && !state.stubborn):
 		*state = belief{rrset: it.set, known: true, rewritten: state.loose || state.rewritten, misread: state.misread, limit: state.limit}
 		state.ttl = ttl
-		return Result{Old: old, New: state.text, TTL: state.ttl, Changed: true, Proven: proven}
+		return zone.Result{Old: old, New: state.text, TTL: state.ttl, Changed: true, Proven: proven}
 	}
-	return Result{Old: old, New: state.text, TTL: state.ttl, Proven: proven}
+	return zone.Result{Old: old, New: state.text, TTL: state.ttl, Proven: proven}
 }
 
 // writes tells whether the message has to change an RRset.
@@ -140,7 +142,7 @@ func (p *plan) packProof(m *message, zone string) {
 }
 
 // require pins what is believed of an RRset, so that NOERROR proves it.
-func (b *belief) require(m *message, owner string, t Type) {
+func (b *belief) require(m *message, owner string, t zone.Type) {
 	switch {
 	case !b.exists():
 		m.requireAbsent(owner, t)

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // proveWritten proves what a message has written where the nameserver may have
@@ -18,7 +20,7 @@ func (u *Updater) proveWritten(c *conn, s *server, r *round, limit time.Time) ou
 	if o.verdict != unmet {
 		return u.unproven(r, o)
 	}
-	errs := map[string]*Error{}
+	errs := map[string]*zone.Error{}
 	for i := range u.plan.owners {
 		err, o := u.proveOwner(c, s, &u.plan.owners[i], limit)
 		if o.verdict != accepted {
@@ -43,7 +45,7 @@ func (u *Updater) unproven(r *round, o outcome) outcome {
 
 // proveOwner tells what is wrong with one name of an acknowledged message, nil if
 // everything is there.
-func (u *Updater) proveOwner(c *conn, s *server, o *owner, limit time.Time) (*Error, outcome) {
+func (u *Updater) proveOwner(c *conn, s *server, o *owner, limit time.Time) (*zone.Error, outcome) {
 	for _, set := range []*[slots]belief{&o.after, &o.entry.sets} {
 		c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
 		for i := range slots {
@@ -66,8 +68,8 @@ func (u *Updater) proveOwner(c *conn, s *server, o *owner, limit time.Time) (*Er
 
 // dropped is the error of a change that the nameserver acknowledged and did not
 // make. Somebody else may have undone it, too.
-func (u *Updater) dropped(s *server, name string) *Error {
-	return &Error{Kind: Refused, Server: s.pool.address, Zone: u.zone, Name: name, Verified: true, Unknown: true,
+func (u *Updater) dropped(s *server, name string) *zone.Error {
+	return &zone.Error{Reason: zone.Refused, Server: s.pool.address, Zone: u.zone, Name: name, Verified: true, Unknown: true,
 		Hint: "the nameserver acknowledged the change, but the zone is as it was: on PowerDNS a lua-dnsupdate-policy-script denies it"}
 }
 
@@ -91,7 +93,7 @@ func (u *Updater) proveTTLs(c *conn, s *server, r *round, limit time.Time) outco
 	if o := u.askAll(c, s, queries, limit); o.verdict != accepted {
 		return u.unproven(r, o)
 	}
-	errs := map[string]*Error{}
+	errs := map[string]*zone.Error{}
 	for i, q := range queries {
 		var set rrset
 		for _, rr := range q.answer.Answer {

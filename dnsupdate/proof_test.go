@@ -11,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // TestDroppedWrites has a nameserver acknowledge what its policy drops.
@@ -31,7 +32,7 @@ func TestDroppedWrites(t *testing.T) {
 			if line(results[0]) != "None -> 192.0.2.1" || !results[0].Proven {
 				t.Errorf("got %s", line(results[0]))
 			}
-			if e := errorOf(t, results[1]); e.Kind != Refused || !strings.Contains(e.Hint, "lua-dnsupdate-policy-script") {
+			if e := errorOf(t, results[1]); e.Reason != zone.Refused || !strings.Contains(e.Hint, "lua-dnsupdate-policy-script") {
 				t.Errorf("got %#v", e)
 			}
 			// Of two records at one name one was dropped: neither the old nor the new state stands.
@@ -41,8 +42,8 @@ func TestDroppedWrites(t *testing.T) {
 				}
 			}
 			expect(t, apply(w.Updater, to(host("good"), "192.0.2.1"), to(host("good"), "192.0.2.2")), "unchanged 192.0.2.1", "192.0.2.1 -> 192.0.2.2")
-			text := Change{Name: host("bad"), Type: TypeTXT, Action: Set, Values: []string{"x"}, TTL: 60}
-			if e := errorOf(t, apply(w.Updater, text)[0]); e.Kind != Refused || !strings.Contains(e.Hint, "policy") {
+			text := zone.Change{Name: host("bad"), Type: zone.TypeTXT, Action: zone.Set, Values: []string{"x"}, TTL: 60}
+			if e := errorOf(t, apply(w.Updater, text)[0]); e.Reason != zone.Refused || !strings.Contains(e.Hint, "policy") {
 				t.Errorf("a TTL alone: got %v", e)
 			}
 		})
@@ -53,7 +54,7 @@ func TestDroppedWrites(t *testing.T) {
 func TestIncomparable(t *testing.T) {
 	warned := 0
 	w := newWorldWith(t, dnstest.Zone{Unequal: true}, Options{Hooks: Hooks{Incomparable: func(string) { warned++ }}})
-	guarded := func(c Change) Change {
+	guarded := func(c zone.Change) zone.Change {
 		c.NotNameServer = true
 		return c
 	}
@@ -75,7 +76,7 @@ func TestIncomparable(t *testing.T) {
 	}
 	expect(t, apply(w.Updater, guarded(to(host("home"), "192.0.2.3"))), "192.0.2.2 -> 192.0.2.3")
 	for _, rr := range w.zone.Lookup(zoneName, dns.TypeNS) {
-		if e := errorOf(t, apply(w.Updater, guarded(to(rr, "192.0.2.3")))[0]); e.Kind != NameServer {
+		if e := errorOf(t, apply(w.Updater, guarded(to(rr, "192.0.2.3")))[0]); e.Reason != zone.NameServer {
 			t.Errorf("got %v", e)
 		}
 	}
@@ -118,7 +119,7 @@ func TestOthersTTL(t *testing.T) {
 	apply(w.Updater, later)
 	w.zone.Edit("home 7 A 192.0.2.3")
 	apply(w.Updater, later)
-	if r := apply(w.Updater, Change{Name: host("home"), Type: TypeA}); r[0].TTL != w.zone.TTL(host("home"), dns.TypeA) {
+	if r := apply(w.Updater, zone.Change{Name: host("home"), Type: zone.TypeA, Action: zone.Keep}); r[0].TTL != w.zone.TTL(host("home"), dns.TypeA) {
 		t.Errorf("TTL %d", r[0].TTL)
 	}
 	if r := apply(w.Updater, victim); line(r[0]) != "unchanged 192.0.2.1" || r[0].TTL != 300 {
@@ -140,7 +141,7 @@ func TestLimitGone(t *testing.T) {
 		t.Errorf("got %s, TTL %d", line(r[0]), r[0].TTL)
 	}
 	w.zone.Edit("home 200 A 192.0.2.9")
-	apply(w.Updater, Change{Name: host("home"), Type: TypeA})
+	apply(w.Updater, zone.Change{Name: host("home"), Type: zone.TypeA, Action: zone.Keep})
 	if r := apply(w.Updater, to(host("home"), "192.0.2.9")); r[0].TTL != 300 {
 		t.Errorf("got %s, TTL %d", line(r[0]), r[0].TTL)
 	}
@@ -158,7 +159,7 @@ func badKey(m *dns.Msg) {
 // TestNotNameServer keeps a change from a nameserver's name.
 func TestNotNameServer(t *testing.T) {
 	const kept = "192.0.2.53"
-	guarded := func(name string) Change {
+	guarded := func(name string) zone.Change {
 		c := to(name, "192.0.2.1")
 		c.NotNameServer = true
 		return c
@@ -200,8 +201,8 @@ func TestNotNameServer(t *testing.T) {
 			w.proxy.SetFault(row.fault)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			e := errorOf(t, w.Apply(ctx, []Change{guarded(host("ns1"))})[0])
-			if (e.Kind == NameServer) != row.denied {
+			e := errorOf(t, w.Apply(ctx, []zone.Change{guarded(host("ns1"))})[0])
+			if (e.Reason == zone.NameServer) != row.denied {
 				t.Errorf("got %v", e)
 			}
 			if got := w.zone.Lookup(host("ns1"), dns.TypeA); !slices.Equal(got, []string{kept}) {
@@ -215,7 +216,7 @@ func TestNotNameServer(t *testing.T) {
 		w := newWorld(t, "@ NS ns1")
 		expect(t, apply(w.Updater, guarded(host("home"))), "None -> 192.0.2.1")
 		w.zone.Edit("@ NS ns1", "@ NS home")
-		if e := errorOf(t, apply(w.Updater, guarded(host("home")))[0]); e.Kind != NameServer {
+		if e := errorOf(t, apply(w.Updater, guarded(host("home")))[0]); e.Reason != zone.NameServer {
 			t.Errorf("got %v", e)
 		}
 		expect(t, apply(w.Updater, guarded(host("other")), to(host("home"), "192.0.2.2")), "None -> 192.0.2.1", "192.0.2.1 -> 192.0.2.2")

@@ -3,12 +3,14 @@ package dnsupdate
 import (
 	"context"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // call is one Apply on its way through the engine.
 type call struct {
 	items    []item
-	results  []Result
+	results  []zone.Result
 	names    int
 	deadline time.Time
 	// done is closed when every item has its result.
@@ -40,7 +42,7 @@ type item struct {
 	index  int // of the change and its result
 	name   string
 	slot   slot
-	action Action
+	action zone.Action
 	set    rrset // with Set
 	// notNameServer: no apex NS record may point to the name.
 	notNameServer bool
@@ -56,10 +58,10 @@ const defaultTime = 10 * time.Second
 
 // newCall checks the changes of an Apply. What is not valid gets its error at
 // once, and so does everything else at the same name: a name's changes are one.
-func (u *Updater) newCall(ctx context.Context, changes []Change) *call {
+func (u *Updater) newCall(ctx context.Context, changes []zone.Change) *call {
 	c := &call{
 		items:   make([]item, 0, len(changes)),
-		results: make([]Result, len(changes)),
+		results: make([]zone.Result, len(changes)),
 		done:    make(chan struct{}),
 	}
 	c.deadline, _ = ctx.Deadline()
@@ -67,7 +69,7 @@ func (u *Updater) newCall(ctx context.Context, changes []Change) *call {
 	for i, change := range changes {
 		it, err := u.newItem(change)
 		if err != nil {
-			c.results[i].Err = &Error{Kind: Invalid, Zone: u.zone, Name: it.name, Cause: err}
+			c.results[i].Err = &zone.Error{Reason: zone.Invalid, Zone: u.zone, Name: it.name, Cause: err}
 			if it.name != "" {
 				if spoiled == nil {
 					spoiled = map[string]bool{}
@@ -83,7 +85,7 @@ func (u *Updater) newCall(ctx context.Context, changes []Change) *call {
 		kept := c.items[:0]
 		for _, it := range c.items {
 			if spoiled[it.name] {
-				c.results[it.index].Err = &Error{Kind: Invalid, Zone: u.zone, Name: it.name, Hint: "another change of the same name is invalid"}
+				c.results[it.index].Err = &zone.Error{Reason: zone.Invalid, Zone: u.zone, Name: it.name, Hint: "another change of the same name is invalid"}
 				continue
 			}
 			kept = append(kept, it)
@@ -101,7 +103,7 @@ func (u *Updater) newCall(ctx context.Context, changes []Change) *call {
 }
 
 // newItem checks one change. With an error the item has a name if that is valid.
-func (u *Updater) newItem(change Change) (item, error) {
+func (u *Updater) newItem(change zone.Change) (item, error) {
 	name, err := canonicalName(change.Name)
 	if err != nil {
 		return item{}, err
@@ -115,8 +117,8 @@ func (u *Updater) newItem(change Change) (item, error) {
 		return it, errType
 	}
 	switch change.Action {
-	case Keep, Delete:
-	case Set:
+	case zone.Keep, zone.Delete:
+	case zone.Set:
 		it.set, err = newRRset(change.Type, change.Values, change.TTL)
 	default:
 		err = errAction
@@ -168,7 +170,7 @@ func (q *queue) remove(c *call) {
 }
 
 // deliver sends an item its result.
-func (it *item) deliver(r Result) {
+func (it *item) deliver(r zone.Result) {
 	it.done = true
 	c := it.call
 	c.results[it.index] = r
@@ -179,13 +181,13 @@ func (it *item) deliver(r Result) {
 
 // fail sends every item an error. A change whose message was lost may have been
 // made all the same.
-func (u *Updater) fail(items []*item, err *Error) {
+func (u *Updater) fail(items []*item, err *zone.Error) {
 	for _, it := range items {
 		e := *err
 		e.Unknown = e.Unknown || it.lost != nil && it.lost.update.open > 0 && it.lost.update.fate == undecided
 		if e.Name == "" {
 			e.Name = it.name
 		}
-		it.deliver(Result{Err: &e})
+		it.deliver(zone.Result{Err: &e})
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 const (
@@ -187,8 +189,8 @@ func (u *Updater) reconsiderLost(r *round) step {
 
 // unclear is the error of a change whose message may have been applied before
 // somebody else changed the name.
-func (u *Updater) unclear(name string) *Error {
-	return &Error{Kind: Timeout, Zone: u.zone, Name: name, Unknown: true,
+func (u *Updater) unclear(name string) *zone.Error {
+	return &zone.Error{Reason: zone.Timeout, Zone: u.zone, Name: name, Unknown: true,
 		Hint: "a message got no answer, and the name holds neither what was before it nor what it was to be"}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // slot is the place of a record type in the arrays that hold one value per
@@ -21,16 +23,16 @@ const (
 	slots
 )
 
-var slotTypes = [slots]Type{slotA: TypeA, slotAAAA: TypeAAAA, slotTXT: TypeTXT}
+var slotTypes = [slots]zone.Type{slotA: zone.TypeA, slotAAAA: zone.TypeAAAA, slotTXT: zone.TypeTXT}
 
 // slotOf returns the slot of a type that can be changed.
-func slotOf(t Type) (slot, bool) {
+func slotOf(t zone.Type) (slot, bool) {
 	switch t {
-	case TypeA:
+	case zone.TypeA:
 		return slotA, true
-	case TypeAAAA:
+	case zone.TypeAAAA:
 		return slotAAAA, true
-	case TypeTXT:
+	case zone.TypeTXT:
 		return slotTXT, true
 	}
 	return 0, false
@@ -49,7 +51,7 @@ func (s rrset) exists() bool { return len(s.rdata) > 0 }
 func (s rrset) sameValues(o rrset) bool { return slices.Equal(s.rdata, o.rdata) }
 
 // newRRset makes the RRset of a Set change.
-func newRRset(t Type, values []string, ttl uint32) (rrset, error) {
+func newRRset(t zone.Type, values []string, ttl uint32) (rrset, error) {
 	if len(values) == 0 {
 		return rrset{}, errors.New("there is no value to set")
 	}
@@ -79,8 +81,8 @@ func (s *rrset) sort() {
 }
 
 // parseValue returns the wire and the canonical text form of one value.
-func parseValue(t Type, value string) (wire, text string, err error) {
-	if t == TypeTXT {
+func parseValue(t zone.Type, value string) (wire, text string, err error) {
+	if t == zone.TypeTXT {
 		// A text longer than a character-string (RFC 1035 section 3.3) goes into several.
 		if len(value) > 4096 {
 			return "", "", errors.New("the text is longer than 4096 bytes")
@@ -100,7 +102,7 @@ func parseValue(t Type, value string) (wire, text string, err error) {
 		return "", "", errors.New("the value is not an IP address")
 	}
 	a = a.Unmap()
-	if a.Is4() != (t == TypeA) {
+	if a.Is4() != (t == zone.TypeA) {
 		return "", "", fmt.Errorf("%s does not fit a record of type %s", a, t)
 	}
 	return string(a.AsSlice()), a.String(), nil

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 const (
@@ -24,7 +26,7 @@ type server struct {
 	restEnds time.Time
 	probe    *time.Timer   // while it rests
 	latency  time.Duration // of the last reply
-	lastErr  *Error
+	lastErr  *zone.Error
 }
 
 // servers are the nameservers of a zone, in order of preference.
@@ -65,7 +67,7 @@ func (s *servers) allRest(now time.Time) bool {
 
 // rest keeps a server out of turn after a failure, longer each time. At its end a
 // probe asks whether the server is back, if no change has by then.
-func (u *Updater) rest(s *server, err *Error) {
+func (u *Updater) rest(s *server, err *zone.Error) {
 	u.servers.mu.Lock()
 	first := !s.seen || s.failures == 0
 	pause := min(firstRest<<min(s.failures, 10), longRest)
@@ -87,7 +89,7 @@ func (u *Updater) rest(s *server, err *Error) {
 }
 
 // replied notes a reply; one that is ours ends every rest.
-func (u *Updater) replied(s *server, took time.Duration, err *Error, healthy bool) {
+func (u *Updater) replied(s *server, took time.Duration, err *zone.Error, healthy bool) {
 	u.servers.mu.Lock()
 	first := healthy && (!s.seen || s.failures > 0)
 	s.latency = took

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 var testTime = time.Unix(1_700_000_000, 0)
@@ -16,7 +18,7 @@ var testTime = time.Unix(1_700_000_000, 0)
 func signedRequest(s *signer, now time.Time) (msg, mac []byte) {
 	var m message
 	m.begin(dns.OpcodeUpdate, zoneName, dns.TypeSOA)
-	m.requireAbsent(host("home"), TypeA)
+	m.requireAbsent(host("home"), zone.TypeA)
 	mac = m.finish(s, stampAt(now), nil)
 	return m.frame[framePrefix:], mac
 }

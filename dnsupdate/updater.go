@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Updater changes one zone. One message at a time is under way: what arrives
@@ -30,7 +32,7 @@ type Updater struct {
 	queue   queue
 	running bool
 	idle    *sync.Cond // signalled when running becomes false
-	counts  Counts
+	counts  zone.Counts
 
 	// Only the running goroutine uses the rest; mu hands it over.
 	group     int // the adaptive limit of names in a group
@@ -61,10 +63,10 @@ var (
 // of one name are never parted.
 //
 // Apply returns when every change has its result or ctx ends. A change that was
-// already sent by then is reported as an [Error] with Unknown set. Without a
+// already sent by then is reported as an [zone.Error] with Unknown set. Without a
 // deadline in ctx it takes ten seconds at most. The slices in a result are
 // shared and must not be changed.
-func (u *Updater) Apply(ctx context.Context, changes []Change) []Result {
+func (u *Updater) Apply(ctx context.Context, changes []zone.Change) []zone.Result {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, defaultTime)
@@ -75,10 +77,10 @@ func (u *Updater) Apply(ctx context.Context, changes []Change) []Result {
 		return c.results
 	}
 	if err := ctx.Err(); err != nil {
-		return c.giveUp(Error{Kind: Timeout, Zone: u.zone, Cause: err})
+		return c.giveUp(zone.Error{Reason: zone.Timeout, Zone: u.zone, Cause: err})
 	}
 	if length, ok := u.enqueue(c); !ok {
-		return c.giveUp(Error{Kind: Busy, Zone: u.zone, Hint: fmt.Sprintf("too many changes are waiting, %d; try again in a few seconds", length)})
+		return c.giveUp(zone.Error{Reason: zone.Busy, Zone: u.zone, Hint: fmt.Sprintf("too many changes are waiting, %d; try again in a few seconds", length)})
 	}
 	select {
 	case <-c.done:
@@ -99,14 +101,14 @@ func (u *Updater) Apply(ctx context.Context, changes []Change) []Result {
 	case <-c.done:
 		return c.results
 	default:
-		return c.giveUp(Error{Kind: Timeout, Zone: u.zone, Unknown: unknown, Cause: ctx.Err()})
+		return c.giveUp(zone.Error{Reason: zone.Timeout, Zone: u.zone, Unknown: unknown, Cause: ctx.Err()})
 	}
 }
 
 // giveUp returns a fresh set of results, with err for every valid change: the
 // running goroutine may still be writing to those of the call.
-func (c *call) giveUp(err Error) []Result {
-	results := make([]Result, len(c.results))
+func (c *call) giveUp(err zone.Error) []zone.Result {
+	results := make([]zone.Result, len(c.results))
 	valid := 0
 	for i := range results {
 		if valid == len(c.items) || c.items[valid].index != i {
@@ -182,7 +184,7 @@ func (u *Updater) settleSafely(items []*item) {
 		u.mu.Lock()
 		unknown := slices.ContainsFunc(left, func(it *item) bool { return it.call.state == sent })
 		u.mu.Unlock()
-		u.fail(left, &Error{Kind: Unreachable, Zone: u.zone, Unknown: unknown, Cause: errPanic})
+		u.fail(left, &zone.Error{Reason: zone.Unreachable, Zone: u.zone, Unknown: unknown, Cause: errPanic})
 	}()
 	u.taken = append(u.taken[:0], items...)
 	u.settle(items)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // verdict is what one exchange tells about a message.
@@ -42,7 +44,7 @@ const (
 // outcome is a verdict and the error to report if it stays the last word.
 type outcome struct {
 	verdict verdict
-	err     *Error
+	err     *zone.Error
 	// rcode is the reply's, to tell the prerequisites apart.
 	rcode int
 	// stale: the connection had been idle and may have been closed meanwhile,
@@ -62,8 +64,8 @@ type outcome struct {
 // judge tells what a reply to an UPDATE or a query means. unverified says why
 // our key did not sign it, nil if it did.
 func (u *Updater) judge(address string, r *reply, unverified error) outcome {
-	e := &Error{
-		Kind:     Refused,
+	e := &zone.Error{
+		Reason:   zone.Refused,
 		Server:   address,
 		Zone:     u.zone,
 		RCode:    rcodeName(r.rcode),
@@ -83,7 +85,7 @@ func (u *Updater) judge(address string, r *reply, unverified error) outcome {
 	switch r.rcode {
 	case dns.RcodeServerFailure:
 		// Believing a forged one costs no more than a retry.
-		e.Kind = Unreachable
+		e.Reason = zone.Unreachable
 		return outcome{verdict: failing, err: e}
 	case dns.RcodeSuccess, dns.RcodeYXDomain, dns.RcodeYXRrset, dns.RcodeNXRrset, dns.RcodeNameError:
 		if unverified == nil {
@@ -151,13 +153,13 @@ func rcodeName(rcode int) string {
 // v is lost or unread.
 func (u *Updater) transport(address string, v verdict, c *conn, err error) outcome {
 	o := outcome{verdict: v}
-	o.err = &Error{Kind: Unreachable, Server: address, Zone: u.zone, Cause: err}
+	o.err = &zone.Error{Reason: zone.Unreachable, Server: address, Zone: u.zone, Cause: err}
 	switch {
 	case isTimeout(err):
 		c.timeouts++
-		o.err.Kind, o.inStep = Timeout, !errors.Is(err, errBroken)
+		o.err.Reason, o.inStep = zone.Timeout, !errors.Is(err, errBroken)
 	case errors.Is(err, errMalformed), errors.Is(err, errNotOurs):
-		o.err.Kind, o.blameless = Refused, true
+		o.err.Reason, o.blameless = zone.Refused, true
 	default:
 		o.stale = c.reused
 	}

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // read parses a raw request, whose lines may end in a bare newline.
@@ -61,12 +61,14 @@ func describe(sub service.Submission) string {
 			name string
 			wish service.Wish
 		}{{"A", h.A}, {"AAAA", h.AAAA}, {"TXT", h.TXT}} {
-			actions := []string{"", "keep", "delete", "set " + strings.Join(f.wish.Values, ","), "detect"}
-			if f.wish.Action != service.Unmentioned {
-				text += " " + f.name + ":" + actions[f.wish.Action]
-			}
-			if f.wish.Else != service.Unmentioned {
-				text += "/" + actions[f.wish.Else]
+			actions := []string{"", "keep", "delete", "set " + strings.Join(f.wish.Values, ",")}
+			switch action := actions[f.wish.Action]; {
+			case f.wish.Detect && action != "":
+				text += " " + f.name + ":detect/" + action
+			case f.wish.Detect:
+				text += " " + f.name + ":detect"
+			case action != "":
+				text += " " + f.name + ":" + action
 			}
 		}
 		parts = append(parts, text)
@@ -89,18 +91,18 @@ func describe(sub service.Submission) string {
 // answer prints what a submission or its refusal amounts to.
 func answer(sub service.Submission, err *service.Error) string {
 	if err != nil {
-		return fmt.Sprintf("error %d: %s", err.Reason, err.Message)
+		return fmt.Sprintf("error %s: %s", err.Reason, err.Message)
 	}
 	return describe(sub)
 }
 
 const (
-	a    = dnsupdate.TypeA
-	aaaa = dnsupdate.TypeAAAA
+	a    = zone.TypeA
+	aaaa = zone.TypeAAAA
 )
 
 // record makes one from old and new values, separated by commas.
-func record(rrtype dnsupdate.Type, before, after string) service.Record {
+func record(rrtype zone.Type, before, after string) service.Record {
 	split := func(s string) []string {
 		if s == "" {
 			return nil
@@ -250,15 +252,15 @@ func TestRefusals(t *testing.T) {
 			[3]string{"403 PARAMETER_ERROR: m\n", "200 nohost", "200 KO"}, [3]string{}},
 		{"address", service.Error{Reason: service.BadAddress, Message: "m"},
 			[3]string{"400 IP_ADDRESS_ERROR: m\n", "503 dnserr", "200 KO"}, [3]string{}},
-		{"conflict", service.Error{Reason: service.DNSConflict, Message: "m"},
+		{"conflict", service.Error{Reason: zone.Conflict, Message: "m"},
 			[3]string{"409 DNS_SERVER_ERROR: m\n", "503 dnserr", "503 KO"}, [3]string{}},
-		{"refused", service.Error{Reason: service.DNSRefused, Message: "m"},
+		{"refused", service.Error{Reason: zone.Refused, Message: "m"},
 			[3]string{"502 DNS_SERVER_ERROR: m\n", "503 dnserr", "503 KO"}, [3]string{}},
-		{"failed", service.Error{Reason: service.DNSFailed, Message: "m"},
+		{"failed", service.Error{Reason: zone.Unreachable, Message: "m"},
 			[3]string{"502 DNS_SERVER_ERROR: m\n", "503 911", "503 KO"}, [3]string{}},
-		{"timeout", service.Error{Reason: service.DNSTimeout, Message: "m"},
+		{"timeout", service.Error{Reason: zone.Timeout, Message: "m"},
 			[3]string{"504 DNS_SERVER_ERROR: m\n", "503 911", "503 KO"}, [3]string{}},
-		{"busy", service.Error{Reason: service.DNSBusy, Message: "m", RetryAfter: time.Millisecond},
+		{"busy", service.Error{Reason: zone.Busy, Message: "m", RetryAfter: time.Millisecond},
 			[3]string{"503 DNS_SERVER_ERROR: m\n", "503 911", "503 KO"}, [3]string{"Retry-After: 1", "Retry-After: 1", "Retry-After: 1"}},
 	}
 	for _, test := range tests {

@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // duckdns is the API of duckdns.org.
@@ -69,16 +69,16 @@ func (d *duckdns) wanted() (service.Host, *service.Error) {
 	clearAll := d.flag("clear")
 	switch {
 	case isTXT && clearAll:
-		host.TXT.Action = service.Delete
+		host.TXT.Action = zone.Delete
 		return host, nil
 	case clearAll:
-		host.A.Action, host.AAAA.Action = service.Delete, service.Delete
+		host.A.Action, host.AAAA.Action = zone.Delete, zone.Delete
 		return host, nil
 	case isTXT:
 		if !isText(txt) {
 			return host, badParameter("txt is not 1 to 255 printable ASCII characters")
 		}
-		host.TXT = service.Wish{Action: service.Set, Values: []string{txt}}
+		host.TXT = service.Wish{Action: zone.Set, Values: []string{txt}}
 	}
 	given := false
 	for _, argument := range []string{"ip", "ipv6"} {
@@ -100,13 +100,13 @@ func (d *duckdns) wanted() (service.Host, *service.Error) {
 		if addr.Is6() {
 			wish = &host.AAAA
 		}
-		if wish.Action == service.Set && wish.Values[0] != addr.String() {
+		if wish.Action == zone.Set && wish.Values[0] != addr.String() {
 			return host, badAddress(value, "is a second IPv6 address")
 		}
-		*wish = service.Wish{Action: service.Set, Values: []string{addr.String()}}
+		*wish = service.Wish{Action: zone.Set, Values: []string{addr.String()}}
 	}
 	if !given && !isTXT {
-		host.A.Action, host.AAAA.Action = service.Detect, service.Detect
+		host.A.Detect, host.AAAA.Detect = true, true
 	}
 	return host, nil
 }
@@ -158,7 +158,7 @@ func (d *duckdns) Reply(out service.Outcome) Reply {
 
 // appendVerbose adds both addresses of the first host, and whether anything changed.
 func appendVerbose(b []byte, out service.Outcome) []byte {
-	for _, t := range []dnsupdate.Type{dnsupdate.TypeA, dnsupdate.TypeAAAA} {
+	for _, t := range []zone.Type{zone.TypeA, zone.TypeAAAA} {
 		b = append(b, '\n')
 		if len(out.Hosts) == 0 {
 			continue
@@ -191,7 +191,7 @@ func duckdnsStatus(e *service.Error) int {
 		return http.StatusMethodNotAllowed
 	case service.BadMediaType:
 		return http.StatusUnsupportedMediaType
-	case service.Throttled, service.DNSConflict, service.DNSRefused, service.DNSFailed, service.DNSTimeout, service.DNSBusy:
+	case service.Throttled, zone.Conflict, zone.Refused, zone.Unreachable, zone.Timeout, zone.Busy:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusOK

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 func TestDuckDNSSubmission(t *testing.T) {
@@ -18,22 +19,22 @@ func TestDuckDNSSubmission(t *testing.T) {
 		{"both", d + "&ip=192.0.2.1&ipv6=2001:db8::1", "home A:set 192.0.2.1 AAAA:set 2001:db8::1; short"},
 		{"ipv6 alone is not completed", d + "&ipv6=2001:db8::1", "home AAAA:set 2001:db8::1; short"},
 		{"the same IPv6 twice", d + "&ip=2001:db8::1&ipv6=2001:db8::1", "home AAAA:set 2001:db8::1; short"},
-		{"two IPv6", d + "&ip=2001:db8::1&ipv6=2001:db8::2", "error 13: 2001:db8::2 is a second IPv6 address"},
-		{"IPv4 in ipv6", d + "&ipv6=192.0.2.1", "error 13: 192.0.2.1 is not an IPv6 address"},
-		{"prefix", d + "&ipv6=2001:db8::/64", "error 13: 2001:db8::/64 is a prefix, not an address"},
-		{"bad address", d + "&ip=x", "error 13: x is not an IP address"},
+		{"two IPv6", d + "&ip=2001:db8::1&ipv6=2001:db8::2", "error bad_address: 2001:db8::2 is a second IPv6 address"},
+		{"IPv4 in ipv6", d + "&ipv6=192.0.2.1", "error bad_address: 192.0.2.1 is not an IPv6 address"},
+		{"prefix", d + "&ipv6=2001:db8::/64", "error bad_address: 2001:db8::/64 is a prefix, not an address"},
+		{"bad address", d + "&ip=x", "error bad_address: x is not an IP address"},
 		{"several hosts", "/update?domains=a,+b.example.com,&token=t&ip=192.0.2.1", "a A:set 192.0.2.1; b.example.com A:set 192.0.2.1; short"},
-		{"no host", "/update?token=t", "error 7: domains is missing"},
-		{"21 hosts", "/update?token=t&domains=" + strings.Repeat("a,", 21), "error 8: a request may name 20 hosts"},
+		{"no host", "/update?token=t", "error bad_parameter: domains is missing"},
+		{"21 hosts", "/update?token=t&domains=" + strings.Repeat("a,", 21), "error too_many_hosts: a request may name 20 hosts"},
 		{"clear", d + "&clear=true&ip=192.0.2.1", "home A:delete AAAA:delete; short"},
 		{"not clear", d + "&clear=false&ip=192.0.2.1", "home A:set 192.0.2.1; short"},
 		{"txt", d + "&txt=abc", "home TXT:set abc; short"},
 		{"txt with an address", d + "&txt=abc&ip=192.0.2.1", "home A:set 192.0.2.1 TXT:set abc; short"},
 		{"clear txt", d + "&txt=abc&clear=true", "home TXT:delete; short"},
 		{"clear empty txt", d + "&txt=&clear=true", "home TXT:delete; short"},
-		{"empty txt", d + "&txt=", "error 7: txt is not 1 to 255 printable ASCII characters"},
-		{"binary txt", d + "&txt=%00", "error 7: txt is not 1 to 255 printable ASCII characters"},
-		{"long txt", d + "&txt=" + strings.Repeat("x", 256), "error 7: txt is not 1 to 255 printable ASCII characters"},
+		{"empty txt", d + "&txt=", "error bad_parameter: txt is not 1 to 255 printable ASCII characters"},
+		{"binary txt", d + "&txt=%00", "error bad_parameter: txt is not 1 to 255 printable ASCII characters"},
+		{"long txt", d + "&txt=" + strings.Repeat("x", 256), "error bad_parameter: txt is not 1 to 255 printable ASCII characters"},
 		{"unknown argument", d + "&foo=1&ip=192.0.2.1", "home A:set 192.0.2.1; short"},
 	}
 	for _, test := range tests {
@@ -51,7 +52,7 @@ func TestDuckDNSReplyOfLAN(t *testing.T) {
 	call, _ := Match(get(t, "/update?domains=a"), Options{})
 	reply := call.Reply(service.Outcome{
 		Hosts: []service.HostOutcome{host("a.", record(a, "", "192.0.2.1"))},
-		LAN:   []service.HostOutcome{failed("n.", service.DNSTimeout, "m")},
+		LAN:   []service.HostOutcome{failed("n.", zone.Timeout, "m")},
 	})
 	if got := fmt.Sprint(reply.Status, " ", string(reply.Body)); got != "503 KO" {
 		t.Errorf("got %q", got)
@@ -62,7 +63,7 @@ func TestDuckDNSReply(t *testing.T) {
 	changed := host("a.", record(a, "", "192.0.2.1"))
 	kept := host("b.", record(a, "192.0.2.1", "192.0.2.1"), record(aaaa, "2001:db8::1", "2001:db8::1"))
 	part := host("a.", record(a, "", "192.0.2.1"))
-	part.Err = &service.Error{Reason: service.DNSRefused, Message: "no"}
+	part.Err = &service.Error{Reason: zone.Refused, Message: "no"}
 	tests := []struct {
 		name, query string
 		hosts       []service.HostOutcome
@@ -73,7 +74,7 @@ func TestDuckDNSReply(t *testing.T) {
 		{"verbose, updated", "&verbose=true", []service.HostOutcome{changed, kept}, "200 OK\n192.0.2.1\n\nUPDATED"},
 		{"verbose, unchanged", "&verbose=true", []service.HostOutcome{kept}, "200 OK\n192.0.2.1\n2001:db8::1\nNOCHANGE"},
 		{"one refused", "&verbose=true", []service.HostOutcome{changed, failed("x", service.NotGranted, "m")}, "200 KO"},
-		{"nameserver trouble", "", []service.HostOutcome{failed("x", service.DNSFailed, "m"), failed("y", service.NotGranted, "m")}, "503 KO"},
+		{"nameserver trouble", "", []service.HostOutcome{failed("x", zone.Unreachable, "m"), failed("y", service.NotGranted, "m")}, "503 KO"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

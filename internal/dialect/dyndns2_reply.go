@@ -3,8 +3,8 @@ package dialect
 import (
 	"net/http"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Reply writes a line for each host: a word, and after a good one the addresses.
@@ -63,7 +63,7 @@ func lanFailure(lan []service.HostOutcome) (failure *service.Error) {
 			return err
 		case "dnserr":
 		default: // would be about the host that the client named
-			err = &service.Error{Reason: service.DNSRefused, Message: err.Message}
+			err = &service.Error{Reason: zone.Refused, Message: err.Message}
 		}
 		if failure == nil {
 			failure = err
@@ -98,7 +98,7 @@ func appendHost(b []byte, h *service.HostOutcome, changed bool) []byte {
 	separator := byte(' ')
 	for i := range h.Records {
 		r := &h.Records[i]
-		if r.Type != dnsupdate.TypeA && r.Type != dnsupdate.TypeAAAA {
+		if r.Type != zone.TypeA && r.Type != zone.TypeAAAA {
 			continue
 		}
 		for _, v := range r.New {
@@ -133,7 +133,7 @@ func dyndns2Word(e *service.Error) (word string, status int) {
 		return "notfqdn", http.StatusOK
 	case service.NoZone, service.NotGranted:
 		return "nohost", http.StatusOK
-	case service.BadAddress, service.DNSConflict, service.DNSRefused:
+	case service.BadAddress, zone.Conflict, zone.Refused:
 		return "dnserr", http.StatusServiceUnavailable
 	default: // DNSFailed, DNSTimeout, DNSBusy
 		return "911", http.StatusServiceUnavailable

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 func TestDyndns2Submission(t *testing.T) {
@@ -45,22 +45,22 @@ func TestDyndns2Submission(t *testing.T) {
 		{"long ::", h + "&myip=192.0.2.1&myipv6=0:0:0:0:0:0:0:0", "h.example.com A:set 192.0.2.1"},
 		{"0.0.0.0 and ::", h + "&myip=0.0.0.0&myipv6=::", "h.example.com A:keep AAAA:keep"},
 
-		{"invalid address", h + "&myip=192.0.2", "error 13: 192.0.2 is not an IP address"},
-		{"bad beside good", h + "&myip=192.0.2.1,fe80::1", "error 13: fe80::1 is a link-local address"},
-		{"loopback", h + "&myip=127.0.0.1", "error 13: 127.0.0.1 is a loopback address"},
-		{"multicast", h + "&myip=ff02::1", "error 13: ff02::1 is a multicast address"},
-		{"zone id", h + "&myip=2001:db8::1%25eth0", "error 13: 2001:db8::1 has a zone id, which only its host understands"},
+		{"invalid address", h + "&myip=192.0.2", "error bad_address: 192.0.2 is not an IP address"},
+		{"bad beside good", h + "&myip=192.0.2.1,fe80::1", "error bad_address: fe80::1 is a link-local address"},
+		{"loopback", h + "&myip=127.0.0.1", "error bad_address: 127.0.0.1 is a loopback address"},
+		{"multicast", h + "&myip=ff02::1", "error bad_address: ff02::1 is a multicast address"},
+		{"zone id", h + "&myip=2001:db8::1%25eth0", "error bad_address: 2001:db8::1 has a zone id, which only its host understands"},
 
 		{"several hosts", "/nic/update?hostname=a.example.com,B.example.com.,+c.example.com,,&myip=192.0.2.1", "a.example.com A:set 192.0.2.1; B.example.com. A:set 192.0.2.1; c.example.com A:set 192.0.2.1"},
 		{"hostname twice", "/nic/update?hostname=a&hostname=b&myip=192.0.2.1", "a A:set 192.0.2.1; b A:set 192.0.2.1"},
-		{"20 hosts and one address", "/nic/update?hostname=" + list(20) + "&myip=x", "error 13: x is not an IP address"},
-		{"21 hosts", "/nic/update?hostname=" + list(21), "error 8: a request may name 20 hosts"},
-		{"64 KiB of commas", "/nic/update?hostname=" + strings.Repeat("a,", 32<<10), "error 8: a request may name 20 hosts"},
-		{"no host", "/nic/update?myip=192.0.2.1", "error 10: no host name is given"},
+		{"20 hosts and one address", "/nic/update?hostname=" + list(20) + "&myip=x", "error bad_address: x is not an IP address"},
+		{"21 hosts", "/nic/update?hostname=" + list(21), "error too_many_hosts: a request may name 20 hosts"},
+		{"64 KiB of commas", "/nic/update?hostname=" + strings.Repeat("a,", 32<<10), "error too_many_hosts: a request may name 20 hosts"},
+		{"no host", "/nic/update?myip=192.0.2.1", "error bad_name: no host name is given"},
 		{"hostname before its aliases", "/nic/update?host=b&hostname=a&myip=192.0.2.1", "a A:set 192.0.2.1"},
 		{"alias where hostname says YES", "/nic/update?hostname=YES&host_id=b&myip=192.0.2.1", "b A:set 192.0.2.1"},
 		{"unknown and repeated arguments", h + "&system=dyndns&wildcard=&mx=&backmx=NO&url&mx=2&myip=192.0.2.1", "h.example.com A:set 192.0.2.1"},
-		{"offline", h + "&offline=YES&myip=192.0.2.1", "error 9: setting a host offline is not offered"},
+		{"offline", h + "&offline=YES&myip=192.0.2.1", "error unsupported: setting a host offline is not offered"},
 		{"not offline", h + "&offline=NO&myip=192.0.2.1", "h.example.com A:set 192.0.2.1"},
 
 		{"prefix in the list", h + "&myip=192.0.2.1,2001:db8:1::/56", "h.example.com A:set 192.0.2.1; prefix 2001:db8:1::/56"},
@@ -71,8 +71,8 @@ func TestDyndns2Submission(t *testing.T) {
 		{"ip6lanprefix alone", h + "&ip6lanprefix=2001:db8:1::/59", "h.example.com A:keep AAAA:keep; prefix 2001:db8:1::/59"},
 		{"empty ip6lanprefix", h + "&myip=192.0.2.1&ip6lanprefix=", "h.example.com A:set 192.0.2.1"},
 		{"unspecified ip6lanprefix", h + "&myip=192.0.2.1&ip6lanprefix=::/64", "h.example.com A:set 192.0.2.1"},
-		{"ip6lanprefix without a length", h + "&ip6lanprefix=2001:db8:1::", "error 13: 2001:db8:1:: has no prefix length"},
-		{"two prefixes", h + "&myipv6=2001:db8:1::/64,2001:db8:2::/64", "error 13: 2001:db8:2::/64 is another prefix than 2001:db8:1::/64"},
+		{"ip6lanprefix without a length", h + "&ip6lanprefix=2001:db8:1::", "error bad_address: 2001:db8:1:: has no prefix length"},
+		{"two prefixes", h + "&myipv6=2001:db8:1::/64,2001:db8:2::/64", "error bad_address: 2001:db8:2::/64 is another prefix than 2001:db8:1::/64"},
 
 		{"value per host", "/nic/update?hostname=a.example.com,b.example.com&myip=192.0.2.1&myipv6=2001:db8::1&myipv6:B.example.com=2001:db8::2", "a.example.com A:set 192.0.2.1 AAAA:set 2001:db8::1; b.example.com A:set 192.0.2.1 AAAA:set 2001:db8::2"},
 		{"IPv4 per host", h + "&myip=192.0.2.1&myipv4:h.example.com=192.0.2.2", "h.example.com A:set 192.0.2.2"},
@@ -83,11 +83,11 @@ func TestDyndns2Submission(t *testing.T) {
 		{"prefix per host", h + "&myip=192.0.2.1&myipv6:n.example.com=2001:db8:1::/64", "h.example.com A:set 192.0.2.1; prefix 2001:db8:1::/64"},
 		{"empty value per host", h + "&myip=192.0.2.1&myipv6:n.example.com=", "h.example.com A:set 192.0.2.1"},
 		{"value per host alone", "/nic/update?myipv6:n.example.com=2001:db8::2", "n.example.com AAAA:set 2001:db8::2"},
-		{"bad value per host", h + "&myipv6:n.example.com=x", "error 13: x is not an IP address"},
-		{"21 values per host", h + "&myipv6:" + list(21) + "=2001:db8::2", "error 8: a request may name 20 hosts"},
+		{"bad value per host", h + "&myipv6:n.example.com=x", "error bad_address: x is not an IP address"},
+		{"21 values per host", h + "&myipv6:" + list(21) + "=2001:db8::2", "error too_many_hosts: a request may name 20 hosts"},
 		{"empty names per host", h + "&myip=192.0.2.1&myipv6:,+n.example.com,+,=2001:db8::2", "h.example.com A:set 192.0.2.1; n.example.com AAAA:set 2001:db8::2"},
 		{"a value for one of 20 hosts", "/nic/update?hostname=" + names(20) + "&myip=192.0.2.1&myipv4:N19.example.com=192.0.2.2", strings.ReplaceAll(names(19), ",", " A:set 192.0.2.1; ") + " A:set 192.0.2.1; n19.example.com A:set 192.0.2.2"},
-		{"20 hosts and another", "/nic/update?hostname=" + list(20) + "&myipv6:n=2001:db8::2", "error 8: a request may name 20 hosts"},
+		{"20 hosts and another", "/nic/update?hostname=" + list(20) + "&myipv6:n=2001:db8::2", "error too_many_hosts: a request may name 20 hosts"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -116,10 +116,10 @@ func TestHostFromUserName(t *testing.T) {
 		{"hostname says YES", "/nic/update?hostname=YES&myip=192.0.2.1", "Basic aC5leGFtcGxlLmNvbTpz", "h.example.com A:set 192.0.2.1"},
 		{"hostname is empty", "/nic/update?hostname=&myip=192.0.2.1", "Basic aC5leGFtcGxlLmNvbTpz", "h.example.com A:set 192.0.2.1"},
 		{"hostname is given", "/nic/update?hostname=a&myip=192.0.2.1", "Basic aC5leGFtcGxlLmNvbTpz", "a A:set 192.0.2.1"},
-		{"an account's name", "/nic/update?myip=192.0.2.1", "Basic dXNlcjpz", "error 10: no host name is given"},
-		{"a mail address", "/nic/update?myip=192.0.2.1", "Basic YUBiLmV4YW1wbGU6cw==", "error 10: no host name is given"},
-		{"invalid UTF-8", "/nic/update?myip=192.0.2.1", "Basic /y7/OnM=", "error 10: no host name is given"},
-		{"not Basic", "/nic/update?myip=192.0.2.1", "Bearer aC5leGFtcGxlLmNvbTpz", "error 10: no host name is given"},
+		{"an account's name", "/nic/update?myip=192.0.2.1", "Basic dXNlcjpz", "error bad_name: no host name is given"},
+		{"a mail address", "/nic/update?myip=192.0.2.1", "Basic YUBiLmV4YW1wbGU6cw==", "error bad_name: no host name is given"},
+		{"invalid UTF-8", "/nic/update?myip=192.0.2.1", "Basic /y7/OnM=", "error bad_name: no host name is given"},
+		{"not Basic", "/nic/update?myip=192.0.2.1", "Bearer aC5leGFtcGxlLmNvbTpz", "error bad_name: no host name is given"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -132,11 +132,11 @@ func TestHostFromUserName(t *testing.T) {
 }
 
 func TestDyndns2Reply(t *testing.T) {
-	busy := failed("b.", service.DNSBusy, "m")
+	busy := failed("b.", zone.Busy, "m")
 	busy.Err.RetryAfter = 10 * time.Second
-	txt := record(dnsupdate.TypeTXT, "", "x")
+	txt := record(zone.TypeTXT, "", "x")
 	part := host("h.", record(a, "", "192.0.2.1"))
-	part.Err = &service.Error{Reason: service.DNSRefused, Message: "no"}
+	part.Err = &service.Error{Reason: zone.Refused, Message: "no"}
 	tests := []struct {
 		name  string
 		hosts []service.HostOutcome
@@ -152,25 +152,25 @@ func TestDyndns2Reply(t *testing.T) {
 		{"only addresses are told", []service.HostOutcome{host("h.", txt)}, nil, "200 good", ""},
 		{"a LAN host changed", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{host("n.", record(aaaa, "", "2001:db8::2"))}, "200 good 192.0.2.2", ""},
 		{"a LAN host did not change", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{host("n.", record(aaaa, "2001:db8::2", "2001:db8::2"))}, "200 nochg 192.0.2.2", ""},
-		{"a LAN host could not be changed in time", []service.HostOutcome{host("h.", record(a, "192.0.2.1", "192.0.2.2"))}, []service.HostOutcome{failed("n.", service.DNSTimeout, "m")}, "503 911", ""},
+		{"a LAN host could not be changed in time", []service.HostOutcome{host("h.", record(a, "192.0.2.1", "192.0.2.2"))}, []service.HostOutcome{failed("n.", zone.Timeout, "m")}, "503 911", ""},
 		{"a LAN host was refused, another changed", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))},
-			[]service.HostOutcome{host("m.", record(aaaa, "", "2001:db8::2")), failed("n.", service.DNSRefused, "m")}, "503 dnserr", ""},
+			[]service.HostOutcome{host("m.", record(aaaa, "", "2001:db8::2")), failed("n.", zone.Refused, "m")}, "503 dnserr", ""},
 		{"the prefix does not fit a LAN host", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{failed("n.", service.BadAddress, "m")}, "503 dnserr", ""},
 		{"a LAN host of which this server has no zone", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{failed("n.", service.NoZone, "m")}, "503 dnserr", ""},
 		{"one LAN host may be changed by another try", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))},
-			[]service.HostOutcome{failed("m.", service.BadAddress, "m"), busy, failed("n.", service.DNSConflict, "m")}, "503 911", "10"},
-		{"a LAN host failed beside hosts of every kind", []service.HostOutcome{host("h.", record(a, "192.0.2.1", "192.0.2.2")), failed("y", service.NotGranted, "m"), failed("c", service.DNSConflict, "m"), host("i.", record(a, "192.0.2.2", "192.0.2.2"))},
-			[]service.HostOutcome{failed("n.", service.DNSFailed, "m")}, "503 911\nnohost\ndnserr\n911", ""},
-		{"a LAN host failed of a client whose host is none", []service.HostOutcome{failed("x", service.BadName, "m")}, []service.HostOutcome{failed("n.", service.DNSFailed, "m")}, "200 notfqdn", ""},
+			[]service.HostOutcome{failed("m.", service.BadAddress, "m"), busy, failed("n.", zone.Conflict, "m")}, "503 911", "10"},
+		{"a LAN host failed beside hosts of every kind", []service.HostOutcome{host("h.", record(a, "192.0.2.1", "192.0.2.2")), failed("y", service.NotGranted, "m"), failed("c", zone.Conflict, "m"), host("i.", record(a, "192.0.2.2", "192.0.2.2"))},
+			[]service.HostOutcome{failed("n.", zone.Unreachable, "m")}, "503 911\nnohost\ndnserr\n911", ""},
+		{"a LAN host failed of a client whose host is none", []service.HostOutcome{failed("x", service.BadName, "m")}, []service.HostOutcome{failed("n.", zone.Unreachable, "m")}, "200 notfqdn", ""},
 		{"part of a host", []service.HostOutcome{part}, nil, "503 dnserr", ""},
 		{"each its own line", []service.HostOutcome{
 			host("h.", record(a, "192.0.2.1", "192.0.2.2")), failed("x", service.BadName, "m"), failed("y", service.NotGranted, "m"), failed("z", service.NoZone, "m"),
-			failed("c", service.DNSConflict, "m"), failed("d", service.DNSTimeout, "m"), host("i.", record(a, "192.0.2.2", "192.0.2.2")),
+			failed("c", zone.Conflict, "m"), failed("d", zone.Timeout, "m"), host("i.", record(a, "192.0.2.2", "192.0.2.2")),
 		}, nil, "200 good 192.0.2.2\nnotfqdn\nnohost\nnohost\ndnserr\n911\nnochg 192.0.2.2", ""},
 		{"no success, no trouble", []service.HostOutcome{failed("x", service.BadName, "m"), failed("y", service.NotGranted, "m")}, nil, "200 notfqdn\nnohost", ""},
 		{"no success, some trouble", []service.HostOutcome{failed("x", service.BadName, "m"), busy}, nil, "503 notfqdn\n911", "10"},
 		{"trouble beside success", []service.HostOutcome{busy, host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, nil, "200 911\nnochg 192.0.2.2", ""},
-		{"refused", []service.HostOutcome{failed("x", service.DNSRefused, "m")}, nil, "503 dnserr", ""},
+		{"refused", []service.HostOutcome{failed("x", zone.Refused, "m")}, nil, "503 dnserr", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -16,16 +16,16 @@ var exhausting = []struct {
 	uri, body string
 	want      service.Reason
 }{
-	{"native, empty names", "/update-by-query?secret=s&fqdn=" + idn(0), "myipv6:" + idns(18) + full(",") + "=2001:db8::1", 0},
+	{"native, empty names", "/update-by-query?secret=s&fqdn=" + idn(0), "myipv6:" + idns(18) + full(",") + "=2001:db8::1", ""},
 	{"native, one name again and again", "/update-by-query?secret=s&fqdn=" + idn(0), "myipv6:" + full(idn(0)+",") + "=2001:db8::1", service.TooManyHosts},
 	{"native, names that are none", "/update-by-query?secret=s&fqdn=" + idn(0), "myipv6:" + full("_,") + "=2001:db8::1", service.TooManyHosts},
-	{"dyndns2, empty names", "/nic/update?hostname=" + idns(20), "myipv6:" + idns(18) + full(",") + "=2001:db8::1", 0},
+	{"dyndns2, empty names", "/nic/update?hostname=" + idns(20), "myipv6:" + idns(18) + full(",") + "=2001:db8::1", ""},
 	{"dyndns2, one name again and again", "/nic/update?hostname=" + idns(20), "myipv6:" + full(idn(0)+",") + "=2001:db8::1", service.TooManyHosts},
-	{"dyndns2, empty host names", "/nic/update?myip=192.0.2.1", "hostname=" + idns(20) + full(","), 0},
+	{"dyndns2, empty host names", "/nic/update?myip=192.0.2.1", "hostname=" + idns(20) + full(","), ""},
 	{"dyndns2, one address again and again", "/nic/update?hostname=" + idns(20), "myip=" + full("192.0.2.1,"), service.BadAddress},
 	{"dyndns2, the address that is none", "/nic/update?hostname=" + idns(20), "myip=" + full("::,"), service.BadAddress},
 	{"dyndns2, one word again and again", "/nic/update?hostname=" + idns(20), "myip=" + full("-,"), service.BadAddress},
-	{"DuckDNS, empty names", "/update?token=t&ip=192.0.2.1", "domains=" + idns(20) + full(","), 0},
+	{"DuckDNS, empty names", "/update?token=t&ip=192.0.2.1", "domains=" + idns(20) + full(","), ""},
 	{"DuckDNS, one name again and again", "/update?token=t&ip=192.0.2.1", "domains=" + full("a,"), service.TooManyHosts},
 }
 
@@ -83,7 +83,7 @@ func readWhole(t testing.TB, uri, body string) (service.Submission, *service.Err
 
 func reasonOf(err *service.Error) service.Reason {
 	if err == nil {
-		return 0
+		return ""
 	}
 	return err.Reason
 }

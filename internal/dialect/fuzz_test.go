@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // exercise takes a request through a call and checks what must hold of any
@@ -56,7 +57,7 @@ func exercise(t *testing.T, r *http.Request) {
 }
 
 func checkWish(t *testing.T, w service.Wish, is4 bool) {
-	if (w.Action == service.Set) != (len(w.Values) > 0) {
+	if (w.Action == zone.Set) != (len(w.Values) > 0) {
 		t.Errorf("wish %+v", w)
 	}
 	for _, v := range w.Values {

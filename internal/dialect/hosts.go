@@ -29,17 +29,17 @@ func appendHosts(hosts []service.Host, list string) ([]service.Host, *service.Er
 func override(hosts, single []service.Host) ([]service.Host, *service.Error) {
 	for i := range single {
 		s := &single[i]
-		if s.A.Action == service.Unmentioned && s.AAAA.Action == service.Unmentioned {
+		if !s.A.Mentioned() && !s.AAAA.Mentioned() {
 			continue
 		}
 		found := false
 		for j := range hosts {
 			if hosts[j].SameName(s) {
 				found = true
-				if s.A.Action != service.Unmentioned {
+				if s.A.Mentioned() {
 					hosts[j].A = s.A
 				}
-				if s.AAAA.Action != service.Unmentioned {
+				if s.AAAA.Mentioned() {
 					hosts[j].AAAA = s.AAAA
 				}
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // native is the API of the Python dyndns: the paths and words of its versions
@@ -73,7 +74,7 @@ func (n *native) Submission() (service.Submission, *service.Error) {
 	case "check":
 		return service.Submission{Check: true}, n.checkSegments(0)
 	case "delete-by-path":
-		host := service.Host{Name: n.segment(0), A: service.Wish{Action: service.Delete}, AAAA: service.Wish{Action: service.Delete}}
+		host := service.Host{Name: n.segment(0), A: service.Wish{Action: zone.Delete}, AAAA: service.Wish{Action: zone.Delete}}
 		if host.Name == "" {
 			return service.Submission{}, badParameter(`The argument "fqdn" is missing`)
 		}

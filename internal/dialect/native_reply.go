@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 func (n *native) Reply(out service.Outcome) Reply {
@@ -69,11 +70,11 @@ func nativeWord(e *service.Error) (word string, status int) {
 		return "DNS_NAME_ERROR", http.StatusNotFound
 	case service.BadAddress:
 		return "IP_ADDRESS_ERROR", http.StatusBadRequest
-	case service.DNSConflict:
+	case zone.Conflict:
 		return "DNS_SERVER_ERROR", http.StatusConflict
-	case service.DNSTimeout:
+	case zone.Timeout:
 		return "DNS_SERVER_ERROR", http.StatusGatewayTimeout
-	case service.DNSBusy:
+	case zone.Busy:
 		return "DNS_SERVER_ERROR", http.StatusServiceUnavailable
 	default: // DNSRefused, DNSFailed
 		return "DNS_SERVER_ERROR", http.StatusBadGateway

@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // singleHostsPrefix begins the name of an argument with a value for the hosts
@@ -78,7 +79,7 @@ func setAddress(sub *service.Submission, host *service.Host, p param) *service.E
 	}
 	isV6 := addr.Is6() || prefix.IsValid()
 	switch {
-	case wish.Action == service.Delete:
+	case wish.Action == zone.Delete:
 		isV6 = p.name == "ipv6"
 	case isV6 && p.name == "ipv4":
 		return badAddress(p.value, "is not an IPv4 address")
@@ -88,14 +89,14 @@ func setAddress(sub *service.Submission, host *service.Host, p param) *service.E
 	if err := addPrefix(&sub.Prefix, prefix); err != nil {
 		return err
 	}
-	if wish.Action == service.Unmentioned {
+	if !wish.Mentioned() {
 		return nil
 	}
 	family := &host.A
 	if isV6 {
 		family = &host.AAAA
 	}
-	if family.Action != service.Unmentioned {
+	if family.Mentioned() {
 		return badAddress(p.value, "is a second value for its address family")
 	}
 	*family = wish
@@ -106,13 +107,13 @@ func setAddress(sub *service.Submission, host *service.Host, p param) *service.E
 // if it is a prefix.
 func readWish(value string, noneAllowed bool) (service.Wish, netip.Addr, netip.Prefix, *service.Error) {
 	if noneAllowed && strings.EqualFold(value, "none") {
-		return service.Wish{Action: service.Delete}, netip.Addr{}, netip.Prefix{}, nil
+		return service.Wish{Action: zone.Delete}, netip.Addr{}, netip.Prefix{}, nil
 	}
 	addr, prefix, err := parseAddress(value)
 	if err != nil || !addr.IsValid() {
 		return service.Wish{}, addr, prefix, err
 	}
-	return service.Wish{Action: service.Set, Values: []string{addr.String()}}, addr, prefix, nil
+	return service.Wish{Action: zone.Set, Values: []string{addr.String()}}, addr, prefix, nil
 }
 
 // singleHosts reads the values for single hosts.
@@ -150,24 +151,24 @@ func (n *native) singleHosts(sub *service.Submission) (err *service.Error) {
 // it comes from; one that has values for other hosts alone leaves this one be.
 func (n *native) complete(sub *service.Submission) {
 	host := &sub.Hosts[0]
-	mentioned := host.A.Action != service.Unmentioned || host.AAAA.Action != service.Unmentioned
+	mentioned := host.A.Mentioned() || host.AAAA.Mentioned()
 	elsewhere := sub.Prefix.IsValid() || len(sub.Hosts) > 1
-	missing := service.Keep
+	missing := zone.Keep
 	if n.missingFamilyDelete && (mentioned || !elsewhere) {
-		missing = service.Delete
+		missing = zone.Delete
 	}
 	if !mentioned && !elsewhere {
-		host.A = service.Wish{Action: service.Detect, Else: missing}
+		host.A = service.Wish{Detect: true, Action: missing}
 		host.AAAA = host.A
 		return
 	}
-	if host.A.Action == service.Unmentioned {
+	if !host.A.Mentioned() {
 		host.A.Action = missing
 	}
-	if host.AAAA.Action == service.Unmentioned {
+	if !host.AAAA.Mentioned() {
 		host.AAAA.Action = missing
 		if sub.Prefix.IsValid() { // which is a mention of IPv6
-			host.AAAA.Action = service.Keep
+			host.AAAA.Action = zone.Keep
 		}
 	}
 }

@@ -43,14 +43,14 @@ func TestBody(t *testing.T) {
 		name, contentType, body string
 		want                    service.Reason
 	}{
-		{"form", form, "a=1", 0},
-		{"form with a charset", form + "; charset=utf-8", "a=1", 0},
-		{"form with a broken parameter", form + "; charset", "a=1", 0},
-		{"form in upper case", strings.ToUpper(form), "a=1", 0},
-		{"empty of any type", "application/json", "", 0},
+		{"form", form, "a=1", ""},
+		{"form with a charset", form + "; charset=utf-8", "a=1", ""},
+		{"form with a broken parameter", form + "; charset", "a=1", ""},
+		{"form in upper case", strings.ToUpper(form), "a=1", ""},
+		{"empty of any type", "application/json", "", ""},
 		{"JSON", "application/json", "{}", service.BadMediaType},
 		{"no type", "", "a=1", service.BadMediaType},
-		{"largest", form, strings.Repeat("a", maxBody), 0},
+		{"largest", form, strings.Repeat("a", maxBody), ""},
 		{"too large", form, strings.Repeat("a", maxBody+1), service.BadParameter},
 	}
 	for _, test := range tests {
@@ -62,7 +62,7 @@ func TestBody(t *testing.T) {
 				got = err.Reason
 			}
 			if got != test.want {
-				t.Errorf("reason %d, want %d", got, test.want)
+				t.Errorf("reason %q, want %q", got, test.want)
 			}
 		})
 	}

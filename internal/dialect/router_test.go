@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // TestRouters takes requests as routers and scripts send them through the
@@ -169,7 +170,7 @@ func TestRouters(t *testing.T) {
 			name:       "IPFire",
 			raw:        "GET /nic/update?hostname=home.dyn.example.com&myip=192.0.2.2 HTTP/1.1\nHost: dyndns.example.com\nUser-Agent: IPFireDDNSUpdater/014\n" + basic + "\n",
 			submission: "home.dyn.example.com A:set 192.0.2.2",
-			hosts:      []service.HostOutcome{failed(name, service.DNSFailed, "m")},
+			hosts:      []service.HostOutcome{failed(name, zone.Unreachable, "m")},
 			reply:      "503 911",
 		},
 		{

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // family says which addresses an argument is about.
@@ -47,7 +48,7 @@ type wishes struct {
 	given bool
 	// words are what a word in an argument of that family asks for, and for
 	// either what one in a general argument asks for.
-	words  [3]service.Action
+	words  [3]service.Wish
 	values [2][]string
 }
 
@@ -81,11 +82,11 @@ func (w *wishes) add(p param, all *common) *service.Error {
 		}
 		switch {
 		case item == "-":
-			w.say(of, service.Delete)
+			w.say(of, service.Wish{Action: zone.Delete})
 		case strings.EqualFold(item, "auto"):
-			w.say(of, service.Detect)
+			w.say(of, service.Wish{Detect: true, Action: zone.Keep})
 		case strings.EqualFold(item, "preserve"), strings.EqualFold(item, "no"):
-			w.say(of, service.Keep)
+			w.say(of, keepIt)
 		default:
 			if err := w.addAddress(item, &all.prefix); err != nil {
 				return err
@@ -98,16 +99,21 @@ func (w *wishes) add(p param, all *common) *service.Error {
 // keep reads the flag of core-networks.de.
 func (w *wishes) keep(of family, value string) {
 	if value == "1" || strings.EqualFold(value, "yes") || strings.EqualFold(value, "true") {
-		w.words[of] = service.Keep
+		w.words[of] = keepIt
 	}
 }
 
 // say notes a word; to keep wins over all others.
-func (w *wishes) say(of family, action service.Action) {
-	if w.words[of] != service.Keep {
-		w.words[of] = action
+func (w *wishes) say(of family, word service.Wish) {
+	if !keeps(w.words[of]) {
+		w.words[of] = word
 	}
 }
+
+// keepIt is what a word says by which the address stays.
+var keepIt = service.Wish{Action: zone.Keep}
+
+func keeps(w service.Wish) bool { return w.Action == zone.Keep && !w.Detect }
 
 func (w *wishes) addAddress(item string, prefix *netip.Prefix) *service.Error {
 	addr, given, err := parseAddress(item)
@@ -151,18 +157,15 @@ func isUnspecified(text string) bool {
 
 // wish returns what is asked for one family.
 func (w *wishes) wish(of family) service.Wish {
-	action := w.words[of]
+	word := w.words[of]
 	switch {
-	case action == service.Keep:
+	case keeps(word):
 	case len(w.values[of]) > 0:
-		return service.Wish{Action: service.Set, Values: w.values[of]}
-	case action == service.Unmentioned:
-		action = w.words[either]
+		return service.Wish{Action: zone.Set, Values: w.values[of]}
+	case !word.Mentioned():
+		return w.words[either]
 	}
-	if action == service.Detect {
-		return service.Wish{Action: action, Else: service.Keep}
-	}
-	return service.Wish{Action: action}
+	return word
 }
 
 // host returns what is asked for the hosts of the request; elsewhere tells that
@@ -172,14 +175,14 @@ func (w *wishes) host(elsewhere bool) (a, aaaa service.Wish) {
 	a, aaaa = w.wish(v4), w.wish(v6)
 	if !w.given && !elsewhere {
 		for _, wish := range []*service.Wish{&a, &aaaa} {
-			if wish.Action != service.Keep {
-				wish.Action = service.Detect
+			if !keeps(*wish) {
+				wish.Detect = true
 			}
 		}
 		return a, aaaa
 	}
-	if a.Action == service.Unmentioned && aaaa.Action == service.Unmentioned {
-		a.Action, aaaa.Action = service.Keep, service.Keep
+	if !a.Mentioned() && !aaaa.Mentioned() {
+		a.Action, aaaa.Action = zone.Keep, zone.Keep
 	}
 	return a, aaaa
 }

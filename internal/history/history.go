@@ -105,7 +105,7 @@ func (s *Store) Record(e Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for o := range e.Outcome.Names() {
-		if o.Err == nil || o.Err.Reason.FromDNS() {
+		if o.Err == nil || o.Err.FromDNS() {
 			s.record(at, from, o)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -24,9 +24,9 @@ func entry(at time.Time, hosts ...service.HostOutcome) Entry {
 }
 
 func set(name, old, value string) service.HostOutcome {
-	t := dnsupdate.TypeA
+	t := zone.TypeA
 	if strings.Contains(value, ":") {
-		t = dnsupdate.TypeAAAA
+		t = zone.TypeAAAA
 	}
 	r := service.Record{Type: t, New: []string{value}, TTL: 300, Changed: old != value}
 	if old != "" {
@@ -54,7 +54,7 @@ func TestRecord(t *testing.T) {
 	s.Record(entry(start.Add(time.Minute), set("a.example.com.", "192.0.2.1", "192.0.2.1")))
 	s.Record(entry(start.Add(2*time.Minute), set("a.example.com.", "192.0.2.1", "192.0.2.2")))
 	s.Record(entry(start.Add(3*time.Minute), set("a.example.com.", "", "2001:db8::1")))
-	s.Record(entry(start.Add(4*time.Minute), failed("a.example.com.", service.DNSTimeout)))
+	s.Record(entry(start.Add(4*time.Minute), failed("a.example.com.", zone.Timeout)))
 
 	h := mustHost(t, s, "a.example.com.")
 	if h.Submissions != 5 || h.Changes != 3 || h.Failures != 1 || h.LastResult != "failed" {
@@ -78,7 +78,7 @@ func TestRecord(t *testing.T) {
 func TestRecordPartOfAHost(t *testing.T) {
 	s := New(Config{})
 	part := set("a.example.com.", "", "192.0.2.1")
-	part.Err = failed("", service.DNSRefused).Err
+	part.Err = failed("", zone.Refused).Err
 	s.Record(entry(start, part))
 	h := mustHost(t, s, "a.example.com.")
 	if h.Submissions != 1 || h.Changes != 1 || h.Failures != 1 || h.LastResult != "failed" || !h.Changed.Equal(start) {
@@ -93,7 +93,7 @@ func TestRecordPartOfAHost(t *testing.T) {
 	}
 	// The next one fails in the same way and changes nothing, which is news.
 	part = set("a.example.com.", "192.0.2.1", "192.0.2.1")
-	part.Err = failed("", service.DNSRefused).Err
+	part.Err = failed("", zone.Refused).Err
 	s.Record(entry(start.Add(time.Minute), part))
 	if h := mustHost(t, s, "a.example.com."); h.Changes != 1 || h.Failures != 2 || !h.Changed.Equal(start) {
 		t.Errorf("got %+v", h)
@@ -107,7 +107,7 @@ func TestRecordDeletion(t *testing.T) {
 	s := New(Config{})
 	s.Record(entry(start, set("a.example.com.", "", "192.0.2.1")))
 	s.Record(entry(start, service.HostOutcome{Name: "a.example.com.", Records: []service.Record{
-		{Type: dnsupdate.TypeA, Old: []string{"192.0.2.1"}, Changed: true},
+		{Type: zone.TypeA, Old: []string{"192.0.2.1"}, Changed: true},
 	}}))
 	h := mustHost(t, s, "a.example.com.")
 	if got := fmt.Sprint(h.Current); got != "[{A []}]" {
@@ -120,10 +120,10 @@ func TestRecordDeletion(t *testing.T) {
 
 func TestRecordRefusals(t *testing.T) {
 	recorded := map[service.Reason]string{
-		service.DNSConflict: "refused", service.DNSRefused: "failed", service.DNSFailed: "failed",
-		service.DNSTimeout: "failed", service.DNSBusy: "failed",
+		zone.Conflict: "refused", zone.Refused: "failed", zone.Invalid: "failed", zone.Unreachable: "failed",
+		zone.Timeout: "failed", zone.Busy: "failed",
 	}
-	for reason := service.NoCredential; reason <= service.DNSBusy; reason++ {
+	for _, reason := range service.Reasons {
 		s := New(Config{})
 		s.Record(entry(start, failed("a.example.com.", reason)))
 		h, ok := s.Host(context.Background(), "a.example.com.")
@@ -186,8 +186,8 @@ func TestValuesAreBounded(t *testing.T) {
 	}
 	s := New(Config{})
 	s.Record(entry(start, service.HostOutcome{Name: "a.example.com.", Records: []service.Record{
-		{Type: dnsupdate.TypeTXT, Old: many, New: many, Changed: true},
-		{Type: dnsupdate.Type(99), New: []string{"x"}, Changed: true},
+		{Type: zone.TypeTXT, Old: many, New: many, Changed: true},
+		{Type: zone.Type(99), New: []string{"x"}, Changed: true},
 	}}))
 	h := mustHost(t, s, "a.example.com.")
 	if len(h.Current[0].Values) != maxValues || len(h.Current[0].Values[7]) != maxText {
@@ -256,9 +256,9 @@ func TestLatestCountsRepeats(t *testing.T) {
 	if total != 2 || subs[0].Name != "chatty." || subs[0].Times != 2*maxLatest || subs[1].Name != "quiet." {
 		t.Fatalf("got %d: %+v", total, subs)
 	}
-	s.Record(entry(start.Add(time.Hour*24), failed("chatty.", service.DNSBusy)))
-	s.Record(entry(start.Add(time.Hour*25), failed("chatty.", service.DNSBusy)))
-	s.Record(entry(start.Add(time.Hour*26), failed("chatty.", service.DNSTimeout)))
+	s.Record(entry(start.Add(time.Hour*24), failed("chatty.", zone.Busy)))
+	s.Record(entry(start.Add(time.Hour*25), failed("chatty.", zone.Busy)))
+	s.Record(entry(start.Add(time.Hour*26), failed("chatty.", zone.Timeout)))
 	subs, total = s.Latest(context.Background(), nil, 0, 10)
 	if total != 3 || subs[0].Result != "failed" || subs[0].Times != 3 || subs[0].Message != `it \x1b[31mfailed` {
 		t.Fatalf("got %d: %+v", total, subs[0])
@@ -378,7 +378,7 @@ func TestRecordAllocatesNothingForARepeat(t *testing.T) {
 func TestMergeLogs(t *testing.T) {
 	var a, b []byte
 	for i := range 15 {
-		r := service.Record{Type: dnsupdate.TypeA, New: []string{"192.0.2.1"}}
+		r := service.Record{Type: zone.TypeA, New: []string{"192.0.2.1"}}
 		a = appendChange(a, int64(2*i), &r)
 		b = appendChange(b, int64(2*i+1), &r)
 	}

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 const (
@@ -47,9 +47,9 @@ type current struct {
 }
 
 // types are the record types that are remembered, in the order of a reply.
-var types = [...]dnsupdate.Type{dnsupdate.TypeA, dnsupdate.TypeAAAA, dnsupdate.TypeTXT}
+var types = [...]zone.Type{zone.TypeA, zone.TypeAAAA, zone.TypeTXT}
 
-func typeIndex(t dnsupdate.Type) int {
+func typeIndex(t zone.Type) int {
 	for i, known := range types {
 		if t == known {
 			return i

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/internal/await"
-	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // memory is a storage as certmagic describes it.
@@ -140,7 +140,7 @@ func TestRestart(t *testing.T) {
 	m := newMemory()
 	first, _ := ready(t, m, "one")
 	first.Record(entry(recently(-9), set("a.example.com.", "", "192.0.2.1"), set("b.example.com.", "", "2001:db8::1")))
-	first.Record(entry(recently(-8), failed("c.example.com.", service.DNSRefused)))
+	first.Record(entry(recently(-8), failed("c.example.com.", zone.Refused)))
 	first.Stop(context.Background())
 	before, _ := first.Hosts(context.Background(), nil, 0, 10)
 	beforeLatest, _ := first.Latest(context.Background(), nil, 0, 10)

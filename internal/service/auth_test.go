@@ -47,7 +47,7 @@ func TestAuthenticate(t *testing.T) {
 			client, err := f.Authenticate(tt.credential, here, noon)
 			switch {
 			case reason(err) != tt.reason:
-				t.Fatalf("got %v, want reason %d", err, tt.reason)
+				t.Fatalf("got %v, want reason %q", err, tt.reason)
 			case err == nil && client.Name != tt.client:
 				t.Errorf("got client %s, want %s", client.Name, tt.client)
 			case err != nil && client != nil:
@@ -94,7 +94,7 @@ func TestAuthenticateThrottled(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := f.Authenticate(tt.credential, tt.from, noon.Add(tt.after))
 			if reason(err) != tt.want {
-				t.Fatalf("got %v, want reason %d", err, tt.want)
+				t.Fatalf("got %v, want reason %q", err, tt.want)
 			}
 			if err != nil && (err.RetryAfter > 0) != (tt.want == Throttled) {
 				t.Errorf("retry after %v", err.RetryAfter)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 func TestCheckRights(t *testing.T) {
@@ -12,7 +14,7 @@ func TestCheckRights(t *testing.T) {
 		client string
 		want   Reason
 	}{
-		{"secret", 0}, {"all", 0}, {"below", NotGranted}, {"exact", NotGranted}, {"router", NotGranted},
+		{"secret", ""}, {"all", ""}, {"below", NotGranted}, {"exact", NotGranted}, {"router", NotGranted},
 	}
 	for _, tt := range tests {
 		t.Run(tt.client, func(t *testing.T) {
@@ -22,7 +24,7 @@ func TestCheckRights(t *testing.T) {
 			if reason(out.Err) != tt.want || out.Client != tt.client {
 				t.Fatalf("got %+v", out)
 			}
-			if tt.want != 0 {
+			if tt.want != "" {
 				if out.Checks != nil {
 					t.Errorf("got %v", out.Checks)
 				}
@@ -49,7 +51,7 @@ func TestOneCheckAtATime(t *testing.T) {
 	go func() { first <- f.Do(context.Background(), f.Clients.Lookup("12345678"), Submission{Check: true}) }()
 	<-started
 	// Another handler's as well: each writes to the same zones.
-	if out := newFixture(t).do(t, "secret", Submission{Check: true}); reason(out.Err) != DNSBusy || out.Err.RetryAfter <= 0 {
+	if out := newFixture(t).do(t, "secret", Submission{Check: true}); reason(out.Err) != zone.Busy || out.Err.RetryAfter <= 0 {
 		t.Errorf("the second got %+v", out)
 	}
 	close(finish)

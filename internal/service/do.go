@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Do carries out a submission for a client that Authenticate found.
@@ -48,20 +48,20 @@ type target struct {
 // zoneWork is everything that a submission changes in one zone: one UPDATE message.
 type zoneWork struct {
 	zone    *Zone
-	changes []dnsupdate.Change
-	results []dnsupdate.Result
+	changes []zone.Change
+	results []zone.Result
 }
 
 // add appends the changes of one name, to be made in its zone.
-func (p *plan) add(fqdn string, zone *Zone, changes ...dnsupdate.Change) {
-	t := target{outcome: HostOutcome{Name: fqdn, Zone: zone.Name}, sameAs: -1}
+func (p *plan) add(fqdn string, in *Zone, changes ...zone.Change) {
+	t := target{outcome: HostOutcome{Name: fqdn, Zone: in.Name}, sameAs: -1}
 	for t.work = 0; t.work < len(p.zones); t.work++ {
-		if p.zones[t.work].zone == zone {
+		if p.zones[t.work].zone == in {
 			break
 		}
 	}
 	if t.work == len(p.zones) {
-		p.zones = append(p.zones, zoneWork{zone: zone})
+		p.zones = append(p.zones, zoneWork{zone: in})
 	}
 	w := &p.zones[t.work]
 	t.from = len(w.changes)
@@ -87,7 +87,7 @@ func (p *plan) find(fqdn string) (int, bool) {
 
 // change returns the change of that name and type among those of the first n
 // targets, nil if there is none.
-func (p *plan) change(n int, fqdn string, kind dnsupdate.Type) *dnsupdate.Change {
+func (p *plan) change(n int, fqdn string, kind zone.Type) *zone.Change {
 	for _, t := range p.targets[:n] {
 		for i := t.from; i < t.to; i++ {
 			if c := &p.zones[t.work].changes[i]; c.Name == fqdn && c.Type == kind {
@@ -113,7 +113,7 @@ func (p *plan) apply(ctx context.Context) {
 
 func (w *zoneWork) apply(ctx context.Context) {
 	if len(w.changes) > 0 {
-		w.results = w.zone.Updater.Apply(ctx, w.changes)
+		w.results = w.zone.Backend.Apply(ctx, w.changes)
 	}
 }
 
@@ -157,22 +157,16 @@ const busyRetry = 10 * time.Second
 
 // dnsError turns what the engine says into a refusal.
 func dnsError(err error) *Error {
-	e := &Error{Reason: DNSFailed, Message: err.Error(), Cause: err}
-	var dns *dnsupdate.Error
-	if !errors.As(err, &dns) {
+	e := &Error{Reason: zone.Unreachable, Message: err.Error(), Cause: err}
+	var failed *zone.Error
+	if !errors.As(err, &failed) {
 		return e
 	}
-	switch dns.Kind {
-	case dnsupdate.Conflict:
-		e.Reason = DNSConflict
-	case dnsupdate.Refused, dnsupdate.Invalid:
-		e.Reason = DNSRefused
-	case dnsupdate.NameServer:
-		return notGranted(dns.Name)
-	case dnsupdate.Timeout:
-		e.Reason = DNSTimeout
-	case dnsupdate.Busy:
-		e.Reason, e.RetryAfter = DNSBusy, busyRetry
+	switch e.Reason, e.RetryAfter = failed.Reason, failed.RetryAfter; {
+	case e.Reason == zone.NameServer:
+		return notGranted(failed.Name)
+	case e.Reason == zone.Busy && e.RetryAfter == 0:
+		e.RetryAfter = busyRetry
 	}
 	return e
 }
@@ -189,15 +183,18 @@ func (s *Service) check(ctx context.Context, client *access.Client) ([]ZoneCheck
 	case checking <- struct{}{}:
 		defer func() { <-checking }()
 	default:
-		return nil, &Error{Reason: DNSBusy, Message: "another check is running", RetryAfter: busyRetry}
+		return nil, &Error{Reason: zone.Busy, Message: "another check is running", RetryAfter: busyRetry}
 	}
 	checks := make([]ZoneCheck, len(s.Zones))
 	var wg sync.WaitGroup
 	for i, z := range s.Zones {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, s.Timeout)
-			defer cancel()
-			checks[i] = ZoneCheck{Zone: z.Name, Steps: z.Updater.Check(ctx)}
+			checks[i].Zone = z.Name
+			if backend, ok := z.Backend.(zone.Checker); ok {
+				ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+				defer cancel()
+				checks[i].Steps = backend.Check(ctx)
+			}
 		})
 	}
 	wg.Wait()

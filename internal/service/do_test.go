@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 func TestTTL(t *testing.T) {
@@ -74,7 +74,7 @@ func lines(outcomes []HostOutcome) []string {
 }
 
 func TestSeveralHosts(t *testing.T) {
-	timeout := &dnsupdate.Error{Kind: dnsupdate.Timeout}
+	timeout := &zone.Error{Reason: zone.Timeout}
 	tests := []struct {
 		name   string
 		client string
@@ -101,14 +101,14 @@ func TestSeveralHosts(t *testing.T) {
 			name:     "of two zones one fails",
 			fail:     func(f *fixture) { f.other.err = timeout },
 			hosts:    []string{"a.dyn.test", "a.other.test"},
-			want:     []string{"a.dyn.test. A []>[192.0.2.1]", fmt.Sprint("a.other.test. error ", DNSTimeout)},
+			want:     []string{"a.dyn.test. A []>[192.0.2.1]", fmt.Sprint("a.other.test. error ", zone.Timeout)},
 			messages: [3]int{1, 0, 1},
 		},
 		{
 			name:     "of two names in a zone one fails",
-			fail:     func(f *fixture) { f.dyn.errs["a.dyn.test."] = &dnsupdate.Error{Kind: dnsupdate.Conflict} },
+			fail:     func(f *fixture) { f.dyn.errs["a.dyn.test."] = &zone.Error{Reason: zone.Conflict} },
 			hosts:    []string{"a.dyn.test", "b.dyn.test"},
-			want:     []string{fmt.Sprint("a.dyn.test. error ", DNSConflict), "b.dyn.test. A []>[192.0.2.1]"},
+			want:     []string{fmt.Sprint("a.dyn.test. error ", zone.Conflict), "b.dyn.test. A []>[192.0.2.1]"},
 			messages: [3]int{1, 0, 0},
 		},
 		{
@@ -121,7 +121,7 @@ func TestSeveralHosts(t *testing.T) {
 			name:     "a duplicate of what fails",
 			fail:     func(f *fixture) { f.dyn.err = timeout },
 			hosts:    []string{"a.dyn.test", "a.dyn.test"},
-			want:     []string{fmt.Sprint("a.dyn.test. error ", DNSTimeout), fmt.Sprint("a.dyn.test. error ", DNSTimeout)},
+			want:     []string{fmt.Sprint("a.dyn.test. error ", zone.Timeout), fmt.Sprint("a.dyn.test. error ", zone.Timeout)},
 			messages: [3]int{1, 0, 0},
 		},
 		{
@@ -177,7 +177,7 @@ func TestTXT(t *testing.T) {
 		err   Reason
 	}{
 		{name: "set", host: Host{Name: "home.dyn.test", TXT: set("new")}, owner: challenge, want: []string{"new"}},
-		{name: "delete", host: Host{Name: "home.dyn.test", TXT: Wish{Action: Delete}}, owner: challenge},
+		{name: "delete", host: Host{Name: "home.dyn.test", TXT: Wish{Action: zone.Delete}}, owner: challenge},
 		{name: "left alone", host: pointed("home.dyn.test"), owner: challenge, want: []string{"old"}},
 		{name: "of the names below a wildcard", host: Host{Name: "*.dyn.test", TXT: set("new")}, owner: "_acme-challenge.dyn.test.", want: []string{"new"}},
 		{name: "never at another name", host: Host{Name: "_acme-challenge.home.dyn.test", TXT: set("new")}, owner: challenge, want: []string{"old"}, err: BadName},
@@ -185,15 +185,15 @@ func TestTXT(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t)
-			f.dyn.seed(challenge, dnsupdate.TypeTXT, "old")
+			f.dyn.seed(challenge, zone.TypeTXT, "old")
 			out := f.do(t, "secret", Submission{Hosts: []Host{tt.host}})
 			if reason(out.Hosts[0].Err) != tt.err {
 				t.Errorf("got %v", out.Hosts[0].Err)
 			}
-			if got := f.dyn.get(tt.owner, dnsupdate.TypeTXT); !slices.Equal(got, tt.want) {
+			if got := f.dyn.get(tt.owner, zone.TypeTXT); !slices.Equal(got, tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
-			if got := f.dyn.get("home.dyn.test.", dnsupdate.TypeTXT); got != nil {
+			if got := f.dyn.get("home.dyn.test.", zone.TypeTXT); got != nil {
 				t.Errorf("the host itself has %q", got)
 			}
 		})
@@ -203,7 +203,7 @@ func TestTXT(t *testing.T) {
 // What was changed stands in the outcome although something else failed.
 func TestPartOfAHost(t *testing.T) {
 	f := newFixture(t)
-	f.dyn.errs["_acme-challenge.home.dyn.test."] = &dnsupdate.Error{Kind: dnsupdate.Refused}
+	f.dyn.errs["_acme-challenge.home.dyn.test."] = &zone.Error{Reason: zone.Refused}
 	home := pointed("home.dyn.test")
 	home.TXT = set("x")
 	for i, want := range []string{"A []>[192.0.2.1]", "A [192.0.2.1]>[192.0.2.1]"} {
@@ -214,7 +214,7 @@ func TestPartOfAHost(t *testing.T) {
 		for _, h := range out.Hosts {
 			err := h.Err
 			h.Err = nil
-			if reason(err) != DNSRefused || line(h) != "home.dyn.test. "+want {
+			if reason(err) != zone.Refused || line(h) != "home.dyn.test. "+want {
 				t.Errorf("got %s, %v", line(h), err)
 			}
 		}
@@ -225,7 +225,7 @@ func TestPartOfAHost(t *testing.T) {
 func TestNothingToDo(t *testing.T) {
 	f := newFixture(t)
 	out := f.do(t, "exact", Submission{
-		Hosts:    []Host{{Name: "home.dyn.test", AAAA: Wish{Action: Detect}}},
+		Hosts:    []Host{{Name: "home.dyn.test", AAAA: Wish{Detect: true}}},
 		Detected: netip.MustParseAddr("192.0.2.7"),
 	})
 	if got := lines(out.Hosts); out.Err != nil || !slices.Equal(got, []string{"home.dyn.test."}) || f.written() > 0 {
@@ -236,7 +236,7 @@ func TestNothingToDo(t *testing.T) {
 // A submission may be carried out again, for another client or from another address.
 func TestSubmissionIsNotChanged(t *testing.T) {
 	f := newFixture(t)
-	detect := Wish{Action: Detect, Else: Keep}
+	detect := Wish{Detect: true, Action: zone.Keep}
 	hosts := []Host{{Name: "router.dyn.test", A: detect, AAAA: detect}, {Name: "_.dyn.test", AAAA: detect}}
 	before := slices.Clone(hosts)
 	sub := Submission{Hosts: hosts, Prefix: netip.MustParsePrefix("2001:db8::/56")}
@@ -250,7 +250,7 @@ func TestSubmissionIsNotChanged(t *testing.T) {
 			t.Fatalf("from %s: the hosts became %+v", address, hosts)
 		}
 	}
-	if got := f.dyn.get("router.dyn.test.", dnsupdate.TypeA); !slices.Equal(got, []string{"192.0.2.8"}) {
+	if got := f.dyn.get("router.dyn.test.", zone.TypeA); !slices.Equal(got, []string{"192.0.2.8"}) {
 		t.Errorf("got %q", got)
 	}
 }
@@ -261,14 +261,14 @@ func TestErrorMapping(t *testing.T) {
 		err  error
 		want Reason
 	}{
-		{"refused", &dnsupdate.Error{Kind: dnsupdate.Refused}, DNSRefused},
-		{"unreachable", &dnsupdate.Error{Kind: dnsupdate.Unreachable}, DNSFailed},
-		{"timeout", &dnsupdate.Error{Kind: dnsupdate.Timeout}, DNSTimeout},
-		{"busy", &dnsupdate.Error{Kind: dnsupdate.Busy}, DNSBusy},
-		{"conflict", &dnsupdate.Error{Kind: dnsupdate.Conflict}, DNSConflict},
-		{"invalid", &dnsupdate.Error{Kind: dnsupdate.Invalid}, DNSRefused},
-		{"wrapped", fmt.Errorf("while updating: %w", &dnsupdate.Error{Kind: dnsupdate.Busy}), DNSBusy},
-		{"another", errors.New("odd"), DNSFailed},
+		{"refused", &zone.Error{Reason: zone.Refused}, zone.Refused},
+		{"unreachable", &zone.Error{Reason: zone.Unreachable}, zone.Unreachable},
+		{"timeout", &zone.Error{Reason: zone.Timeout}, zone.Timeout},
+		{"busy", &zone.Error{Reason: zone.Busy}, zone.Busy},
+		{"conflict", &zone.Error{Reason: zone.Conflict}, zone.Conflict},
+		{"invalid", &zone.Error{Reason: zone.Invalid}, zone.Invalid},
+		{"wrapped", fmt.Errorf("while updating: %w", &zone.Error{Reason: zone.Busy}), zone.Busy},
+		{"another", errors.New("odd"), zone.Unreachable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -277,12 +277,12 @@ func TestErrorMapping(t *testing.T) {
 			out := f.do(t, "exact", Submission{Hosts: []Host{pointed("home.dyn.test")}})
 			h := out.Hosts[0]
 			if out.Err != nil || reason(h.Err) != tt.want {
-				t.Fatalf("got %v and %v, want reason %d", out.Err, h.Err, tt.want)
+				t.Fatalf("got %v and %v, want reason %q", out.Err, h.Err, tt.want)
 			}
 			if h.Err.Message != tt.err.Error() || !errors.Is(h.Err, tt.err) {
 				t.Errorf("got %q, cause %v", h.Err.Message, h.Err.Cause)
 			}
-			if (h.Err.RetryAfter > 0) != (tt.want == DNSBusy) {
+			if (h.Err.RetryAfter > 0) != (tt.want == zone.Busy) {
 				t.Errorf("retry after %v", h.Err.RetryAfter)
 			}
 		})
@@ -294,7 +294,7 @@ func TestTimeout(t *testing.T) {
 	f := newFixture(t)
 	f.Timeout = time.Hour
 	var got time.Time
-	f.Zones[0].Updater = deadlineZone{f.dyn, &got}
+	f.Zones[0].Backend = deadlineZone{f.dyn, &got}
 	f.do(t, "secret", Submission{Hosts: []Host{pointed("home.dyn.test")}})
 	if left := time.Until(got); left <= 0 || left > time.Hour {
 		t.Errorf("the deadline is in %v", left)
@@ -307,7 +307,7 @@ type deadlineZone struct {
 	deadline *time.Time
 }
 
-func (z deadlineZone) Apply(ctx context.Context, changes []dnsupdate.Change) []dnsupdate.Result {
+func (z deadlineZone) Apply(ctx context.Context, changes []zone.Change) []zone.Result {
 	*z.deadline, _ = ctx.Deadline()
 	return z.fakeZone.Apply(ctx, changes)
 }

@@ -1,80 +1,56 @@
 package service
 
-import "time"
+import (
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/zone"
+)
 
 // Reason is why a request or a name was refused; every dialect has its own word
-// and status for each.
-type Reason uint8
+// and status for each. Those of package zone are among them.
+type Reason = zone.Reason
 
 const (
 	// NoCredential: the request presented none.
-	NoCredential Reason = iota + 1
+	NoCredential Reason = "no_credential"
 	// BadCredential: a wrong or malformed one, or two that disagree.
-	BadCredential
+	BadCredential Reason = "bad_credential"
 	// Throttled: too many wrong credentials from this network.
-	Throttled
+	Throttled Reason = "throttled"
 	// CrossSite: a browser sent the request for another site.
-	CrossSite
+	CrossSite Reason = "cross_site"
 	// BadMethod: the endpoint does not take this method.
-	BadMethod
+	BadMethod Reason = "bad_method"
 	// BadMediaType: a body of another type than a form.
-	BadMediaType
+	BadMediaType Reason = "bad_media_type"
 	// BadParameter: an unknown, repeated, missing or contradictory argument, or a bad TTL.
-	BadParameter
+	BadParameter Reason = "bad_parameter"
 	// TooManyHosts: more names than one request may carry.
-	TooManyHosts
+	TooManyHosts Reason = "too_many_hosts"
 	// Unsupported: the client asked for something that the service does not
 	// offer (dyndns2's offline).
-	Unsupported
+	Unsupported Reason = "unsupported"
 	// BadName: not a host name.
-	BadName
+	BadName Reason = "bad_name"
 	// NoZone: a name in no configured zone.
-	NoZone
+	NoZone Reason = "no_zone"
 	// NotGranted: a name that this client may not change.
-	NotGranted
+	NotGranted = zone.NameServer
 	// BadAddress: not an address, or one that is never published.
-	BadAddress
-	// DNSConflict: a CNAME, DNAME or delegation stands at or above the name.
-	DNSConflict
-	// DNSRefused: the nameserver said no, or answered what cannot be trusted.
-	DNSRefused
-	// DNSFailed: no nameserver could be reached, or it failed.
-	DNSFailed
-	// DNSTimeout: no answer in time.
-	DNSTimeout
-	// DNSBusy: too much is waiting already.
-	DNSBusy
+	BadAddress Reason = "bad_address"
 )
 
-var reasonWords = [...]string{
-	0:             "unknown",
-	NoCredential:  "no_credential",
-	BadCredential: "bad_credential",
-	Throttled:     "throttled",
-	CrossSite:     "cross_site",
-	BadMethod:     "bad_method",
-	BadMediaType:  "bad_media_type",
-	BadParameter:  "bad_parameter",
-	TooManyHosts:  "too_many_hosts",
-	Unsupported:   "unsupported",
-	BadName:       "bad_name",
-	NoZone:        "no_zone",
-	NotGranted:    "not_granted",
-	BadAddress:    "bad_address",
-	DNSConflict:   "dns_conflict",
-	DNSRefused:    "dns_refused",
-	DNSFailed:     "dns_failed",
-	DNSTimeout:    "dns_timeout",
-	DNSBusy:       "dns_busy",
+// Reasons are all of them.
+var Reasons = [...]Reason{
+	NoCredential, BadCredential, Throttled, CrossSite, BadMethod, BadMediaType, BadParameter, TooManyHosts,
+	Unsupported, BadName, NoZone, NotGranted, BadAddress,
+	zone.Conflict, zone.Refused, zone.Invalid, zone.Unreachable, zone.Timeout, zone.Busy,
 }
 
-// String returns the word that stands in log entries and events.
-func (r Reason) String() string { return reasonWords[r] }
-
-// Result tells a refusal that the client has to act on from one for the operator.
-func (r Reason) Result() Result {
+// resultOf tells a refusal that the client has to act on from one for the operator.
+func resultOf(r Reason) Result {
 	switch r {
-	case DNSRefused, DNSFailed, DNSTimeout, DNSBusy:
+	case zone.Refused, zone.Invalid, zone.Unreachable, zone.Timeout, zone.Busy:
 		return Failed
 	}
 	return Refused
@@ -82,7 +58,7 @@ func (r Reason) Result() Result {
 
 // FromDNS tells whether the client was allowed to change the name and zone or
 // nameserver were in the way.
-func (r Reason) FromDNS() bool { return r == DNSConflict || r.Result() == Failed }
+func (e *Error) FromDNS() bool { return e.Reason == zone.Conflict || resultOf(e.Reason) == Failed }
 
 // Error is a refusal that the client is told about.
 type Error struct {
@@ -90,7 +66,7 @@ type Error struct {
 	// Message is one plain sentence. It never holds a secret, and nothing of
 	// the request's own text but what Echo lets through.
 	Message string
-	// RetryAfter is set with Throttled and DNSBusy.
+	// RetryAfter is set with Throttled and [zone.Busy].
 	RetryAfter time.Duration
 	// Cause is for the log; nil if the message says it all.
 	Cause error

@@ -27,7 +27,7 @@ func house(t testing.TB, hosts, lan int) (*Service, *access.Client) {
 		t.Fatal(err)
 	}
 	zone := &fakeZone{records: make(map[rrset]values)}
-	s := New(Config{Zones: []Zone{{Name: "dyn.test.", TTL: 300, Updater: zone}}, Clients: clients, MaxTTL: 86400, Timeout: time.Minute})
+	s := New(Config{Zones: []Zone{{Name: "dyn.test.", TTL: 300, Backend: zone}}, Clients: clients, MaxTTL: 86400, Timeout: time.Minute})
 	return s, clients.Lookup(token("house"))
 }
 

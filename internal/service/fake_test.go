@@ -8,15 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/access"
 	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // rrset is where a fake zone keeps values.
 type rrset struct {
 	name string
-	kind dnsupdate.Type
+	kind zone.Type
 }
 
 // values are the values of an RRset and their TTL.
@@ -25,7 +25,7 @@ type values struct {
 	ttl    uint32
 }
 
-// fakeZone is an Updater over a map.
+// fakeZone is a zone over a map.
 type fakeZone struct {
 	// servers and serversErr are what NameServers returns, unproven if so.
 	servers    []string
@@ -39,14 +39,14 @@ type fakeZone struct {
 
 	mu      sync.Mutex
 	records map[rrset]values
-	applied [][]dnsupdate.Change
+	applied [][]zone.Change
 }
 
-func (z *fakeZone) Apply(_ context.Context, changes []dnsupdate.Change) []dnsupdate.Result {
+func (z *fakeZone) Apply(_ context.Context, changes []zone.Change) []zone.Result {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	results := make([]dnsupdate.Result, len(changes))
-	var sent []dnsupdate.Change
+	results := make([]zone.Result, len(changes))
+	var sent []zone.Change
 	for i, c := range changes {
 		if results[i].Err = z.guard(c); results[i].Err == nil {
 			sent = append(sent, c)
@@ -70,54 +70,54 @@ func (z *fakeZone) Apply(_ context.Context, changes []dnsupdate.Change) []dnsupd
 }
 
 // guard is what the engine says of a change that must not touch a nameserver's name.
-func (z *fakeZone) guard(c dnsupdate.Change) error {
+func (z *fakeZone) guard(c zone.Change) error {
 	switch {
 	case !c.NotNameServer:
 		return nil
 	case z.serversErr != nil:
 		return z.serversErr
 	case slices.Contains(z.servers, c.Name):
-		return &dnsupdate.Error{Kind: dnsupdate.NameServer, Name: c.Name}
+		return &zone.Error{Reason: zone.NameServer, Name: c.Name}
 	}
 	return nil
 }
 
-func (z *fakeZone) change(c dnsupdate.Change) dnsupdate.Result {
+func (z *fakeZone) change(c zone.Change) zone.Result {
 	at := rrset{c.Name, c.Type}
 	before := z.records[at]
 	after := before
 	switch c.Action {
-	case dnsupdate.Delete:
+	case zone.Delete:
 		after = values{}
-	case dnsupdate.Set:
+	case zone.Set:
 		after = values{slices.Sorted(slices.Values(c.Values)), c.TTL}
 	}
 	z.records[at] = after
-	return dnsupdate.Result{
+	return zone.Result{
 		Old: before.values, New: after.values, TTL: after.ttl,
 		Changed: !slices.Equal(before.values, after.values) || before.ttl != after.ttl,
 		Proven:  true,
 	}
 }
 
-func (z *fakeZone) NameServers(context.Context) (dnsupdate.NameServers, error) {
-	return dnsupdate.NameServers{Names: z.servers, Proven: !z.unproven}, z.serversErr
+func (z *fakeZone) NameServers(context.Context) (zone.NameServers, error) {
+	return zone.NameServers{Names: z.servers, Proven: !z.unproven}, z.serversErr
 }
 
-func (z *fakeZone) Check(ctx context.Context) []dnsupdate.CheckStep {
+func (z *fakeZone) Check(ctx context.Context) []zone.CheckStep {
 	if z.check != nil {
 		z.check(ctx)
 	}
-	return []dnsupdate.CheckStep{{Name: "reachable"}, {Name: "key", Err: z.err}}
+	return []zone.CheckStep{{Name: "reachable"}, {Name: "key", Err: z.err}}
 }
 
 // seed puts an address or text into the zone.
-func (z *fakeZone) seed(owner string, kind dnsupdate.Type, texts ...string) {
+func (z *fakeZone) seed(owner string, kind zone.Type, texts ...string) {
 	z.records[rrset{owner, kind}] = values{texts, 300}
 }
 
 // get returns the values of an RRset.
-func (z *fakeZone) get(owner string, kind dnsupdate.Type) []string {
+func (z *fakeZone) get(owner string, kind zone.Type) []string {
 	return z.records[rrset{owner, kind}].values
 }
 
@@ -139,9 +139,9 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 	f := &fixture{dyn: zone("dyn.test."), deep: zone("deep.dyn.test."), other: zone("other.test.")}
 	c := Config{
 		Zones: []Zone{
-			{Name: "dyn.test.", TTL: 300, Updater: f.dyn},
-			{Name: "deep.dyn.test.", TTL: 60, Updater: f.deep},
-			{Name: "other.test.", TTL: 300, Updater: f.other},
+			{Name: "dyn.test.", TTL: 300, Backend: f.dyn},
+			{Name: "deep.dyn.test.", TTL: 60, Backend: f.deep},
+			{Name: "other.test.", TTL: 300, Backend: f.other},
 		},
 		Throttle: access.NewThrottle(),
 		Limit:    access.Limit{Burst: 3, Interval: 10 * time.Second},
@@ -224,7 +224,7 @@ func (f *fixture) written() int {
 }
 
 // set is a wish for these values.
-func set(texts ...string) Wish { return Wish{Action: Set, Values: texts} }
+func set(texts ...string) Wish { return Wish{Action: zone.Set, Values: texts} }
 
 // pointed is a host that wants 192.0.2.1.
 func pointed(host string) Host { return Host{Name: host, A: set("192.0.2.1")} }
@@ -232,7 +232,7 @@ func pointed(host string) Host { return Host{Name: host, A: set("192.0.2.1")} }
 // reason returns that of an error, 0 if there is none.
 func reason(err *Error) Reason {
 	if err == nil {
-		return 0
+		return ""
 	}
 	return err.Reason
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // The client router has nas.dyn.test ::1:0:0:0:a, router.dyn.test ::1 and cam.other.test ::b.
@@ -35,17 +35,17 @@ func TestLAN(t *testing.T) {
 			want: []string{"router.dyn.test. A []>[192.0.2.1]"}, lan: []string{nas, router, cam}},
 		{name: "the host has an address of its own", prefix: "2001:db8::/56", hosts: home(Wish{}, set("2001:db8::ff")),
 			want: []string{"router.dyn.test. AAAA []>[2001:db8::ff]"}, lan: []string{nas, cam}},
-		{name: "the host's is deleted", prefix: "2001:db8::/56", hosts: home(Wish{}, Wish{Action: Delete}),
+		{name: "the host's is deleted", prefix: "2001:db8::/56", hosts: home(Wish{}, Wish{Action: zone.Delete}),
 			want: []string{"router.dyn.test. AAAA []>[]"}, lan: []string{nas, cam}},
-		{name: "the host's is detected", prefix: "2001:db8::/56", hosts: home(Wish{Action: Detect}, Wish{Action: Detect}),
+		{name: "the host's is detected", prefix: "2001:db8::/56", hosts: home(Wish{Detect: true}, Wish{Detect: true}),
 			want: []string{"router.dyn.test. AAAA []>[2001:db8::77]"}, lan: []string{nas, cam}},
-		{name: "the host leaves its own open", prefix: "2001:db8::/56", hosts: home(set("192.0.2.1"), Wish{Action: Keep}),
+		{name: "the host leaves its own open", prefix: "2001:db8::/56", hosts: home(set("192.0.2.1"), Wish{Action: zone.Keep}),
 			want: []string{"router.dyn.test. A []>[192.0.2.1] AAAA []>[2001:db8::1]"}, lan: []string{nas, cam}},
 		{name: "subnet bits inside the prefix", prefix: "2001:db8::/64", hosts: home(set("192.0.2.1"), Wish{}),
 			want: []string{"router.dyn.test. A []>[192.0.2.1]"},
 			lan:  []string{fmt.Sprint("nas.dyn.test. error ", BadAddress), router, cam}},
 		{name: "subnet bits inside the prefix, of a host that is named", client: "gate", prefix: "2001:db8::/64",
-			hosts: []Host{{Name: "gate.dyn.test", A: set("192.0.2.1"), AAAA: Wish{Action: Keep}}},
+			hosts: []Host{{Name: "gate.dyn.test", A: set("192.0.2.1"), AAAA: Wish{Action: zone.Keep}}},
 			want:  []string{"gate.dyn.test. A []>[192.0.2.1] AAAA []>[]"},
 			lan:   []string{fmt.Sprint("gate.dyn.test. error ", BadAddress)}},
 		{name: "a LAN host cannot be named", prefix: "2001:db8::/56", hosts: []Host{{Name: "nas.dyn.test", AAAA: set("2001:db8::ff")}},
@@ -103,7 +103,7 @@ func TestPrefixIsNotPublished(t *testing.T) {
 	f := newFixture(t)
 	f.do(t, "router", Submission{Prefix: netip.MustParsePrefix("2001:db8::/56"), Hosts: []Host{{Name: "router.dyn.test", A: set("192.0.2.1")}}})
 	for at, v := range f.dyn.records {
-		if at.kind == dnsupdate.TypeAAAA && slices.Contains(v.values, "2001:db8::") {
+		if at.kind == zone.TypeAAAA && slices.Contains(v.values, "2001:db8::") {
 			t.Errorf("%s has it", at.name)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 func TestNames(t *testing.T) {
@@ -61,7 +61,7 @@ func TestNames(t *testing.T) {
 			if h.Name != tt.want || h.Zone != tt.zone || reason(h.Err) != tt.reason {
 				t.Errorf("got %s in %q, error %v", h.Name, h.Zone, h.Err)
 			}
-			if changed := tt.reason == 0; out.Changed() != changed || (f.written() > 0) != changed {
+			if changed := tt.reason == ""; out.Changed() != changed || (f.written() > 0) != changed {
 				t.Errorf("changed: %t, messages: %d", out.Changed(), f.written())
 			}
 			if h.Err != nil && len(h.Records) > 0 {
@@ -78,17 +78,17 @@ func TestGrants(t *testing.T) {
 		host   string
 		reason Reason
 	}{
-		{"exact: its own", "exact", "home.dyn.test", 0},
-		{"exact: in another zone", "exact", "home.deep.dyn.test", 0},
+		{"exact: its own", "exact", "home.dyn.test", ""},
+		{"exact: in another zone", "exact", "home.deep.dyn.test", ""},
 		{"exact: below its own", "exact", "a.home.dyn.test", NotGranted},
 		{"exact: another", "exact", "work.dyn.test", NotGranted},
-		{"exact: the nameserver", "exact", "ns1.dyn.test", 0},
-		{"exact: the apex", "exact", "dyn.test", 0},
+		{"exact: the nameserver", "exact", "ns1.dyn.test", ""},
+		{"exact: the apex", "exact", "dyn.test", ""},
 		{"exact: a wildcard below", "exact", "*.home.dyn.test", NotGranted},
-		{"IDN pattern", "german", "MÜLLER.dyn.test", 0},
-		{"below: one label", "below", "home.dyn.test", 0},
-		{"below: three labels", "below", "a.b.c.dyn.test", 0},
-		{"below: in a zone below", "below", "home.deep.dyn.test", 0},
+		{"IDN pattern", "german", "MÜLLER.dyn.test", ""},
+		{"below: one label", "below", "home.dyn.test", ""},
+		{"below: three labels", "below", "a.b.c.dyn.test", ""},
+		{"below: in a zone below", "below", "home.deep.dyn.test", ""},
 		{"below: the apex", "below", "dyn.test", NotGranted},
 		{"below: the apex of a zone below", "below", "deep.dyn.test", NotGranted},
 		{"below: the nameserver", "below", "NS1.dyn.test", NotGranted},
@@ -98,14 +98,14 @@ func TestGrants(t *testing.T) {
 		{"below: a deeper wildcard", "below", "*.a.dyn.test", NotGranted},
 		{"below: no label boundary", "below", "notdyn.test", NotGranted},
 		{"below: another zone", "below", "home.other.test", NotGranted},
-		{"all: a host", "all", "home.other.test", 0},
+		{"all: a host", "all", "home.other.test", ""},
 		{"all: the apex", "all", "other.test", NotGranted},
 		{"all: the nameserver", "all", "ns1.other.test", NotGranted},
 		{"all: the nameserver of another zone", "all", "ns2.dyn.test", NotGranted},
 		{"all: a wildcard", "all", "*.other.test", NotGranted},
-		{"secret: the apex", "secret", "other.test", 0},
-		{"secret: the nameserver", "secret", "ns1.other.test", 0},
-		{"secret: a wildcard", "secret", "*.other.test", 0},
+		{"secret: the apex", "secret", "other.test", ""},
+		{"secret: the nameserver", "secret", "ns1.other.test", ""},
+		{"secret: a wildcard", "secret", "*.other.test", ""},
 		{"router: a LAN host", "router", "nas.dyn.test", NotGranted},
 	}
 	for _, tt := range tests {
@@ -114,9 +114,9 @@ func TestGrants(t *testing.T) {
 			f.other.servers = append(f.other.servers, "ns2.dyn.test.")
 			out := f.do(t, tt.client, Submission{Hosts: []Host{pointed(tt.host)}})
 			if got := reason(out.Hosts[0].Err); got != tt.reason {
-				t.Errorf("got %v, want reason %d", out.Hosts[0].Err, tt.reason)
+				t.Errorf("got %v, want reason %q", out.Hosts[0].Err, tt.reason)
 			}
-			if (f.written() > 0) != (tt.reason == 0) {
+			if (f.written() > 0) != (tt.reason == "") {
 				t.Errorf("%d messages", f.written())
 			}
 		})
@@ -126,7 +126,7 @@ func TestGrants(t *testing.T) {
 // A zone that cannot be asked for its nameservers takes no other with it.
 func TestGrantsWithoutOtherNameServers(t *testing.T) {
 	f := newFixture(t)
-	f.other.serversErr = &dnsupdate.Error{Kind: dnsupdate.Unreachable}
+	f.other.serversErr = &zone.Error{Reason: zone.Unreachable}
 	out := f.do(t, "below", Submission{Hosts: []Host{pointed("home.dyn.test")}})
 	if err := out.Hosts[0].Err; err != nil {
 		t.Error(err)
@@ -136,7 +136,7 @@ func TestGrantsWithoutOtherNameServers(t *testing.T) {
 // TestNameServersOfOtherZones shows whose nameservers a pattern does not cover
 // while the other zone cannot be asked.
 func TestNameServersOfOtherZones(t *testing.T) {
-	down := &dnsupdate.Error{Kind: dnsupdate.Unreachable}
+	down := &zone.Error{Reason: zone.Unreachable}
 	tests := []struct {
 		name string
 		// now prepares the other zone, then an earlier moment, for which an hour has passed.
@@ -150,9 +150,9 @@ func TestNameServersOfOtherZones(t *testing.T) {
 		{name: "down, proven before", now: func(z *fakeZone) { z.serversErr = down }, before: func(*fakeZone) {}, reason: NotGranted},
 		{name: "down, proven before the restart", now: func(z *fakeZone) { z.serversErr = down }, before: func(*fakeZone) {}, restart: true, reason: NotGranted},
 		{name: "forged as empty, proven before", now: func(z *fakeZone) { z.servers, z.unproven = nil, true }, before: func(*fakeZone) {}, reason: NotGranted},
-		{name: "moved", now: func(z *fakeZone) { z.servers = []string{"ns9.other.test."} }, before: func(*fakeZone) {}, reason: 0},
-		{name: "only seen", now: func(z *fakeZone) { z.unproven = true }, reason: DNSBusy, warned: true},
-		{name: "never seen", now: func(z *fakeZone) { z.serversErr = down }, reason: 0, warned: true},
+		{name: "moved", now: func(z *fakeZone) { z.servers = []string{"ns9.other.test."} }, before: func(*fakeZone) {}, reason: ""},
+		{name: "only seen", now: func(z *fakeZone) { z.unproven = true }, reason: zone.Busy, warned: true},
+		{name: "never seen", now: func(z *fakeZone) { z.serversErr = down }, reason: "", warned: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -175,8 +175,8 @@ func TestNameServersOfOtherZones(t *testing.T) {
 				f.Service = New(f.Config)
 			}
 			for range 2 {
-				if err := ask(); reason(err) != tt.reason || (tt.reason == DNSBusy) != (err != nil && err.RetryAfter > 0) {
-					t.Errorf("got %v, want reason %d", err, tt.reason)
+				if err := ask(); reason(err) != tt.reason || (tt.reason == zone.Busy) != (err != nil && err.RetryAfter > 0) {
+					t.Errorf("got %v, want reason %q", err, tt.reason)
 				}
 				f.nameServers.read = time.Time{}
 			}
@@ -195,11 +195,11 @@ func TestGrantsWithoutNameServers(t *testing.T) {
 		err    error
 		reason Reason
 	}{
-		{"by pattern, no answer", "below", &dnsupdate.Error{Kind: dnsupdate.Timeout}, DNSTimeout},
-		{"by pattern, unreachable", "below", &dnsupdate.Error{Kind: dnsupdate.Unreachable}, DNSFailed},
-		{"by pattern, another error", "below", errors.New("odd"), DNSFailed},
-		{"exact", "exact", &dnsupdate.Error{Kind: dnsupdate.Timeout}, 0},
-		{"secret", "secret", &dnsupdate.Error{Kind: dnsupdate.Timeout}, 0},
+		{"by pattern, no answer", "below", &zone.Error{Reason: zone.Timeout}, zone.Timeout},
+		{"by pattern, unreachable", "below", &zone.Error{Reason: zone.Unreachable}, zone.Unreachable},
+		{"by pattern, another error", "below", errors.New("odd"), zone.Unreachable},
+		{"exact", "exact", &zone.Error{Reason: zone.Timeout}, ""},
+		{"secret", "secret", &zone.Error{Reason: zone.Timeout}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -207,9 +207,9 @@ func TestGrantsWithoutNameServers(t *testing.T) {
 			f.dyn.serversErr = tt.err
 			out := f.do(t, tt.client, Submission{Hosts: []Host{pointed("home.dyn.test")}})
 			if got := reason(out.Hosts[0].Err); got != tt.reason {
-				t.Errorf("got %v, want reason %d", out.Hosts[0].Err, tt.reason)
+				t.Errorf("got %v, want reason %q", out.Hosts[0].Err, tt.reason)
 			}
-			if (f.written() > 0) != (tt.reason == 0) {
+			if (f.written() > 0) != (tt.reason == "") {
 				t.Errorf("%d messages", f.written())
 			}
 		})
@@ -224,12 +224,12 @@ func TestShortNames(t *testing.T) {
 		want   string
 		reason Reason
 	}{
-		{"label", "exact", "office", "office.dyn.test.", 0},
-		{"upper case", "exact", "OFFICE", "office.dyn.test.", 0},
-		{"whole name", "exact", "office.dyn.test", "office.dyn.test.", 0},
-		{"IDN", "german", "Müller", "xn--mller-kva.dyn.test.", 0},
-		{"A-label", "german", "xn--mller-kva", "xn--mller-kva.dyn.test.", 0},
-		{"number", "german", "24", "24.dyn.test.", 0},
+		{"label", "exact", "office", "office.dyn.test.", ""},
+		{"upper case", "exact", "OFFICE", "office.dyn.test.", ""},
+		{"whole name", "exact", "office.dyn.test", "office.dyn.test.", ""},
+		{"IDN", "german", "Müller", "xn--mller-kva.dyn.test.", ""},
+		{"A-label", "german", "xn--mller-kva", "xn--mller-kva.dyn.test.", ""},
+		{"number", "german", "24", "24.dyn.test.", ""},
 		{"full stop that is none in ASCII", "german", "24。dyn", "REDACTED", NotGranted},
 		{"of two hosts", "exact", "home", "home", BadName},
 		{"of none", "exact", "work", "work", NotGranted},

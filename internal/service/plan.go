@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/access"
 	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // challengeLabel is where RFC 8555 section 8.4 looks for the TXT record that
@@ -29,10 +29,10 @@ func (s *Service) plan(ctx context.Context, client *access.Client, sub Submissio
 	}
 	sub.Hosts = slices.Clone(sub.Hosts) // the caller's are not to be changed
 	for i := range sub.Hosts {
-		if err := s.settle(&sub.Hosts[i].A, dnsupdate.TypeA, sub.Detected); err != nil {
+		if err := s.settle(&sub.Hosts[i].A, zone.TypeA, sub.Detected); err != nil {
 			return nil, err
 		}
-		if err := s.settle(&sub.Hosts[i].AAAA, dnsupdate.TypeAAAA, sub.Detected); err != nil {
+		if err := s.settle(&sub.Hosts[i].AAAA, zone.TypeAAAA, sub.Detected); err != nil {
 			return nil, err
 		}
 	}
@@ -41,7 +41,7 @@ func (s *Service) plan(ctx context.Context, client *access.Client, sub Submissio
 	}
 	p := &plan{targets: make([]target, 0, len(sub.Hosts)+len(client.LAN))}
 	for _, host := range sub.Hosts {
-		fqdn, zone, grant, err := s.resolve(ctx, client, host, sub.ShortNames)
+		fqdn, in, grant, err := s.resolve(ctx, client, host, sub.ShortNames)
 		if err != nil {
 			p.refuse(orEcho(fqdn, host.Name), err)
 			continue
@@ -50,11 +50,11 @@ func (s *Service) plan(ctx context.Context, client *access.Client, sub Submissio
 			p.targets = append(p.targets, target{sameAs: i})
 			continue
 		}
-		changes := s.changes(fqdn, zone, host, sub)
+		changes := s.changes(fqdn, in, host, sub)
 		for i := range changes {
 			changes[i].NotNameServer = grant == access.ByPattern
 		}
-		p.add(fqdn, zone, changes...)
+		p.add(fqdn, in, changes...)
 	}
 	if sub.Prefix.IsValid() {
 		s.planLAN(p, client, sub)
@@ -70,18 +70,18 @@ func orEcho(fqdn, text string) string {
 	return redact.Echo(text)
 }
 
-// settle turns Detect into what it comes to for records of this type, and
+// settle turns a detected address into what it comes to for records of this type, and
 // checks the addresses against the policy.
-func (s *Service) settle(w *Wish, kind dnsupdate.Type, detected netip.Addr) *Error {
+func (s *Service) settle(w *Wish, kind zone.Type, detected netip.Addr) *Error {
 	switch {
-	case w.Action == Detect && detected.IsValid() && detected.Is4() != (kind == dnsupdate.TypeA):
-		*w = Wish{Action: w.Else}
-	case w.Action == Detect:
+	case w.Detect && detected.IsValid() && detected.Is4() != (kind == zone.TypeA):
+		w.Detect = false
+	case w.Detect:
 		if err := s.detectable(detected); err != nil {
 			return err
 		}
-		*w = Wish{Action: Set, Values: []string{detected.String()}}
-	case w.Action == Set && s.PublicOnly:
+		*w = Wish{Action: zone.Set, Values: []string{detected.String()}}
+	case w.Action == zone.Set && s.PublicOnly:
 		for _, v := range w.Values {
 			if a, err := netip.ParseAddr(v); err == nil && address.Private(a) {
 				return notPublished(v)
@@ -190,29 +190,20 @@ func notYours(label string) *Error {
 }
 
 // changes turns the wishes for one host into changes of its zone.
-func (s *Service) changes(fqdn string, zone *Zone, host Host, sub Submission) []dnsupdate.Change {
-	ttl := zone.TTL
+func (s *Service) changes(fqdn string, in *Zone, host Host, sub Submission) []zone.Change {
+	ttl := in.TTL
 	if sub.TTL != nil {
 		ttl = *sub.TTL
 	}
-	changes := make([]dnsupdate.Change, 0, 3)
-	add := func(owner string, t dnsupdate.Type, wish Wish) {
-		c := dnsupdate.Change{Name: owner, Type: t, TTL: ttl, Values: wish.Values}
-		switch wish.Action {
-		case Unmentioned:
-			return
-		case Keep:
-			c.Action = dnsupdate.Keep
-		case Delete:
-			c.Action = dnsupdate.Delete
-		case Set:
-			c.Action = dnsupdate.Set
+	changes := make([]zone.Change, 0, 3)
+	add := func(owner string, t zone.Type, wish Wish) {
+		if wish.Action != zone.None {
+			changes = append(changes, zone.Change{Name: owner, Type: t, Action: wish.Action, Values: wish.Values, TTL: ttl})
 		}
-		changes = append(changes, c)
 	}
-	add(fqdn, dnsupdate.TypeA, host.A)
-	add(fqdn, dnsupdate.TypeAAAA, host.AAAA)
-	add(challengeLabel+strings.TrimPrefix(fqdn, "*."), dnsupdate.TypeTXT, host.TXT)
+	add(fqdn, zone.TypeA, host.A)
+	add(fqdn, zone.TypeAAAA, host.AAAA)
+	add(challengeLabel+strings.TrimPrefix(fqdn, "*."), zone.TypeTXT, host.TXT)
 	return changes
 }
 
@@ -222,8 +213,8 @@ func (s *Service) changes(fqdn string, zone *Zone, host Host, sub Submission) []
 // RRset twice.
 func (s *Service) planLAN(p *plan, client *access.Client, sub Submission) {
 	for _, lan := range client.LAN {
-		named := p.change(len(sub.Hosts), lan.Name, dnsupdate.TypeAAAA)
-		if named != nil && named.Action != dnsupdate.Keep {
+		named := p.change(len(sub.Hosts), lan.Name, zone.TypeAAAA)
+		if named != nil && named.Action != zone.Keep {
 			continue
 		}
 		addr, err := address.Compose(sub.Prefix, lan.InterfaceID)
@@ -231,9 +222,9 @@ func (s *Service) planLAN(p *plan, client *access.Client, sub Submission) {
 			p.refuse(lan.Name, &Error{Reason: BadAddress, Message: lan.Name + ": " + err.Error()})
 			continue
 		}
-		wish := Wish{Action: Set, Values: []string{addr.String()}}
+		wish := Wish{Action: zone.Set, Values: []string{addr.String()}}
 		if named != nil {
-			named.Action, named.Values = dnsupdate.Set, wish.Values
+			named.Action, named.Values = zone.Set, wish.Values
 			continue
 		}
 		apex, ok := s.names.Of(lan.Name)
@@ -241,7 +232,7 @@ func (s *Service) planLAN(p *plan, client *access.Client, sub Submission) {
 			p.refuse(lan.Name, &Error{Reason: NoZone, Message: lan.Name + " is in no zone that this server changes"})
 			continue
 		}
-		zone := s.zones[apex]
-		p.add(lan.Name, zone, s.changes(lan.Name, zone, Host{AAAA: wish}, sub)...)
+		in := s.zones[apex]
+		p.add(lan.Name, in, s.changes(lan.Name, in, Host{AAAA: wish}, sub)...)
 	}
 }

@@ -2,10 +2,13 @@ package service
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // protected keeps a pattern from covering names that carry a whole zone: whoever
@@ -20,14 +23,14 @@ func (s *Service) protected(ctx context.Context, apex, fqdn string) *Error {
 		return nil
 	}
 	var refusal *Error
-	for _, zone := range s.nameServers.of(ctx, s)[fqdn] {
+	for _, served := range s.nameServers.of(ctx, s)[fqdn] {
 		switch {
-		case zone.name == apex:
-		case zone.proven:
+		case served.name == apex:
+		case served.proven:
 			return notGranted(fqdn)
 		default:
 			refusal = &Error{
-				Reason:     DNSBusy,
+				Reason:     zone.Busy,
 				Message:    "it could not be proven yet that no zone has " + fqdn + " as its nameserver",
 				RetryAfter: busyRetry,
 			}
@@ -109,14 +112,20 @@ func (n *nameServers) refresh(ctx context.Context, s *Service) {
 	}
 }
 
+var errNoNameServers = errors.New("what serves the zone does not tell its nameservers")
+
 // findNameServers asks one zone. What was proven once holds until something else
 // is: whoever can silence or forge answers must not choose who may take a name.
-func (s *Service) findNameServers(ctx context.Context, zone *Zone, was zoneServers) zoneServers {
-	now, err := zone.Updater.NameServers(ctx)
+func (s *Service) findNameServers(ctx context.Context, of *Zone, was zoneServers) zoneServers {
+	var now zone.NameServers
+	err := errNoNameServers
+	if lister, ok := of.Backend.(zone.NameServerLister); ok {
+		now, err = lister.NameServers(ctx)
+	}
 	if err == nil && now.Proven {
 		if !was.proven || !slices.Equal(now.Names, was.names) {
-			if err := s.NameServers.SaveNameServers(ctx, zone.Name, now.Names); err != nil {
-				s.Warn("the nameservers of a zone could not be saved", zone.Name, err)
+			if err := s.NameServers.SaveNameServers(ctx, of.Name, now.Names); err != nil {
+				s.Warn("the nameservers of a zone could not be saved", of.Name, err)
 			}
 		}
 		return zoneServers{names: now.Names, proven: true}
@@ -124,12 +133,12 @@ func (s *Service) findNameServers(ctx context.Context, zone *Zone, was zoneServe
 	if was.proven {
 		return was
 	}
-	saved, loadErr := s.NameServers.LoadNameServers(ctx, zone.Name)
+	saved, loadErr := s.NameServers.LoadNameServers(ctx, of.Name)
 	if loadErr == nil && saved != nil {
 		return zoneServers{names: saved, proven: true}
 	}
 	if !was.warned {
-		s.Warn("the nameservers of a zone were never proven: until then a pattern may cover their names in other zones", zone.Name, err)
+		s.Warn("the nameservers of a zone were never proven: until then a pattern may cover their names in other zones", of.Name, err)
 	}
 	if err == nil {
 		was.names = now.Names

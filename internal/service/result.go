@@ -44,7 +44,7 @@ func (r *Result) UnmarshalText(text []byte) error {
 // Result is the worst of what became of the names and zones of a request.
 func (o *Outcome) Result() Result {
 	if o.Err != nil {
-		return o.Err.Reason.Result()
+		return resultOf(o.Err.Reason)
 	}
 	worst := Unchanged
 	for h := range o.Names() {
@@ -60,7 +60,7 @@ func (o *Outcome) Result() Result {
 func (h *HostOutcome) Result() Result {
 	worst := Unchanged
 	if h.Err != nil {
-		worst = h.Err.Reason.Result()
+		worst = resultOf(h.Err.Reason)
 	}
 	for i := range h.Records {
 		worst = max(worst, h.Records[i].Result())

@@ -3,17 +3,18 @@ package service
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 func TestResult(t *testing.T) {
 	record := func(changed bool, values ...string) Record { return Record{Changed: changed, New: values} }
 	hosts := func(hosts ...HostOutcome) Outcome { return Outcome{Hosts: hosts} }
 	unchanged, updated, deleted := record(false, "192.0.2.1"), record(true, "192.0.2.1"), record(true)
-	refused, failed := &Error{Reason: DNSConflict}, &Error{Reason: DNSTimeout}
-	step := func(err error) dnsupdate.CheckStep { return dnsupdate.CheckStep{Err: err} }
+	refused, failed := &Error{Reason: zone.Conflict}, &Error{Reason: zone.Timeout}
+	step := func(err error) zone.CheckStep { return zone.CheckStep{Err: err} }
 	for _, row := range []struct {
 		name    string
 		outcome Outcome
@@ -28,10 +29,10 @@ func TestResult(t *testing.T) {
 		{"one record of a name failed", hosts(HostOutcome{Records: []Record{updated}, Err: failed}), Failed},
 		{"refused and failed", hosts(HostOutcome{Err: failed}, HostOutcome{Err: refused}), Failed},
 		{"whole request refused", Outcome{Err: &Error{Reason: NoCredential}}, Refused},
-		{"whole request failed", Outcome{Err: &Error{Reason: DNSBusy}}, Failed},
-		{"checked", Outcome{Checks: []ZoneCheck{{Steps: []dnsupdate.CheckStep{step(nil)}}}}, Checked},
-		{"checked with a warning", Outcome{Checks: []ZoneCheck{{Steps: []dnsupdate.CheckStep{{Err: errors.New("no"), Warning: true}, step(nil)}}}}, Checked},
-		{"one zone's check failed", Outcome{Checks: []ZoneCheck{{Steps: []dnsupdate.CheckStep{step(nil), step(errors.New("no"))}}, {}}}, Failed},
+		{"whole request failed", Outcome{Err: &Error{Reason: zone.Busy}}, Failed},
+		{"checked", Outcome{Checks: []ZoneCheck{{Steps: []zone.CheckStep{step(nil)}}}}, Checked},
+		{"checked with a warning", Outcome{Checks: []ZoneCheck{{Steps: []zone.CheckStep{{Err: errors.New("no"), Warning: true}, step(nil)}}}}, Checked},
+		{"one zone's check failed", Outcome{Checks: []ZoneCheck{{Steps: []zone.CheckStep{step(nil), step(errors.New("no"))}}, {}}}, Failed},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if got := row.outcome.Result(); got != row.want {
@@ -55,18 +56,15 @@ func TestResultText(t *testing.T) {
 }
 
 func TestReasons(t *testing.T) {
-	words := make(map[string]bool)
-	for reason := NoCredential; reason <= DNSBusy; reason++ {
-		word := reason.String()
-		if word == "unknown" || words[word] {
-			t.Errorf("reason %d is called %s", reason, word)
+	seen := make(map[Reason]bool)
+	for _, reason := range Reasons {
+		if reason == "" || seen[reason] {
+			t.Errorf("%q stands there twice or is none", reason)
 		}
-		words[word] = true
-		if dns := word[:4] == "dns_"; reason.FromDNS() != dns {
-			t.Errorf("%s.FromDNS() is %v", word, !dns)
+		seen[reason] = true
+		e := Error{Reason: reason}
+		if dns := strings.HasPrefix(string(reason), "dns_"); e.FromDNS() != dns {
+			t.Errorf("%s: FromDNS is %v", reason, !dns)
 		}
-	}
-	if word := Reason(0).String(); word != "unknown" {
-		t.Errorf("no reason is called %s", word)
 	}
 }

@@ -1,29 +1,22 @@
 package service
 
 import (
-	"context"
 	"net/netip"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/access"
 	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
-
-// Updater changes one zone. [dnsupdate.Updater] is the one in use.
-type Updater interface {
-	Apply(ctx context.Context, changes []dnsupdate.Change) []dnsupdate.Result
-	NameServers(ctx context.Context) (dnsupdate.NameServers, error)
-	Check(ctx context.Context) []dnsupdate.CheckStep
-}
 
 // Zone is a zone that the service may change.
 type Zone struct {
 	// Name is the normalised absolute name.
 	Name string
 	// TTL is what a record gets in seconds where the request asks for none.
-	TTL     uint32
-	Updater Updater
+	TTL uint32
+	// Backend changes it. What it can beside that is asked for where it is needed.
+	Backend zone.Zone
 }
 
 // Config is the policy of one handler.

@@ -6,8 +6,8 @@ import (
 	"iter"
 	"net/netip"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Submission is what one request asks for, whatever dialect it came in. Names
@@ -67,34 +67,21 @@ func (h *Host) SameName(other *Host) bool {
 	return fqdn == otherFQDN
 }
 
-// Wish is what a host should hold in one record type.
+// Wish is what a host should hold in one record type. The zero value says nothing
+// of it.
 type Wish struct {
-	Action Action
-	// Else is what to do with Detect if the address is of the other family:
-	// Unmentioned, Keep or Delete.
-	Else Action
-	// Values are the wanted values with Set: addresses as netip.Addr prints
+	Action zone.Action
+	// Values are the wanted values with [zone.Set]: addresses as netip.Addr prints
 	// them, unmapped and publishable as far as that does not depend on policy.
 	// Several hosts may share them: they are not to be changed.
 	Values []string
+	// Detect sets the address that the request came from, if that is of this
+	// family. Otherwise Action stands.
+	Detect bool
 }
 
-// Action is what a Wish asks for.
-type Action uint8
-
-const (
-	// Unmentioned: leave it and do not report it.
-	Unmentioned Action = iota
-	// Keep: leave it and report it.
-	Keep
-	// Delete: remove it.
-	Delete
-	// Set: replace it by the wish's values.
-	Set
-	// Detect: set it to the address that the request came from if that is of
-	// this family; otherwise do what Else says.
-	Detect
-)
+// Mentioned tells whether the wish says anything.
+func (w Wish) Mentioned() bool { return w.Action != zone.None || w.Detect }
 
 // Outcome is what became of a submission: the one truth that the reply, the log,
 // the metrics, the events and the history are all made from.
@@ -126,7 +113,7 @@ type HostOutcome struct {
 
 // Record is one RRset before and after.
 type Record struct {
-	Type     dnsupdate.Type
+	Type     zone.Type
 	Old, New []string
 	TTL      uint32
 	Changed  bool
@@ -162,5 +149,5 @@ func (o *Outcome) Changed() bool {
 // ZoneCheck is the self-test of one zone.
 type ZoneCheck struct {
 	Zone  string
-	Steps []dnsupdate.CheckStep
+	Steps []zone.CheckStep
 }

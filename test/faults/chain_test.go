@@ -19,6 +19,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // chain holds the replies to many clients of one name against each other. Every
@@ -98,7 +99,7 @@ func TestOneName(t *testing.T) {
 	key := nameserver.NewKey("ddns-key")
 	server := nameserver.Run(t, nameserver.BIND, nameserver.Config{Zones: []nameserver.Zone{{Name: name, Key: key}}})
 	proxy := behind(t, server)
-	s := serve(t, 5*time.Second, zone{name, key, []string{proxy.Addr()}})
+	s := serve(t, 5*time.Second, configuredZone{name, key, []string{proxy.Addr()}})
 	lost := 0
 	random := rand.New(rand.NewPCG(3, 4))
 	proxy.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
@@ -150,7 +151,7 @@ func TestMixture(t *testing.T) {
 	key := nameserver.NewKey("ddns-key")
 	server := nameserver.Run(t, nameserver.BIND, nameserver.Config{Zones: []nameserver.Zone{{Name: name, Key: key}}})
 	proxy := behind(t, server)
-	u := zone{name, key, []string{proxy.Addr()}}.open(t, dnsupdate.Hooks{})
+	u := configuredZone{name, key, []string{proxy.Addr()}}.open(t, dnsupdate.Hooks{})
 	mishaps := []dnstest.Action{
 		dnstest.ResetAfter(), dnstest.ResetAfter(), dnstest.ResetBefore(), dnstest.Unsigned(), dnstest.DropReply(), dnstest.Drop(),
 		dnstest.DelayReply(20 * time.Millisecond), dnstest.RCode(dns.RcodeServerFailure), dnstest.RCode(dns.RcodeRefused),
@@ -170,8 +171,8 @@ func TestMixture(t *testing.T) {
 	for n := range clients * rounds {
 		stateOf[ipv6(n+1)] = n + 1
 	}
-	change := func(i, n int) dnsupdate.Change {
-		return dnsupdate.Change{Name: fmt.Sprintf("h%d.%s", i, name), Type: dnsupdate.TypeAAAA, Action: dnsupdate.Set, Values: []string{ipv6(n)}, TTL: 60}
+	change := func(i, n int) zone.Change {
+		return zone.Change{Name: fmt.Sprintf("h%d.%s", i, name), Type: zone.TypeAAAA, Action: zone.Set, Values: []string{ipv6(n)}, TTL: 60}
 	}
 	var wg sync.WaitGroup
 	for client := range clients {
@@ -180,12 +181,12 @@ func TestMixture(t *testing.T) {
 			for round := range rounds {
 				n := 1 + client*rounds + round
 				first := random.IntN(names)
-				changes := []dnsupdate.Change{change(first, n), change((first+1)%names, n)}[:1+random.IntN(2)]
+				changes := []zone.Change{change(first, n), change((first+1)%names, n)}[:1+random.IntN(2)]
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(400))*time.Millisecond)
 				for i, r := range u.Apply(ctx, changes) {
 					c := chains[(first+i)%names]
 					from, known := stateOf[strings.Join(r.Old, ",")]
-					var e *dnsupdate.Error
+					var e *zone.Error
 					switch {
 					case errors.As(r.Err, &e):
 						c.without(n, e.Unknown)
@@ -208,7 +209,7 @@ func TestMixture(t *testing.T) {
 		if ends := c.ends(t); got == "" || !slices.Contains(ends, stateOf[got]) {
 			t.Errorf("%s has %q, not one of %v", change(i, 0).Name, got, ends)
 		}
-		r := u.Apply(t.Context(), []dnsupdate.Change{change(i, clients*rounds+1)})[0]
+		r := u.Apply(t.Context(), []zone.Change{change(i, clients*rounds+1)})[0]
 		if r.Err != nil || strings.Join(r.Old, ",") != got {
 			t.Errorf("afterwards: %+v, where it was %s", r, got)
 		}

@@ -44,7 +44,7 @@ func TestClock(t *testing.T) {
 			t.Setenv("LD_PRELOAD", shim)
 			server := nameserver.Run(t, row.kind, nameserver.Config{Zones: []nameserver.Zone{{Name: zoneName, Key: key}}})
 			os.Unsetenv("LD_PRELOAD")
-			s := serve(t, 5*time.Second, zone{zoneName, key, []string{server.Addr()}})
+			s := serve(t, 5*time.Second, configuredZone{zoneName, key, []string{server.Addr()}})
 			hosts := ledgers(zoneName, 2)
 			for _, l := range hosts {
 				l.n++

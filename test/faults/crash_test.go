@@ -15,13 +15,13 @@ import (
 // service for all of them, and runs the test on all at once.
 func each(t *testing.T, timeout time.Duration, test func(t *testing.T, s *service, server *nameserver.Server, zone string)) {
 	servers := map[nameserver.Kind]*nameserver.Server{}
-	var zones []zone
+	var zones []configuredZone
 	zoneOf := func(k nameserver.Kind) string { return strings.ToLower(string(k)) + ".example.com" }
 	for _, kind := range nameserver.Kinds {
 		key := nameserver.NewKey("ddns-key")
 		s := nameserver.Run(t, kind, nameserver.Config{Zones: []nameserver.Zone{{Name: zoneOf(kind), Key: key}}})
 		servers[kind] = s
-		zones = append(zones, zone{zoneOf(kind), key, []string{s.Addr()}})
+		zones = append(zones, configuredZone{zoneOf(kind), key, []string{s.Addr()}})
 	}
 	s := serve(t, timeout, zones...)
 	atOnce(t, len(nameserver.Kinds), func(i int) string { return string(nameserver.Kinds[i]) }, func(t *testing.T, i int) {

@@ -57,7 +57,7 @@ func TestDisk(t *testing.T) {
 			const name = "dyn.example.com"
 			key := nameserver.NewKey("ddns-key")
 			server := nameserver.Run(t, row.kind, nameserver.Config{Zones: []nameserver.Zone{{Name: name, Key: key}}})
-			s := serve(t, 5*time.Second, zone{name, key, []string{server.Addr()}})
+			s := serve(t, 5*time.Second, configuredZone{name, key, []string{server.Addr()}})
 			hosts := ledgers(name, 4)
 			mend := row.damage(t, server)
 			serial := server.MustSerial(t, name)

@@ -78,9 +78,9 @@ func TestFirstServerFails(t *testing.T) {
 		config.Zones = append(config.Zones, nameserver.Zone{Name: zoneOf(i), Key: key})
 	}
 	server := nameserver.Run(t, nameserver.BIND, config)
-	var zones []zone
+	var zones []configuredZone
 	for i, row := range rows {
-		zones = append(zones, zone{zoneOf(i), key, []string{row.first(t, server), server.Addr()}})
+		zones = append(zones, configuredZone{zoneOf(i), key, []string{row.first(t, server), server.Addr()}})
 	}
 	s := serve(t, 4*time.Second, zones...)
 	atOnce(t, len(rows), func(i int) string { return rows[i].name }, func(t *testing.T, i int) {
@@ -105,7 +105,7 @@ func TestFirstServerRecovers(t *testing.T) {
 	var asked [2]atomic.Int32
 	counted(first, &asked[0], nil)
 	counted(second, &asked[1], nil)
-	s := serve(t, 5*time.Second, zone{zoneName, key, []string{first.Addr(), second.Addr()}})
+	s := serve(t, 5*time.Second, configuredZone{zoneName, key, []string{first.Addr(), second.Addr()}})
 	hosts := ledgers(zoneName, 8)
 	s.load(t, hosts, 10, nil)
 	if asked[1].Load() > 0 {
@@ -161,13 +161,13 @@ func TestNoIsNo(t *testing.T) {
 		config.Zones = append(config.Zones, z)
 	}
 	server := nameserver.Run(t, nameserver.BIND, config)
-	var zones []zone
+	var zones []configuredZone
 	asked := make([]atomic.Int32, len(rows))
 	for i, row := range rows {
 		first, second := behind(t, server), behind(t, server)
 		first.SetFault(row.fault)
 		counted(second, &asked[i], nil)
-		zones = append(zones, zone{zoneOf(i), key, []string{first.Addr(), second.Addr()}})
+		zones = append(zones, configuredZone{zoneOf(i), key, []string{first.Addr(), second.Addr()}})
 	}
 	s := serve(t, 4*time.Second, zones...)
 	atOnce(t, len(rows), func(i int) string { return rows[i].name }, func(t *testing.T, i int) {
@@ -194,7 +194,7 @@ func TestWrongZone(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			key := nameserver.NewKey("ddns-key")
 			server := nameserver.Run(t, kind, nameserver.Config{Zones: []nameserver.Zone{{Name: "home." + zoneName, Key: key}}})
-			s := serve(t, 2*time.Second, zone{zoneName, key, []string{server.Addr()}})
+			s := serve(t, 2*time.Second, configuredZone{zoneName, key, []string{server.Addr()}})
 			serial := server.MustSerial(t, "home."+zoneName)
 			l := &ledger{host: "home." + zoneName, possible: []int{0}}
 			for range 2 {

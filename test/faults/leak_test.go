@@ -68,7 +68,7 @@ func TestCancelled(t *testing.T) {
 	server := nameserver.Run(t, nameserver.BIND, nameserver.Config{Zones: []nameserver.Zone{{Name: name, Key: key}}})
 	dir := t.TempDir()
 	start := func(proxy *dnstest.Proxy) (*service, site.Config) {
-		config := site.Config{Body: directive(5*time.Second, zone{name, key, []string{proxy.Addr()}})}
+		config := site.Config{Body: directive(5*time.Second, configuredZone{name, key, []string{proxy.Addr()}})}
 		c, err := site.Start(dir, config)
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // edit changes the configuration file of a nameserver and restarts it.
@@ -29,14 +30,14 @@ func edit(t *testing.T, s *nameserver.Server, file string, change func(string) s
 }
 
 // guarded is a change that must not touch a nameserver's name.
-func guarded(name, address string) dnsupdate.Change {
-	return dnsupdate.Change{Name: name, Type: dnsupdate.TypeA, Action: dnsupdate.Set, Values: []string{address}, TTL: 60, NotNameServer: true}
+func guarded(name, address string) zone.Change {
+	return zone.Change{Name: name, Type: zone.TypeA, Action: zone.Set, Values: []string{address}, TTL: 60, NotNameServer: true}
 }
 
-func kindOf(r dnsupdate.Result) dnsupdate.Kind {
-	var e *dnsupdate.Error
+func kindOf(r zone.Result) zone.Reason {
+	var e *zone.Error
 	errors.As(r.Err, &e)
-	return e.Kind
+	return e.Reason
 }
 
 // TestNameServerNames protects the name of a real nameserver, also on a Knot that
@@ -58,14 +59,14 @@ func TestNameServerNames(t *testing.T) {
 			})
 		}
 		before := server.MustLookup(t, "ns1."+zoneName, "A")
-		u := zone{zoneName, key, []string{server.Addr()}}.open(t, dnsupdate.Hooks{})
+		u := configuredZone{zoneName, key, []string{server.Addr()}}.open(t, dnsupdate.Hooks{})
 		for _, address := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.2"} {
-			results := u.Apply(t.Context(), []dnsupdate.Change{guarded("home."+zoneName, address), guarded("NS1."+zoneName, address)})
+			results := u.Apply(t.Context(), []zone.Change{guarded("home."+zoneName, address), guarded("NS1."+zoneName, address)})
 			if results[0].Err != nil || results[0].New[0] != address {
 				t.Errorf("got %+v", results[0])
 			}
 			// Without a message of which the nameserver signs the answer it can only be refused.
-			if kind := kindOf(results[1]); results[1].Err == nil || kind != dnsupdate.NameServer && !(rows[i].deny && kind == dnsupdate.Refused) {
+			if kind := kindOf(results[1]); results[1].Err == nil || kind != zone.NameServer && !(rows[i].deny && kind == zone.Refused) {
 				t.Errorf("got %+v", results[1])
 			}
 		}
@@ -91,18 +92,18 @@ func TestPowerDNSPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	edit(t, server, "pdns.conf", func(conf string) string { return conf + "\nlua-dnsupdate-policy-script=" + policy + "\n" })
-	u := zone{zoneName, key, []string{server.Addr()}}.open(t, dnsupdate.Hooks{})
-	set := func(name, value string, t dnsupdate.Type) dnsupdate.Change {
-		return dnsupdate.Change{Name: name + "." + zoneName, Type: t, Action: dnsupdate.Set, Values: []string{value}, TTL: 60}
+	u := configuredZone{zoneName, key, []string{server.Addr()}}.open(t, dnsupdate.Hooks{})
+	set := func(name, value string, t zone.Type) zone.Change {
+		return zone.Change{Name: name + "." + zoneName, Type: t, Action: zone.Set, Values: []string{value}, TTL: 60}
 	}
 	for range 2 {
-		results := u.Apply(t.Context(), []dnsupdate.Change{
-			set("good", "192.0.2.1", dnsupdate.TypeA), set("bad", "192.0.2.1", dnsupdate.TypeA), set("six", "2001:db8::1", dnsupdate.TypeAAAA)})
+		results := u.Apply(t.Context(), []zone.Change{
+			set("good", "192.0.2.1", zone.TypeA), set("bad", "192.0.2.1", zone.TypeA), set("six", "2001:db8::1", zone.TypeAAAA)})
 		if results[0].Err != nil || server.MustLookup(t, "good."+zoneName, "A") != "192.0.2.1" {
 			t.Errorf("what is allowed: %+v", results[0])
 		}
 		for _, r := range results[1:] {
-			if r.Err == nil || kindOf(r) != dnsupdate.Refused || !strings.Contains(r.Err.Error(), "lua-dnsupdate-policy-script") {
+			if r.Err == nil || kindOf(r) != zone.Refused || !strings.Contains(r.Err.Error(), "lua-dnsupdate-policy-script") {
 				t.Errorf("what is denied: %+v", r)
 			}
 		}

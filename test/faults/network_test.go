@@ -90,10 +90,10 @@ func TestNetwork(t *testing.T) {
 	}
 	server := nameserver.Run(t, nameserver.BIND, config)
 	proxies := make([]*dnstest.Proxy, len(rows))
-	var zones []zone
+	var zones []configuredZone
 	for i := range rows {
 		proxies[i] = behind(t, server)
-		zones = append(zones, zone{zoneOf(i), key, []string{proxies[i].Addr()}})
+		zones = append(zones, configuredZone{zoneOf(i), key, []string{proxies[i].Addr()}})
 	}
 	s := serve(t, 4*time.Second, zones...)
 	atOnce(t, len(rows), func(i int) string { return rows[i].name }, func(t *testing.T, i int) {

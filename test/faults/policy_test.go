@@ -17,6 +17,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 const policyZone = "dyn.example.com"
@@ -43,20 +44,20 @@ func TestPolicyDeniesOneOfAGroup(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %d", kind, guilty), func(t *testing.T) {
 				server, key := withPolicy(t, kind)
 				proxy := behind(t, server)
-				u := zone{policyZone, key, []string{proxy.Addr()}}.open(t, dnsupdate.Hooks{})
+				u := configuredZone{policyZone, key, []string{proxy.Addr()}}.open(t, dnsupdate.Hooks{})
 				// The second time the guilty one is known and goes alone.
 				for round, limit := range []int32{20, 4} {
-					messages, results := group(t, u, proxy, members, func(i int) dnsupdate.Change {
+					messages, results := group(t, u, proxy, members, func(i int) zone.Change {
 						name := fmt.Sprintf("h%d.ok.%s", i, policyZone)
 						if i == guilty {
 							name = "no." + policyZone
 						}
-						return dnsupdate.Change{Name: name, Type: dnsupdate.TypeA, Action: dnsupdate.Set, Values: []string{ipv4(1 + round)}, TTL: 60}
+						return zone.Change{Name: name, Type: zone.TypeA, Action: zone.Set, Values: []string{ipv4(1 + round)}, TTL: 60}
 					})
 					for i, r := range results {
-						var e *dnsupdate.Error
+						var e *zone.Error
 						switch {
-						case i == guilty && (!errors.As(r.Err, &e) || e.Kind != dnsupdate.Refused || e.Unknown != !e.Verified):
+						case i == guilty && (!errors.As(r.Err, &e) || e.Reason != zone.Refused || e.Unknown != !e.Verified):
 							t.Errorf("the guilty one: %+v", r)
 						case i != guilty && (r.Err != nil || !r.Changed || r.New[0] != ipv4(1+round)):
 							t.Errorf("neighbour %d: %+v", i, r)
@@ -81,7 +82,7 @@ func TestPolicyDeniesOneOfAGroup(t *testing.T) {
 
 // group makes changes that leave as one message, and counts the UPDATEs that it
 // takes.
-func group(t *testing.T, u *dnsupdate.Updater, proxy *dnstest.Proxy, members int, change func(i int) dnsupdate.Change) (int32, []dnsupdate.Result) {
+func group(t *testing.T, u *dnsupdate.Updater, proxy *dnstest.Proxy, members int, change func(i int) zone.Change) (int32, []zone.Result) {
 	t.Helper()
 	release, held := make(chan struct{}), make(chan struct{})
 	var messages atomic.Int32
@@ -93,13 +94,13 @@ func group(t *testing.T, u *dnsupdate.Updater, proxy *dnstest.Proxy, members int
 		return dnstest.Pass()
 	}))
 	defer proxy.SetFault(nil)
-	apply := func(c dnsupdate.Change) dnsupdate.Result { return u.Apply(t.Context(), []dnsupdate.Change{c})[0] }
+	apply := func(c zone.Change) zone.Result { return u.Apply(t.Context(), []zone.Change{c})[0] }
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		apply(dnsupdate.Change{Name: "h.ok." + policyZone, Type: dnsupdate.TypeA, Action: dnsupdate.Keep})
+		apply(zone.Change{Name: "h.ok." + policyZone, Type: zone.TypeA, Action: zone.Keep})
 	})
 	<-held
-	results := make([]dnsupdate.Result, members)
+	results := make([]zone.Result, members)
 	for i := range members {
 		wg.Go(func() { results[i] = apply(change(i)) })
 		await.True(t, "the change to queue", func() bool { return u.Status().Waiting > i })
@@ -114,7 +115,7 @@ func TestPolicyDeniesOneOfARequest(t *testing.T) {
 	for _, kind := range []nameserver.Kind{nameserver.BIND, nameserver.Knot} {
 		t.Run(string(kind), func(t *testing.T) {
 			server, key := withPolicy(t, kind)
-			s := serve(t, 5*time.Second, zone{policyZone, key, []string{server.Addr()}})
+			s := serve(t, 5*time.Second, configuredZone{policyZone, key, []string{server.Addr()}})
 			r, err := s.Get(t.Context(), "/nic/update?hostname=a.ok.dyn.example.com,no.dyn.example.com,b.ok.dyn.example.com&myip=192.0.2.1",
 				"Authorization: Bearer "+secret)
 			if err != nil {
@@ -138,8 +139,8 @@ func TestKnotSERVFAIL(t *testing.T) {
 	key := nameserver.NewKey("ddns-key")
 	server := nameserver.Run(t, nameserver.Knot, nameserver.Config{Zones: []nameserver.Zone{{Name: policyZone, Key: key}}})
 	var failures atomic.Int32
-	u := zone{policyZone, key, []string{server.Addr()}}.open(t, dnsupdate.Hooks{
-		Exchange: func(_, _ string, _ time.Duration, err *dnsupdate.Error) {
+	u := configuredZone{policyZone, key, []string{server.Addr()}}.open(t, dnsupdate.Hooks{
+		Exchange: func(_, _ string, _ time.Duration, err *zone.Error) {
 			if err != nil && err.RCode == "SERVFAIL" {
 				failures.Add(1)
 			}
@@ -171,8 +172,8 @@ func TestKnotSERVFAIL(t *testing.T) {
 	}
 	now, done, failed := "", 0, 0
 	for n := 1; n <= 500 && (failures.Load() < 5 || n <= 30); n++ {
-		r := u.Apply(t.Context(), []dnsupdate.Change{{Name: "home." + policyZone, Type: dnsupdate.TypeAAAA, Action: dnsupdate.Set, Values: []string{ipv6(n)}, TTL: 60}})[0]
-		var e *dnsupdate.Error
+		r := u.Apply(t.Context(), []zone.Change{{Name: "home." + policyZone, Type: zone.TypeAAAA, Action: zone.Set, Values: []string{ipv6(n)}, TTL: 60}})[0]
+		var e *zone.Error
 		switch {
 		case errors.As(r.Err, &e):
 			if failed++; e.Unknown || e.RCode != "SERVFAIL" {
@@ -193,7 +194,7 @@ func TestKnotSERVFAIL(t *testing.T) {
 	if failures.Load() == 0 || done == 0 {
 		t.Errorf("%d SERVFAIL, %d acknowledged", failures.Load(), done)
 	}
-	r := u.Apply(t.Context(), []dnsupdate.Change{{Name: "home." + policyZone, Type: dnsupdate.TypeAAAA, Action: dnsupdate.Delete}})[0]
+	r := u.Apply(t.Context(), []zone.Change{{Name: "home." + policyZone, Type: zone.TypeAAAA, Action: zone.Delete}})[0]
 	if r.Err != nil || fmt.Sprint(r.Old) != "["+now+"]" {
 		t.Errorf("afterwards: %+v", r)
 	}

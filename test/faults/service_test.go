@@ -26,8 +26,8 @@ const (
 	grace = 20 * time.Second
 )
 
-// zone is a zone as the service is told about it.
-type zone struct {
+// configuredZone is a zone as the service is told about it.
+type configuredZone struct {
 	name    string
 	key     nameserver.Key
 	servers []string
@@ -41,14 +41,14 @@ type service struct {
 
 // serve starts a Caddy for a test. Zones that fail do not get in each other's
 // way, so that one Caddy serves for all rows of a test at once.
-func serve(t *testing.T, timeout time.Duration, zones ...zone) *service {
+func serve(t *testing.T, timeout time.Duration, zones ...configuredZone) *service {
 	t.Helper()
 	c := site.Run(t, site.Config{Body: directive(timeout, zones...)})
 	c.Client.Transport.(*http.Transport).MaxIdleConnsPerHost = 1000
 	return &service{c, timeout}
 }
 
-func directive(timeout time.Duration, zones ...zone) string {
+func directive(timeout time.Duration, zones ...configuredZone) string {
 	text := fmt.Sprintf("dyndns {\nsecret %s\ntimeout %s\n", secret, timeout)
 	for _, z := range zones {
 		text += fmt.Sprintf("zone %s {\ntsig_key %s %s %s\nnameserver %s\n}\n",
@@ -80,7 +80,7 @@ func behind(t *testing.T, s *nameserver.Server) *dnstest.Proxy {
 }
 
 // open gives an updater without Caddy, for tests that look into the engine.
-func (z zone) open(t *testing.T, hooks dnsupdate.Hooks) *dnsupdate.Updater {
+func (z configuredZone) open(t *testing.T, hooks dnsupdate.Hooks) *dnsupdate.Updater {
 	t.Helper()
 	key, err := dnsupdate.NewKey(z.key.Name, z.key.Algorithm, z.key.Secret)
 	if err != nil {

@@ -1,39 +1,42 @@
-package dnsupdate
+package zone
 
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
-// Kind is the class of an Error: what a caller does about it.
-type Kind uint8
+// Reason classifies an error: what its receiver does about it. It is the word that
+// log, metrics, events and history show. Packages above have more of them.
+type Reason string
 
 const (
 	// Refused: the nameserver said no, or its reply cannot be trusted.
-	Refused Kind = iota
+	Refused Reason = "dns_refused"
 	// Unreachable: no nameserver could be reached, or it failed (SERVFAIL).
-	Unreachable
+	Unreachable Reason = "dns_failed"
 	// Timeout: no answer in time, or the caller gave up.
-	Timeout
-	// Busy: the queue is full, or a lost message has to expire first; nothing was sent.
-	Busy
+	Timeout Reason = "dns_timeout"
+	// Busy: too much is waiting, or a lost message has to expire first; nothing was sent.
+	Busy Reason = "dns_busy"
 	// Conflict: a CNAME, DNAME or delegation stands at or above the name.
-	Conflict
+	Conflict Reason = "dns_conflict"
 	// Invalid: the change itself is no good; nothing was sent.
-	Invalid
+	Invalid Reason = "dns_invalid"
 	// NameServer: an NS record at the apex points to the name, and the change
 	// asked not to touch it.
-	NameServer
+	NameServer Reason = "not_granted"
 )
 
 // Error says why a change was not confirmed and what to mend.
 type Error struct {
-	Kind Kind
-	// Server is the address asked last, empty if none was.
+	Reason Reason
+	// Server is what was asked last, a nameserver's address or a hoster's name; empty
+	// if nothing was.
 	Server string
 	// Zone and Name are absolute names; Name is empty where the whole message failed.
 	Zone, Name string
-	// RCode is the reply's mnemonic such as "REFUSED", empty without a reply.
+	// RCode is a nameserver's reply, by its mnemonic such as "REFUSED"; empty without one.
 	RCode string
 	// TSIG is the TSIG error's mnemonic such as "BADKEY", empty if there is none.
 	TSIG string
@@ -44,6 +47,8 @@ type Error struct {
 	// Unknown tells that the change may have been applied all the same, or may be
 	// applied later.
 	Unknown bool
+	// RetryAfter is when another try is worth it, 0 if that is not known.
+	RetryAfter time.Duration
 	// Hint is a sentence on what to mend, without a final stop.
 	Hint string
 	// Cause is the underlying error, if any.
@@ -92,7 +97,7 @@ func (e *Error) subject() string {
 	if e.Server == "" {
 		who = "the nameserver"
 	}
-	switch e.Kind {
+	switch e.Reason {
 	case Unreachable:
 		if e.RCode != "" {
 			return who + " failed"
