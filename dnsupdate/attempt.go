@@ -36,8 +36,8 @@ type round struct {
 	after bool
 	// How often what went wrong.
 	tries, unmet, failing, lost, down, retimed int
-	// pinned is what the only name left was pinned to before.
-	pinned [slots]rrset
+	// pinned is what the RRsets of the only name left were pinned to before.
+	pinned map[zone.Type]rrset
 }
 
 // step is what follows an attempt: parts to be settled in their order, another
@@ -156,7 +156,7 @@ func (u *Updater) attempt(r *round, deadline time.Time) outcome {
 		if r.items = u.admit(r.items); len(r.items) == 0 {
 			return outcome{verdict: settled}
 		}
-		u.plan.make(u, r.items, r.after)
+		u.plan.build(u.known, r.items, r.after)
 		if !u.plan.pack(&c.out, u) {
 			return outcome{verdict: tooLong, err: &zone.Error{Reason: zone.Invalid, Zone: u.zone, Hint: "one message cannot hold the changes"}}
 		}
@@ -166,7 +166,7 @@ func (u *Updater) attempt(r *round, deadline time.Time) outcome {
 
 // carryOut sends the plan, and with a yes delivers the results.
 func (u *Updater) carryOut(c *conn, s *server, r *round, limit time.Time) outcome {
-	names := len(u.plan.owners)
+	names := u.plan.names
 	if hook := u.client.options.Hooks.Group; hook != nil {
 		hook(u.zone, names)
 	}
@@ -201,7 +201,7 @@ func (u *Updater) conclude(r *round, errs map[string]*zone.Error) {
 	u.keyWorked = time.Now()
 	for i, it := range r.items {
 		if err := errs[it.name]; err != nil {
-			u.known.entry(it.name).forget()
+			u.known.of(it.rrsetID).forget()
 			it.deliver(zone.Result{Err: err})
 			continue
 		}
@@ -226,14 +226,13 @@ func (u *Updater) checkBlocked(c *conn, s *server, r *round, b blockedName, limi
 		return o
 	}
 	if exists {
-		u.conflict(s, r, b.name, b.blocker)
+		u.conflict(s, r, b.of, b.blocker)
 		return o
 	}
 	// A wildcard's CNAME, or a record that is gone by now.
-	e := u.known.entry(b.name)
-	for i := range e.sets {
-		if !e.sets[i].known {
-			e.sets[i] = belief{known: true}
+	for _, it := range r.items {
+		if set := u.known.of(it.rrsetID); it.name == b.of && !set.known {
+			*set = belief{known: true}
 		}
 	}
 	return o
@@ -241,9 +240,13 @@ func (u *Updater) checkBlocked(c *conn, s *server, r *round, b blockedName, limi
 
 // conflict ends the changes of a name that something blocks.
 func (u *Updater) conflict(s *server, r *round, name string, b blocker) {
-	u.end(r, func(it *item) bool { return it.name == name },
-		&zone.Error{Reason: zone.Conflict, Server: s.pool.address, Zone: u.zone, Name: name, Verified: true, Hint: b.String()})
-	u.known.entry(name).forget()
+	u.end(r, func(it *item) bool {
+		hit := it.name == name
+		if hit {
+			u.known.of(it.rrsetID).forget()
+		}
+		return hit
+	}, &zone.Error{Reason: zone.Conflict, Server: s.pool.address, Zone: u.zone, Name: name, Verified: true, Hint: b.String()})
 }
 
 // end sends the items that match an error and takes them out of the round.
@@ -274,7 +277,7 @@ func (u *Updater) adapt(names int, took time.Duration) {
 // forget drops what is believed of the names of a round.
 func (u *Updater) forget(r *round) {
 	for _, it := range r.items {
-		u.known.entry(it.name).forget()
+		u.known.of(it.rrsetID).forget()
 		if it.notNameServer {
 			u.apexNS.forget()
 		}

@@ -61,7 +61,7 @@ func BenchmarkPlan(b *testing.B) {
 		c := u.newCall(b.Context(), []zone.Change{to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"), to(host(fmt.Sprintf("h%d", i)), "2001:db8::1")})
 		for j := range c.items {
 			it := &c.items[j]
-			u.known.entry(it.name).sets[it.slot] = belief{rrset: it.set, known: true}
+			*u.known.of(it.rrsetID) = belief{rrset: it.values, known: true}
 			items = append(items, it)
 		}
 	}
@@ -69,7 +69,7 @@ func BenchmarkPlan(b *testing.B) {
 	var mac []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		u.plan.make(u, items, false)
+		u.plan.build(u.known, items, false)
 		if !u.plan.pack(&m, u) {
 			b.Fatal("too long")
 		}

@@ -16,10 +16,7 @@ const (
 
 // blocker is an RRset that keeps address records at a name from being seen, or
 // from being there at all.
-type blocker struct {
-	owner  string
-	rrtype zone.Type
-}
+type blocker rrsetID
 
 // blockers returns what could block a name: a CNAME there, a delegation there or
 // above, a DNAME above. The apex of the zone has NS records by right.
@@ -41,9 +38,9 @@ func blockers(name, zone string) iter.Seq[blocker] {
 func (b blocker) String() string {
 	switch b.rrtype {
 	case typeCNAME:
-		return "a CNAME stands at " + b.owner
+		return "a CNAME stands at " + b.name
 	case typeDNAME:
-		return "a DNAME stands at " + b.owner
+		return "a DNAME stands at " + b.name
 	}
-	return "the zone is delegated at " + b.owner
+	return "the zone is delegated at " + b.name
 }

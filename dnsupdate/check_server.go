@@ -82,7 +82,7 @@ func (c *serverCheck) exchange(conn *conn, s *server, limit time.Time) outcome {
 		return c.askedPlain
 	}
 	conn.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
-	conn.out.requireExists(u.zone, zone.Type(dns.TypeSOA))
+	conn.out.requireExists(rrsetID{u.zone, zone.Type(dns.TypeSOA)})
 	started := time.Now()
 	c.probed = u.sendProof(conn, s, limit)
 	c.took.update = time.Since(started)

@@ -69,7 +69,7 @@ func (u *Updater) cleanUp(ctx context.Context, name string, answered bool) (foun
 	}
 	o := u.ask(ctx, func(c *conn, s *server, limit time.Time) outcome {
 		c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
-		c.out.replace(name, zone.TypeTXT, rrset{})
+		c.out.replace(rrsetID{name, zone.TypeTXT}, rrset{})
 		return u.send(c, s, stampAt(time.Now()), limit)
 	})
 	if o.verdict != accepted {
@@ -93,10 +93,7 @@ func (u *Updater) readBack(ctx context.Context, change zone.Change) zone.CheckSt
 			step.Took, step.Err = time.Since(started), o.err
 			return step
 		}
-		var set rrset
-		for _, rr := range queries[0].answer.Answer {
-			set.add(rr)
-		}
+		set := answered(queries[0].answer, rrsetID{change.Name, zone.TypeTXT})
 		step.Took = time.Since(started)
 		if slices.Equal(set.text, change.Values) {
 			step.Detail = fmt.Sprintf("TTL %d", set.ttl)

@@ -100,7 +100,7 @@ func (u *Updater) sendProof(c *conn, s *server, limit time.Time) outcome {
 // outcome is accepted if either was proven.
 func (u *Updater) prove(c *conn, s *server, b blocker, limit time.Time) (exists bool, o outcome) {
 	c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
-	c.out.requireExists(b.owner, b.rrtype)
+	c.out.requireExists(rrsetID(b))
 	o = u.sendProof(c, s, limit)
 	exists = o.verdict == accepted
 	if o.verdict == unmet {

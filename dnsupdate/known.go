@@ -2,8 +2,9 @@ package dnsupdate
 
 import "time"
 
-// maxKnown is the number of names in one generation of the memory.
-const maxKnown = 65_536
+// maxKnown is the number of RRsets in one generation of the memory: a host mostly
+// has two.
+const maxKnown = 131_072
 
 // belief is what we hold an RRset to be. It may be wrong: the prerequisites of
 // each update prove it.
@@ -74,40 +75,30 @@ func (b *belief) noLimit(got uint32) {
 	}
 }
 
-// entry is what we believe of one owner name.
-type entry struct {
-	sets [slots]belief
-}
-
-func (e *entry) forget() {
-	for i := range e.sets {
-		e.sets[i].forget()
-	}
-}
-
-// memory keeps entries of the names used last in two generations: when the young
-// one is full it becomes the old one, and what nobody asked for since is gone.
+// memory keeps what is believed of the RRsets used last in two generations: when
+// the young one is full it becomes the old one, and what nobody asked for since
+// is gone.
 type memory struct {
-	young, old map[string]*entry
+	young, old map[rrsetID]*belief
 	size       int
 }
 
 func newMemory(size int) *memory {
-	return &memory{young: map[string]*entry{}, size: size}
+	return &memory{young: map[rrsetID]*belief{}, size: size}
 }
 
-// entry returns a name's entry, an empty one if nothing is known.
-func (m *memory) entry(name string) *entry {
-	if e := m.young[name]; e != nil {
-		return e
+// of returns what is believed of an RRset, an empty belief if nothing is known.
+func (m *memory) of(id rrsetID) *belief {
+	if b := m.young[id]; b != nil {
+		return b
 	}
-	e := m.old[name]
-	if e == nil {
-		e = new(entry)
+	b := m.old[id]
+	if b == nil {
+		b = new(belief)
 	}
 	if len(m.young) >= m.size {
-		m.young, m.old = map[string]*entry{}, m.young
+		m.young, m.old = map[rrsetID]*belief{}, m.young
 	}
-	m.young[name] = e
-	return e
+	m.young[id] = b
+	return b
 }

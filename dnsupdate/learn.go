@@ -12,45 +12,33 @@ import (
 // wildcard names the records that a wildcard was seen to give to names below parent.
 type wildcard struct {
 	parent string
-	slot   slot
+	rrtype zone.Type
 }
 
 // maxWildcards bounds what is remembered of wildcards; a zone has few.
 const maxWildcards = 256
-
-// reading is one RRset to read.
-type reading struct {
-	name  string
-	entry *entry
-	slot  slot
-}
 
 // learn reads what the items need to know and nobody has told yet, the apex NS
 // records too if a change must not touch a nameserver's name. A name that
 // seems to be blocked is in blocked: a read alone proves nothing.
 func (u *Updater) learn(c *conn, s *server, r *round, deadline time.Time) (blocked []blockedName, o outcome) {
 	now := time.Now()
-	var readings []reading
+	var readings []rrsetID
 	var queries []query
-	var seen map[reading]bool // made when needed: mostly nothing is to read
+	var seen map[rrsetID]bool // made when needed: mostly nothing is to read
 	for _, it := range r.items {
-		e := u.known.entry(it.name)
-		b := &e.sets[it.slot]
+		b := u.known.of(it.rrsetID)
 		// What can only be required to exist is read each time: nothing else shows
 		// that somebody else has changed it.
-		if b.known && !b.loose && !u.ttlInDoubt(it, b, r, now) {
+		if b.known && !b.loose && !u.ttlInDoubt(it, b, r, now) || seen[it.rrsetID] {
 			continue
 		}
-		rd := reading{it.name, e, it.slot}
 		if seen == nil {
-			seen = map[reading]bool{}
+			seen = map[rrsetID]bool{}
 		}
-		if seen[rd] {
-			continue
-		}
-		seen[rd] = true
-		readings = append(readings, rd)
-		queries = append(queries, query{name: it.name, rrtype: uint16(slotTypes[it.slot])})
+		seen[it.rrsetID] = true
+		readings = append(readings, it.rrsetID)
+		queries = append(queries, query{name: it.name, rrtype: uint16(it.rrtype)})
 	}
 	apex := !u.apexNS.known && slices.ContainsFunc(r.items, func(it *item) bool { return it.notNameServer })
 	if apex {
@@ -66,14 +54,14 @@ func (u *Updater) learn(c *conn, s *server, r *round, deadline time.Time) (block
 		last := &queries[len(queries)-1]
 		u.apexNS.take(u.zone, last.answer, last.signed, u.comparesNothing())
 	}
-	for i := range readings {
-		if e := &readings[i].entry.sets[readings[i].slot]; !queries[i].signed && (e.loose || u.comparesNothing()) {
-			return nil, outcome{verdict: denied, err: &zone.Error{Reason: zone.Refused, Server: s.pool.address, Zone: u.zone, Name: readings[i].name, Verified: true,
+	for i, id := range readings {
+		if !queries[i].signed && (u.known.of(id).loose || u.comparesNothing()) {
+			return nil, outcome{verdict: denied, err: &zone.Error{Reason: zone.Refused, Server: s.pool.address, Zone: u.zone, Name: id.name, Verified: true,
 				Hint: "the nameserver finds no values equal in prerequisites, and answers no query that the key signs: nothing can be known of the name"}}
 		}
-		b := u.believe(readings[i], queries[i].answer, r, now)
-		if n := len(blocked); b.owner != "" && (n == 0 || blocked[n-1].name != readings[i].name) {
-			blocked = append(blocked, blockedName{readings[i].name, b})
+		b := u.believe(id, queries[i].answer, r, now)
+		if n := len(blocked); b.name != "" && (n == 0 || blocked[n-1].of != id.name) {
+			blocked = append(blocked, blockedName{id.name, b})
 		}
 	}
 	return blocked, o
@@ -88,52 +76,61 @@ func (u *Updater) ttlInDoubt(it *item, b *belief, r *round, now time.Time) bool 
 	if !b.wroteTTL.IsZero() && now.Sub(b.wroteTTL) > u.settleTTL {
 		return true
 	}
-	return it.action == zone.Set && b.wroteTTL.IsZero() && b.readAt.Before(r.started) &&
-		b.sameValues(it.set) && b.ttl != b.wanted(it.set.ttl)
+	return (it.action == zone.Set || it.action == zone.Add) && b.wroteTTL.IsZero() && b.readAt.Before(r.started) &&
+		b.ttl != b.wanted(it.values.ttl) && (it.action == zone.Add || b.sameValues(it.values))
 }
 
 // blockedName is a name and what a read showed to block it.
 type blockedName struct {
-	name string
+	of string
 	blocker
 }
 
 // believe takes an answer into the memory. It returns the blocker that the answer
 // shows, if any.
-func (u *Updater) believe(rd reading, answer *dns.Msg, r *round, now time.Time) (b blocker) {
-	var set rrset
+func (u *Updater) believe(id rrsetID, answer *dns.Msg, r *round, now time.Time) (b blocker) {
 	for _, rr := range answer.Answer {
 		owner := dns.CanonicalName(rr.Header().Name)
 		switch rr.Header().Rrtype {
 		case dns.TypeDNAME:
 			// The CNAME that comes with it is made up (RFC 6672 section 3.1). Of
 			// those on the way of an alias only one above the name blocks it.
-			if owner != rd.name && under(rd.name, owner) && under(owner, u.zone) {
+			if owner != id.name && under(id.name, owner) && under(owner, u.zone) {
 				return blocker{owner, typeDNAME}
 			}
 		case dns.TypeCNAME:
-			if owner == rd.name {
+			if owner == id.name {
 				b = blocker{owner, typeCNAME}
-			}
-		case uint16(slotTypes[rd.slot]):
-			if owner == rd.name {
-				set.add(rr)
 			}
 		}
 	}
-	if b.owner != "" {
+	if b.name != "" {
 		return b
 	}
-	if owner := u.referral(rd.name, answer); owner != "" {
+	if owner := u.referral(id.name, answer); owner != "" {
 		return blocker{owner, typeNS}
 	}
-	set.sort()
-	u.compare(&rd.entry.sets[rd.slot], rd, set, r, now)
+	u.compare(u.known.of(id), id, answered(answer, id), r, now)
 	return blocker{}
 }
 
+// answered returns the RRset that an answer shows, none if it shows another.
+func answered(answer *dns.Msg, id rrsetID) rrset {
+	var rdata []string
+	var ttl uint32
+	for _, rr := range answer.Answer {
+		if rr.Header().Rrtype != uint16(id.rrtype) || dns.CanonicalName(rr.Header().Name) != id.name {
+			continue
+		}
+		if value, err := packData(rr); err == nil && value != "" {
+			rdata, ttl = append(rdata, value), rr.Header().Ttl
+		}
+	}
+	return newRRset(id.rrtype, rdata, ttl)
+}
+
 // compare puts what was read beside what is believed.
-func (u *Updater) compare(b *belief, rd reading, set rrset, r *round, now time.Time) {
+func (u *Updater) compare(b *belief, id rrsetID, set rrset, r *round, now time.Time) {
 	if b.known && (!b.loose || b.sameValues(set)) {
 		// The read was for the TTL. Values that a message of ours proved are newer
 		// than what a signing nameserver shows; if not, a prerequisite will tell.
@@ -158,7 +155,7 @@ func (u *Updater) compare(b *belief, rd reading, set rrset, r *round, now time.T
 		return
 	}
 	if r.unmet == 0 && set.exists() {
-		if w, ok := u.wildcards[wildcard{parent(rd.name), rd.slot}]; ok && w.sameValues(set) {
+		if w, ok := u.wildcards[wildcard{parent(id.name), id.rrtype}]; ok && w.sameValues(set) {
 			set = rrset{}
 		}
 	}

@@ -41,12 +41,6 @@ type lostUpdate struct {
 	before map[rrsetID]rrset
 }
 
-// rrsetID names an RRset of the zone.
-type rrsetID struct {
-	name string
-	slot slot
-}
-
 // sending is a message without a reply on its connection: one of a lost update,
 // or one that changes nothing, whose update is nil.
 type sending struct {
@@ -80,17 +74,12 @@ func (u *Updater) lose(c *conn, items []*item, expires time.Time, o outcome) {
 	l := u.resent(items)
 	if l == nil {
 		l = &lostUpdate{before: map[rrsetID]rrset{}}
-		for i := range u.plan.owners {
-			o := &u.plan.owners[i]
-			for s := range slots {
-				if o.writes(s) {
-					l.before[rrsetID{o.name, s}] = o.entry.sets[s].rrset
-				}
-			}
+		for s := range u.plan.written() {
+			l.before[s.rrsetID] = s.before.rrset
 		}
 		for i, it := range items {
-			o := &u.plan.owners[u.plan.index[it.name]]
-			it.lost = &lostStep{update: l, result: u.plan.results[i], before: o.entry.sets[it.slot], after: o.after[it.slot]}
+			s := u.plan.of(it)
+			it.lost = &lostStep{update: l, result: u.plan.results[i], before: *s.before, after: s.after}
 		}
 	}
 	if o.answered {
@@ -122,9 +111,9 @@ func (u *Updater) lose(c *conn, items []*item, expires time.Time, o outcome) {
 func (u *Updater) resent(items []*item) *lostUpdate {
 	var l *lostUpdate
 	for i, it := range items {
-		o := &u.plan.owners[u.plan.index[it.name]]
+		s := u.plan.of(it)
 		if it.lost == nil || i > 0 && it.lost.update != l ||
-			!it.lost.before.sameValues(o.entry.sets[it.slot].rrset) || !it.lost.after.sameValues(o.after[it.slot].rrset) {
+			!it.lost.before.sameValues(s.before.rrset) || !it.lost.after.sameValues(s.after.rrset) {
 			return nil
 		}
 		l = it.lost.update
@@ -176,13 +165,14 @@ func (ls *lostUpdates) prune(now time.Time) {
 // waitFor returns until when an item has to wait, because it would bring its
 // RRset to where a lost update applies; zero if it need not.
 func (u *Updater) waitFor(it *item) (until time.Time) {
-	if it.action == zone.Keep || u.known.entry(it.name).sets[it.slot].sameValues(it.set) {
+	before := u.known.of(it.rrsetID)
+	after := *before
+	if it.apply(&after); after.sameValues(before.rrset) {
 		return until
 	}
-	id := rrsetID{it.name, it.slot}
-	for _, l := range u.lost.by[id] {
+	for _, l := range u.lost.by[it.rrsetID] {
 		own := it.lost != nil && it.lost.update == l
-		if !own && l.open > 0 && l.before[id].sameValues(it.set) && l.expires.After(until) {
+		if !own && l.open > 0 && l.before[it.rrsetID].sameValues(after.rrset) && l.expires.After(until) {
 			until = l.expires
 		}
 	}
@@ -254,7 +244,7 @@ func (u *Updater) resolve(r *round) {
 			result := it.lost.result
 			result.Proven = result.Proven && !it.unproven && it.lost.update.open == 0 && !it.lost.update.failed
 			it.deliver(result)
-			u.known.entry(it.name).sets[it.slot] = it.lost.after
+			*u.known.of(it.rrsetID) = it.lost.after
 			return true
 		case absent:
 			it.lost, it.unproven = nil, true
@@ -273,7 +263,7 @@ func (u *Updater) assume(r *round, after bool) {
 		if it.lost == nil {
 			continue
 		}
-		set := &u.known.entry(it.name).sets[it.slot]
+		set := u.known.of(it.rrsetID)
 		if *set = it.lost.before; after {
 			*set = it.lost.after
 		}

@@ -240,7 +240,7 @@ func TestGivingUpParked(t *testing.T) {
 	w := newWorld(t, "home 300 A 192.0.2.1")
 	apply(w.Updater, to(host("home"), "192.0.2.2"))
 	w.lost.add(&lostUpdate{open: 1, expires: time.Now().Add(time.Hour), before: map[rrsetID]rrset{
-		{host("home"), slotA}: w.known.entry(host("home")).sets[slotA].rrset}})
+		{host("home"), zone.TypeA}: w.known.of(rrsetID{host("home"), zone.TypeA}).rrset}})
 	apply(w.Updater, to(host("home"), "192.0.2.3"))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 	result := make(chan zone.Result)
@@ -297,11 +297,11 @@ func TestLostLifetime(t *testing.T) {
 			w := newWorld(t)
 			c := w.newCall(t.Context(), []zone.Change{to(host("home"), "192.0.2.2")})
 			items := []*item{&c.items[0]}
-			w.known.entry(host("home")).sets[slotA] = belief{known: true}
+			*w.known.of(items[0].rrsetID) = belief{known: true}
 			carrier := &conn{}
 			now := time.Now()
 			lose := func(o outcome, lives time.Duration) {
-				w.plan.make(w.Updater, items, false)
+				w.plan.build(w.known, items, false)
 				w.lose(carrier, items, now.Add(lives), o)
 				w.Updater.lost.prune(now)
 			}

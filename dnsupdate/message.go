@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 
 	"github.com/miekg/dns"
-
-	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 const (
@@ -63,8 +61,8 @@ const (
 func (m *message) size() int { return len(m.frame) - framePrefix }
 
 // record appends a record of an owner in the zone.
-func (m *message) record(section int, owner string, t zone.Type, class uint16, ttl uint32, rdata string) {
-	b := m.frame
+func (m *message) record(section int, id rrsetID, class uint16, ttl uint32, rdata string) {
+	b, owner := m.frame, id.name
 	switch {
 	case owner == m.zone:
 		b = binary.BigEndian.AppendUint16(b, zonePointer)
@@ -75,7 +73,7 @@ func (m *message) record(section int, owner string, t zone.Type, class uint16, t
 		b = appendLabels(b, owner[:len(owner)-len(m.zone)])
 		b = binary.BigEndian.AppendUint16(b, zonePointer)
 	}
-	b = binary.BigEndian.AppendUint16(b, uint16(t))
+	b = binary.BigEndian.AppendUint16(b, uint16(id.rrtype))
 	b = binary.BigEndian.AppendUint16(b, class)
 	b = binary.BigEndian.AppendUint32(b, ttl)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(rdata)))
@@ -90,27 +88,27 @@ func (m *message) count(section int) {
 
 // The three prerequisites of RFC 2136 section 2.4 that the engine uses.
 
-func (m *message) requireAbsent(owner string, t zone.Type) {
-	m.record(sectionPrerequisite, owner, t, dns.ClassNONE, 0, "")
+func (m *message) requireAbsent(id rrsetID) {
+	m.record(sectionPrerequisite, id, dns.ClassNONE, 0, "")
 }
 
-func (m *message) requireExists(owner string, t zone.Type) {
-	m.record(sectionPrerequisite, owner, t, dns.ClassANY, 0, "")
+func (m *message) requireExists(id rrsetID) {
+	m.record(sectionPrerequisite, id, dns.ClassANY, 0, "")
 }
 
-func (m *message) requireExactly(owner string, t zone.Type, rdata []string) {
+func (m *message) requireExactly(id rrsetID, rdata []string) {
 	for _, value := range rdata {
-		m.record(sectionPrerequisite, owner, t, dns.ClassINET, 0, value)
+		m.record(sectionPrerequisite, id, dns.ClassINET, 0, value)
 	}
 }
 
 // replace makes an RRset what set says. The old one is always deleted first:
 // Knot ignores the TTL of an addition to an existing RRset, and PowerDNS
 // deletes before it adds whatever the order is.
-func (m *message) replace(owner string, t zone.Type, set rrset) {
-	m.record(sectionUpdate, owner, t, dns.ClassANY, 0, "")
+func (m *message) replace(id rrsetID, set rrset) {
+	m.record(sectionUpdate, id, dns.ClassANY, 0, "")
 	for _, value := range set.rdata {
-		m.record(sectionUpdate, owner, t, dns.ClassINET, set.ttl, value)
+		m.record(sectionUpdate, id, dns.ClassINET, set.ttl, value)
 	}
 }
 

@@ -26,27 +26,27 @@ func texts(rrs []dns.RR) []string {
 // TestMessage has miekg/dns read what we pack.
 func TestMessage(t *testing.T) {
 	u := &Updater{zone: zoneName, known: newMemory(10)}
-	know := func(name string, s slot, set rrset, loose bool) {
-		u.known.entry(name).sets[s] = belief{rrset: set, known: true, loose: loose}
+	know := func(name string, t zone.Type, set rrset, loose bool) {
+		*u.known.of(rrsetID{name, t}) = belief{rrset: set, known: true, loose: loose}
 	}
 	set := func(typ zone.Type, values ...string) rrset {
-		set, err := newRRset(typ, values, 300)
+		set, err := parseRRset(typ, values, 300)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return set
 	}
 	home, deep := host("home"), host("a.b.c")
-	know(home, slotA, set(zone.TypeA, "192.0.2.1", "192.0.2.2"), false)
-	know(home, slotAAAA, set(zone.TypeAAAA, "2001:db8::1"), true)
+	know(home, zone.TypeA, set(zone.TypeA, "192.0.2.1", "192.0.2.2"), false)
+	know(home, zone.TypeAAAA, set(zone.TypeAAAA, "2001:db8::1"), true)
 	c := &call{}
 	var p plan
-	p.make(u, []*item{
-		{call: c, name: home, slot: slotA, action: zone.Set, set: set(zone.TypeA, "192.0.2.3")},
-		{call: c, name: home, slot: slotAAAA, action: zone.Keep},
-		{call: c, name: deep, slot: slotTXT, action: zone.Set, set: set(zone.TypeTXT, `a "b"`)},
-		{call: c, name: host("x.b.c"), slot: slotA, action: zone.Delete},
-		{call: c, name: zoneName, slot: slotA, action: zone.Keep},
+	p.build(u.known, []*item{
+		{call: c, rrsetID: rrsetID{home, zone.TypeA}, action: zone.Set, values: set(zone.TypeA, "192.0.2.3")},
+		{call: c, rrsetID: rrsetID{home, zone.TypeAAAA}, action: zone.Keep},
+		{call: c, rrsetID: rrsetID{deep, zone.TypeTXT}, action: zone.Set, values: set(zone.TypeTXT, `a "b"`)},
+		{call: c, rrsetID: rrsetID{host("x.b.c"), zone.TypeA}, action: zone.Delete},
+		{call: c, rrsetID: rrsetID{zoneName, zone.TypeA}, action: zone.Keep},
 	}, false)
 	var m message
 	if !p.pack(&m, u) {

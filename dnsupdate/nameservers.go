@@ -38,13 +38,13 @@ type apexNS struct {
 func (n *apexNS) forget() { n.known, n.proven = false, false }
 
 func (n *apexNS) require(m *message) {
-	switch {
+	switch id := (rrsetID{m.zone, typeNS}); {
 	case len(n.rdata) == 0:
-		m.requireAbsent(m.zone, typeNS)
+		m.requireAbsent(id)
 	case n.loose:
-		m.requireExists(m.zone, typeNS)
+		m.requireExists(id)
 	default:
-		m.requireExactly(m.zone, typeNS, n.rdata)
+		m.requireExactly(id, n.rdata)
 	}
 }
 

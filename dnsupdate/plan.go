@@ -1,6 +1,8 @@
 package dnsupdate
 
 import (
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -8,11 +10,13 @@ import (
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
-// plan is one message to be: for each owner what it must be before and what it
+// plan is one message to be: for each RRset what it must be before and what it
 // will be after. It is rebuilt for each attempt from what is believed then.
 type plan struct {
-	owners []owner
-	index  map[string]int
+	sets  []planned
+	index map[rrsetID]int
+	// names counts the owners.
+	names int
 	// results are those of the items, if the nameserver says yes.
 	results []zone.Result
 	// above are the names between owners and the apex that were pinned already.
@@ -21,76 +25,100 @@ type plan struct {
 	guarded bool
 }
 
-// owner is one name in a plan.
-type owner struct {
-	name    string
-	entry   *entry
-	touched [slots]bool
-	after   [slots]belief
+// planned is one RRset in a plan.
+type planned struct {
+	rrsetID
+	before *belief
+	after  belief
 }
 
-// make folds the items over the beliefs in their order: changes of one RRset
+// build folds the items over the beliefs in their order: changes of one RRset
 // form a chain, in which each sees what the one before it left. With found the
 // beliefs are what a lost update would have left, and its results are those of
 // its items, if the prerequisites show it.
-func (p *plan) make(u *Updater, items []*item, found bool) {
-	p.owners, p.results, p.guarded = p.owners[:0], p.results[:0], false
+func (p *plan) build(known *memory, items []*item, found bool) {
+	p.sets, p.results, p.names, p.guarded = p.sets[:0], p.results[:0], 0, false
 	if p.index == nil {
-		p.index, p.above = map[string]int{}, map[blocker]bool{}
+		p.index, p.above = map[rrsetID]int{}, map[blocker]bool{}
 	}
 	clear(p.index)
 	for _, it := range items {
 		p.guarded = p.guarded || it.notNameServer
-		i, ok := p.index[it.name]
+		i, ok := p.index[it.rrsetID]
 		if !ok {
-			i = len(p.owners)
-			p.index[it.name] = i
-			p.owners = append(p.owners, owner{name: it.name, entry: u.known.entry(it.name)})
+			i = len(p.sets)
+			p.index[it.rrsetID] = i
+			if i == 0 || p.sets[i-1].name != it.name {
+				p.names++
+			}
+			before := known.of(it.rrsetID)
+			p.sets = append(p.sets, planned{it.rrsetID, before, *before})
 		}
-		o := &p.owners[i]
-		state := &o.after[it.slot]
-		if !o.touched[it.slot] {
-			o.touched[it.slot] = true
-			*state = o.entry.sets[it.slot]
-		}
+		state := &p.sets[i].after
 		if it.lost != nil && (found || state.loose && state.sameValues(it.lost.after.rrset)) {
 			p.results = append(p.results, it.lost.result)
 			continue
 		}
-		p.results = append(p.results, it.step(state))
+		p.results = append(p.results, it.apply(state))
 	}
 }
 
-// step makes one change to a state and tells what it does.
-func (it *item) step(state *belief) zone.Result {
-	old, proven := state.text, !state.loose
-	ttl := state.wanted(it.set.ttl)
-	switch {
-	case it.action == zone.Delete && state.exists():
-		*state = belief{known: true}
-		return zone.Result{Old: old, Changed: true, Proven: proven}
-	case it.action == zone.Set && (!state.sameValues(it.set) || state.ttl != ttl || state.loose && !state.stubborn):
-		*state = belief{rrset: it.set, known: true, rewritten: state.loose || state.rewritten, misread: state.misread, limit: state.limit}
-		state.ttl = ttl
-		return zone.Result{Old: old, New: state.text, TTL: state.ttl, Changed: true, Proven: proven}
+// of returns what is planned for the RRset of an item.
+func (p *plan) of(it *item) *planned { return &p.sets[p.index[it.rrsetID]] }
+
+// apply makes one change to a state and tells what it does.
+func (it *item) apply(state *belief) zone.Result {
+	result := zone.Result{Old: state.text, Proven: !state.loose}
+	want := state.rrset
+	if it.expect == nil || slices.Equal(it.expect.text, state.text) {
+		switch it.action {
+		case zone.Delete:
+			want = rrset{}
+		case zone.Remove:
+			want = state.minus(it.rrtype, it.values)
+		case zone.Set, zone.Add:
+			want = it.values
+			if it.action == zone.Add {
+				want = state.plus(it.rrtype, it.values)
+			}
+			want.ttl = state.wanted(want.ttl)
+			result.Changed = state.loose && !state.stubborn
+		}
 	}
-	return zone.Result{Old: old, New: state.text, TTL: state.ttl, Proven: proven}
+	if result.Changed = result.Changed || !state.sameValues(want) || want.exists() && state.ttl != want.ttl; result.Changed {
+		after := belief{rrset: want, known: true}
+		if want.exists() {
+			after.rewritten, after.misread, after.limit = state.loose || state.rewritten, state.misread, state.limit
+		}
+		*state = after
+	}
+	result.New, result.TTL = state.text, state.ttl
+	return result
 }
 
-// writes tells whether the message has to change an RRset.
-func (o *owner) writes(s slot) bool {
-	before, after := &o.entry.sets[s], &o.after[s]
-	return o.touched[s] && (!before.sameValues(after.rrset) || before.ttl != after.ttl || before.loose && !after.loose)
+func (s *planned) state() *belief       { return &s.after }
+func (s *planned) stateBefore() *belief { return s.before }
+
+// writes tells whether the message has to change the RRset.
+func (s *planned) writes() bool {
+	return !s.before.sameValues(s.after.rrset) || s.before.ttl != s.after.ttl || s.before.loose && !s.after.loose
+}
+
+// written are the RRsets that the message has to change.
+func (p *plan) written() iter.Seq[*planned] {
+	return func(yield func(*planned) bool) {
+		for i := range p.sets {
+			if p.sets[i].writes() && !yield(&p.sets[i]) {
+				return
+			}
+		}
+	}
 }
 
 // writesAny tells whether the message has to change anything.
 func (p *plan) writesAny() bool {
-	for i := range p.owners {
-		for s := range slots {
-			if p.owners[i].writes(s) {
-				return true
-			}
-		}
+	for range p.written() {
+		return true
 	}
 	return false
 }
@@ -102,24 +130,20 @@ func (p *plan) pack(m *message, u *Updater) bool {
 	if p.guarded {
 		u.apexNS.require(m)
 	}
-	for i := range p.owners {
-		o := &p.owners[i]
-		for s, before := range o.entry.sets {
-			if o.touched[s] {
-				before.require(m, o.name, slotTypes[s])
-			}
+	for i := range p.sets {
+		s := &p.sets[i]
+		s.before.require(m, s.rrsetID)
+		if i+1 == len(p.sets) || p.sets[i+1].name != s.name {
+			p.requireNoBlocker(m, s.name)
 		}
-		p.requireNoBlocker(m, o.name)
 		if m.size() > maxMessage {
 			return false
 		}
 	}
-	for i := range p.owners {
-		o := &p.owners[i]
-		for s := range slots {
-			if o.writes(s) || u.restates() && o.touched[s] {
-				m.replace(o.name, slotTypes[s], o.after[s].rrset)
-			}
+	for i := range p.sets {
+		s := &p.sets[i]
+		if s.writes() || u.restates() {
+			m.replace(s.rrsetID, s.after.rrset)
 		}
 		if m.size() > maxMessage {
 			return false
@@ -128,28 +152,15 @@ func (p *plan) pack(m *message, u *Updater) bool {
 	return true
 }
 
-// packProof writes what the plan leaves as prerequisites alone.
-func (p *plan) packProof(m *message, zone string) {
-	m.begin(dns.OpcodeUpdate, zone, dns.TypeSOA)
-	for i := range p.owners {
-		o := &p.owners[i]
-		for s := range slots {
-			if o.writes(s) {
-				o.after[s].require(m, o.name, slotTypes[s])
-			}
-		}
-	}
-}
-
 // require pins what is believed of an RRset, so that NOERROR proves it.
-func (b *belief) require(m *message, owner string, t zone.Type) {
+func (b *belief) require(m *message, id rrsetID) {
 	switch {
 	case !b.exists():
-		m.requireAbsent(owner, t)
+		m.requireAbsent(id)
 	case b.loose:
-		m.requireExists(owner, t)
+		m.requireExists(id)
 	default:
-		m.requireExactly(owner, t, b.rdata)
+		m.requireExactly(id, b.rdata)
 	}
 }
 
@@ -158,30 +169,23 @@ func (b *belief) require(m *message, owner string, t zone.Type) {
 // RFC 1034 section 4.3.2, RFC 6672 section 2.3).
 func (p *plan) requireNoBlocker(m *message, owner string) {
 	for b := range blockers(owner, m.zone) {
-		if b.owner != owner {
+		if b.name != owner {
 			if p.above[b] {
 				continue
 			}
 			p.above[b] = true
 		}
-		m.requireAbsent(b.owner, b.rrtype)
+		m.requireAbsent(rrsetID(b))
 	}
 }
 
-// commit makes what a plan said to what is believed.
+// commit believes what the plan said.
 func (p *plan) commit(u *Updater) {
 	now := time.Now()
-	for i := range p.owners {
-		o := &p.owners[i]
-		for s := range slots {
-			if !o.writes(s) {
-				continue
-			}
-			set := &o.entry.sets[s]
-			if *set = o.after[s]; set.exists() {
-				set.wroteTTL = now
-				set.loose, set.stubborn = u.comparesNothing(), u.comparesNothing()
-			}
+	for s := range p.written() {
+		if *s.before = s.after; s.after.exists() {
+			s.before.wroteTTL = now
+			s.before.loose, s.before.stubborn = u.comparesNothing(), u.comparesNothing()
 		}
 	}
 	u.apexNS.proven = u.apexNS.proven || p.guarded

@@ -1,6 +1,7 @@
 package dnsupdate
 
 import (
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -12,8 +13,8 @@ import (
 // dropped it in spite of its yes: PowerDNS does so with each record that its Lua
 // policy denies. If a part is missing, it sends every item its result.
 func (u *Updater) proveWritten(c *conn, s *server, r *round, limit time.Time) outcome {
-	u.plan.packProof(&c.out, u.zone)
-	o := u.sendProof(c, s, limit)
+	all := slices.Collect(u.plan.written())
+	o := u.proveSets(c, s, all, (*planned).state, limit)
 	if o.verdict == accepted {
 		return u.proveTTLs(c, s, r, limit)
 	}
@@ -21,12 +22,16 @@ func (u *Updater) proveWritten(c *conn, s *server, r *round, limit time.Time) ou
 		return u.unproven(r, o)
 	}
 	errs := map[string]*zone.Error{}
-	for i := range u.plan.owners {
-		err, o := u.proveOwner(c, s, &u.plan.owners[i], limit)
+	for _, name := range namesOf(r.items) {
+		of := slices.DeleteFunc(slices.Clone(all), func(set *planned) bool { return set.name != name })
+		if len(of) == 0 {
+			continue
+		}
+		err, o := u.proveName(c, s, name, of, limit)
 		if o.verdict != accepted {
 			return u.unproven(r, o)
 		}
-		errs[u.plan.owners[i].name] = err
+		errs[name] = err
 	}
 	u.conclude(r, errs)
 	return outcome{verdict: settled}
@@ -43,27 +48,30 @@ func (u *Updater) unproven(r *round, o outcome) outcome {
 	return o
 }
 
-// proveOwner tells what is wrong with one name of an acknowledged message, nil if
-// everything is there.
-func (u *Updater) proveOwner(c *conn, s *server, o *owner, limit time.Time) (*zone.Error, outcome) {
-	for _, set := range []*[slots]belief{&o.after, &o.entry.sets} {
-		c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
-		for i := range slots {
-			if o.writes(i) {
-				set[i].require(&c.out, o.name, slotTypes[i])
-			}
-		}
-		switch got := u.sendProof(c, s, limit); {
-		case got.verdict == unmet:
-		case got.verdict != accepted:
-			return nil, got
-		case set == &o.after:
-			return nil, got
-		default:
-			return u.dropped(s, o.name), got
-		}
+// proveSets asks by prerequisites alone whether RRsets are as a state of them says.
+func (u *Updater) proveSets(c *conn, s *server, sets []*planned, state func(*planned) *belief, limit time.Time) outcome {
+	c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
+	for _, set := range sets {
+		state(set).require(&c.out, set.rrsetID)
 	}
-	return u.unclear(o.name), outcome{verdict: accepted}
+	return u.sendProof(c, s, limit)
+}
+
+// proveName tells what is wrong with one name of an acknowledged message, nil if
+// everything is there.
+func (u *Updater) proveName(c *conn, s *server, name string, sets []*planned, limit time.Time) (*zone.Error, outcome) {
+	o := u.proveSets(c, s, sets, (*planned).state, limit)
+	if o.verdict != unmet {
+		return nil, o
+	}
+	o = u.proveSets(c, s, sets, (*planned).stateBefore, limit)
+	switch o.verdict {
+	case accepted:
+		return u.dropped(s, name), o
+	case unmet:
+		return u.unclear(name), outcome{verdict: accepted}
+	}
+	return nil, o
 }
 
 // dropped is the error of a change that the nameserver acknowledged and did not
@@ -77,14 +85,11 @@ func (u *Updater) dropped(s *server, name string) *zone.Error {
 // no prerequisite can tell apart.
 func (u *Updater) proveTTLs(c *conn, s *server, r *round, limit time.Time) outcome {
 	var queries []query
-	var befores []belief
-	for i := range u.plan.owners {
-		o := &u.plan.owners[i]
-		for t := range slots {
-			if before := o.entry.sets[t]; o.writes(t) && !before.loose && before.sameValues(o.after[t].rrset) {
-				queries = append(queries, query{name: o.name, rrtype: uint16(slotTypes[t])})
-				befores = append(befores, before)
-			}
+	var sets []*planned
+	for set := range u.plan.written() {
+		if !set.before.loose && set.before.sameValues(set.after.rrset) {
+			queries = append(queries, query{name: set.name, rrtype: uint16(set.rrtype)})
+			sets = append(sets, set)
 		}
 	}
 	if len(queries) == 0 {
@@ -94,13 +99,9 @@ func (u *Updater) proveTTLs(c *conn, s *server, r *round, limit time.Time) outco
 		return u.unproven(r, o)
 	}
 	errs := map[string]*zone.Error{}
-	for i, q := range queries {
-		var set rrset
-		for _, rr := range q.answer.Answer {
-			set.add(rr)
-		}
-		if set.sort(); set.sameValues(befores[i].rrset) && set.ttl == befores[i].ttl {
-			errs[q.name] = u.dropped(s, q.name)
+	for i, set := range sets {
+		if got := answered(queries[i].answer, set.rrsetID); got.sameValues(set.before.rrset) && got.ttl == set.before.ttl {
+			errs[set.name] = u.dropped(s, set.name)
 		}
 	}
 	if len(errs) == 0 {

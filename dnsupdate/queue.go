@@ -38,12 +38,12 @@ const (
 
 // item is one valid change of a call.
 type item struct {
-	call   *call
-	index  int // of the change and its result
-	name   string
-	slot   slot
+	call  *call
+	index int // of the change and its result
+	rrsetID
 	action zone.Action
-	set    rrset // with Set
+	values rrset  // with Set, Add and Remove
+	expect *rrset // nil if anything may stand there
 	// notNameServer: no apex NS record may point to the name.
 	notNameServer bool
 	// lost is what a message with an unknown outcome would have come to.
@@ -108,18 +108,29 @@ func (u *Updater) newItem(change zone.Change) (item, error) {
 	if err != nil {
 		return item{}, err
 	}
+	it := item{rrsetID: rrsetID{name, change.Type}, action: change.Action, notNameServer: change.NotNameServer}
 	if !under(name, u.zone) {
-		return item{name: name}, errOutside
+		return it, errOutside
 	}
-	it := item{name: name, action: change.Action, notNameServer: change.NotNameServer}
-	var ok bool
-	if it.slot, ok = slotOf(change.Type); !ok {
+	switch change.Type {
+	case zone.TypeA, zone.TypeAAAA, zone.TypeTXT, zone.TypeHTTPS:
+	default:
 		return it, errType
+	}
+	if change.Expect != nil {
+		expected, err := parseRRset(change.Type, change.Expect, 0)
+		if err != nil {
+			return it, err
+		}
+		it.expect = &expected
 	}
 	switch change.Action {
 	case zone.Keep, zone.Delete:
-	case zone.Set:
-		it.set, err = newRRset(change.Type, change.Values, change.TTL)
+	case zone.Set, zone.Add, zone.Remove:
+		if len(change.Values) == 0 {
+			return it, errNoValue
+		}
+		it.values, err = parseRRset(change.Type, change.Values, change.TTL)
 	default:
 		err = errAction
 	}

@@ -200,27 +200,22 @@ func (u *Updater) unclear(name string) *zone.Error {
 func (u *Updater) investigate(r *round, rcode int, deadline time.Time) (explained bool, o outcome) {
 	o = u.with(deadline, func(c *conn, s *server, limit time.Time) outcome {
 		name := r.items[0].name
-		e := u.known.entry(name)
-		var touched [slots]bool
-		guarded := false
-		for _, it := range r.items {
-			touched[it.slot] = true
-			guarded = guarded || it.notNameServer
-		}
-		if guarded {
+		if slices.ContainsFunc(r.items, func(it *item) bool { return it.notNameServer }) {
 			if o := u.proveApex(c, s, limit); o.verdict != accepted && o.verdict != unmet {
 				return o
 			}
 		}
-		for i := range slots {
-			if !touched[i] {
+		asked := map[zone.Type]bool{}
+		for _, it := range r.items {
+			if asked[it.rrtype] {
 				continue
 			}
-			exists, o := u.prove(c, s, blocker{name, slotTypes[i]}, limit)
+			asked[it.rrtype] = true
+			exists, o := u.prove(c, s, blocker(it.rrsetID), limit)
 			if o.verdict != accepted {
 				return o
 			}
-			explained = u.explain(r, rrsetID{name, i}, &e.sets[i], exists) || explained
+			explained = u.explain(r, it.rrsetID, u.known.of(it.rrsetID), exists) || explained
 		}
 		if explained || rcode == dns.RcodeNXRrset && r.unmet < loosenAfter {
 			return outcome{verdict: accepted}
@@ -245,18 +240,21 @@ func (u *Updater) investigate(r *round, rcode int, deadline time.Time) (explaine
 func (u *Updater) explain(r *round, id rrsetID, set *belief, exists bool) bool {
 	switch {
 	case !exists && set.exists():
-		u.noteWildcard(wildcard{parent(id.name), id.slot}, set.rrset)
+		u.noteWildcard(wildcard{parent(id.name), id.rrtype}, set.rrset)
 		*set = belief{known: true}
 		return true
 	case !exists:
 	case !set.exists():
-		*set = belief{}
+		set.forget()
 		return true
-	case r.unmet >= loosenAfter && set.sameValues(r.pinned[id.slot]):
+	case r.unmet >= loosenAfter && set.sameValues(r.pinned[id.rrtype]):
 		u.loosen(set)
 	default:
-		r.pinned[id.slot] = set.rrset
-		*set = belief{rewritten: set.rewritten}
+		if r.pinned == nil {
+			r.pinned = map[zone.Type]rrset{}
+		}
+		r.pinned[id.rrtype] = set.rrset
+		set.forget()
 	}
 	return false
 }

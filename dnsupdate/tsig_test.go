@@ -18,7 +18,7 @@ var testTime = time.Unix(1_700_000_000, 0)
 func signedRequest(s *signer, now time.Time) (msg, mac []byte) {
 	var m message
 	m.begin(dns.OpcodeUpdate, zoneName, dns.TypeSOA)
-	m.requireAbsent(host("home"), zone.TypeA)
+	m.requireAbsent(rrsetID{host("home"), zone.TypeA})
 	mac = m.finish(s, stampAt(now), nil)
 	return m.frame[framePrefix:], mac
 }

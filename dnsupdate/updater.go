@@ -55,6 +55,7 @@ var (
 	errOutside = errors.New("the name is not in the zone")
 	errType    = errors.New("the package does not change records of this type")
 	errAction  = errors.New("unknown action")
+	errNoValue = errors.New("there is no value to set")
 )
 
 // Apply makes the changes and returns one result for each, in the same order. All
