@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -58,21 +62,22 @@ func BenchmarkPlan(b *testing.B) {
 	u := benchWorld(b)
 	var items []*item
 	for i := range 200 {
-		c := u.newCall(b.Context(), []zone.Change{to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"), to(host(fmt.Sprintf("h%d", i)), "2001:db8::1")})
+		c := newCall(b.Context(), zoneName, []zone.Change{to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"), to(host(fmt.Sprintf("h%d", i)), "2001:db8::1")})
 		for j := range c.items {
 			it := &c.items[j]
-			*u.known.of(it.rrsetID) = belief{rrset: it.values, known: true}
+			*u.engine.known.of(it.RRsetID) = belief{rrset: it.values, known: true}
 			items = append(items, it)
 		}
 	}
-	var m message
+	var m wire.Message
 	var mac []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		u.plan.build(u.known, items, false)
-		if !u.plan.pack(&m, u) {
+		u.engine.plan.build(u.engine.known, items, false)
+		m.Begin(dns.OpcodeUpdate, zoneName, dns.TypeSOA)
+		if !u.engine.plan.pack(&m, &u.engine.apexNS, false) {
 			b.Fatal("too long")
 		}
-		mac = m.finish(u.signer, stampAt(testTime), mac)
+		mac = m.Finish(u.signer, wire.StampAt(time.Now()), mac)
 	}
 }

@@ -5,10 +5,12 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 const (
+	typeSOA   = zone.Type(dns.TypeSOA)
 	typeNS    = zone.Type(dns.TypeNS)
 	typeCNAME = zone.Type(dns.TypeCNAME)
 	typeDNAME = zone.Type(dns.TypeDNAME)
@@ -16,7 +18,7 @@ const (
 
 // blocker is an RRset that keeps address records at a name from being seen, or
 // from being there at all.
-type blocker rrsetID
+type blocker wire.RRsetID
 
 // blockers returns what could block a name: a CNAME there, a delegation there or
 // above, a DNAME above. The apex of the zone has NS records by right.
@@ -25,7 +27,7 @@ func blockers(name, zone string) iter.Seq[blocker] {
 		if !yield(blocker{name, typeCNAME}) || name == zone || !yield(blocker{name, typeNS}) {
 			return
 		}
-		for above := parent(name); above != zone; above = parent(above) {
+		for above := wire.Parent(name); above != zone; above = wire.Parent(above) {
 			if !yield(blocker{above, typeNS}) || !yield(blocker{above, typeDNAME}) {
 				return
 			}
@@ -36,11 +38,11 @@ func blockers(name, zone string) iter.Seq[blocker] {
 
 // String returns the blocker in words.
 func (b blocker) String() string {
-	switch b.rrtype {
+	switch b.Type {
 	case typeCNAME:
-		return "a CNAME stands at " + b.name
+		return "a CNAME stands at " + b.Name
 	case typeDNAME:
-		return "a DNAME stands at " + b.name
+		return "a DNAME stands at " + b.Name
 	}
-	return "the zone is delegated at " + b.name
+	return "the zone is delegated at " + b.Name
 }

@@ -30,10 +30,10 @@ func (u *Updater) Check(ctx context.Context) []zone.CheckStep {
 	}
 	var steps []zone.CheckStep
 	var usable *serverCheck
-	for i, s := range u.servers.list {
+	for i, s := range u.servers.All() {
 		// Each server gets its share of half of the time, the rest is for writing.
-		left := time.Until(deadline) / time.Duration(2*(len(u.servers.list)-i))
-		found := u.checkServer(ctx, s, time.Now().Add(left))
+		left := time.Until(deadline) / time.Duration(2*(len(u.servers.All())-i))
+		found := checkServer(ctx, u, s, time.Now().Add(left))
 		steps = append(steps, found.steps...)
 		if found.usable && usable == nil {
 			usable = found
@@ -44,7 +44,7 @@ func (u *Updater) Check(ctx context.Context) []zone.CheckStep {
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	written := u.checkWrite(ctx)
+	written := writeCheck{u}.run(ctx)
 	if !slices.ContainsFunc(written, func(s zone.CheckStep) bool { return s.Err != nil }) {
 		for i := range steps {
 			steps[i].Warning = steps[i].Err != nil
@@ -52,7 +52,7 @@ func (u *Updater) Check(ctx context.Context) []zone.CheckStep {
 	}
 	steps = append(steps, written...)
 	steps = append(steps, checkMinimum(usable.soa))
-	return append(steps, u.checkDelegation(ctx, usable.nameServers)...)
+	return append(steps, u.parent.check(ctx, u.servers.All(), usable.nameServers)...)
 }
 
 // checkMinimum looks at how long resolvers remember that a name does not exist:

@@ -13,6 +13,8 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -33,25 +35,32 @@ type delegation struct {
 	glue  map[string][]netip.Addr
 }
 
-// checkDelegation asks the zone's parent whether it leads to the nameservers of
+// parentZone asks the public DNS what stands above a zone.
+type parentZone struct {
+	zone     string
+	resolver Resolver // nil if nothing is to be asked
+	dial     func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// check asks the zone's parent whether it leads to the nameservers of
 // the zone. It returns no step where nobody could be asked: what is wrong with the
 // network of this machine is no matter of the zone.
-func (u *Updater) checkDelegation(ctx context.Context, nameServers []string) []zone.CheckStep {
-	if u.client.options.Resolver == nil {
+func (p *parentZone) check(ctx context.Context, servers []*transport.Server, nameServers []string) []zone.CheckStep {
+	if p.resolver == nil {
 		return nil
 	}
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, delegationTime)
 	defer cancel()
-	d, ok := u.findDelegation(ctx)
+	d, ok := p.find(ctx)
 	if !ok {
 		return nil
 	}
 	step := zone.CheckStep{Name: "delegated", Warning: true}
 	switch {
 	case len(d.names) == 0:
-		step.Err = fmt.Errorf("%s has no NS records for %s: resolvers do not find its names", d.parent, u.zone)
-	case !u.delegatedHere(ctx, d, nameServers):
+		step.Err = fmt.Errorf("%s has no NS records for %s: resolvers do not find its names", d.parent, p.zone)
+	case !p.leadsHere(ctx, d, servers, nameServers):
 		step.Err = fmt.Errorf("%s delegates the zone to %s, which are other nameservers than those of the zone here (%s): resolvers may not see what is written",
 			d.parent, strings.Join(d.names, ", "), strings.Join(nameServers, ", "))
 	default:
@@ -62,33 +71,32 @@ func (u *Updater) checkDelegation(ctx context.Context, nameServers []string) []z
 	return []zone.CheckStep{step}
 }
 
-// delegatedHere tells whether a delegation leads to nameservers that the zone
+// leadsHere tells whether a delegation leads to nameservers that the zone
 // itself names, be they secondaries of a hidden primary, or to one of ours.
-func (u *Updater) delegatedHere(ctx context.Context, d delegation, nameServers []string) bool {
-	var servers []string
-	for _, s := range u.servers.list {
-		servers = append(servers, s.pool.address)
+func (p *parentZone) leadsHere(ctx context.Context, d delegation, servers []*transport.Server, nameServers []string) bool {
+	var ours []string
+	for _, s := range servers {
+		ours = append(ours, s.Address)
 	}
 	return slices.ContainsFunc(d.names, func(name string) bool {
-		return slices.Contains(nameServers, name) || u.leadsTo(ctx, name, d.glue[name], servers)
+		return slices.Contains(nameServers, name) || p.leadsTo(ctx, name, d.glue[name], ours)
 	})
 }
 
 // leadsTo tells whether a nameserver's name is one of the servers, by its
 // spelling, its known addresses or those that the resolver finds.
-func (u *Updater) leadsTo(ctx context.Context, name string, known []netip.Addr, servers []string) bool {
+func (p *parentZone) leadsTo(ctx context.Context, name string, known []netip.Addr, servers []string) bool {
 	ctx, cancel := context.WithTimeout(ctx, delegationTime)
 	defer cancel()
-	resolver := u.client.options.Resolver
 	lookup := func(host string) []netip.Addr {
 		if a, err := netip.ParseAddr(host); err == nil {
 			return []netip.Addr{a.Unmap()}
 		}
-		if resolver == nil {
+		if p.resolver == nil {
 			return nil
 		}
 		// A name that is not found is none of the servers.
-		found, _ := resolver.LookupNetIP(ctx, "ip", host)
+		found, _ := p.resolver.LookupNetIP(ctx, "ip", host)
 		for i := range found {
 			found[i] = found[i].Unmap()
 		}
@@ -111,12 +119,11 @@ func (u *Updater) leadsTo(ctx context.Context, name string, known []netip.Addr, 
 	return slices.ContainsFunc(known, func(a netip.Addr) bool { return slices.Contains(ours, a) })
 }
 
-// findDelegation asks the nameservers of the parent zone. It returns false
+// find asks the nameservers of the parent zone. It returns false
 // if neither the resolver nor any of them answers.
-func (u *Updater) findDelegation(ctx context.Context) (delegation, bool) {
-	resolver := u.client.options.Resolver
-	for above := cmp.Or(parent(u.zone), "."); ; above = cmp.Or(parent(above), ".") {
-		servers, err := resolver.LookupNS(ctx, above)
+func (p *parentZone) find(ctx context.Context) (delegation, bool) {
+	for above := cmp.Or(wire.Parent(p.zone), "."); ; above = cmp.Or(wire.Parent(above), ".") {
+		servers, err := p.resolver.LookupNS(ctx, above)
 		var unknown *net.DNSError
 		switch {
 		case len(servers) == 0 && above != "." && (err == nil || errors.As(err, &unknown) && unknown.IsNotFound):
@@ -126,12 +133,12 @@ func (u *Updater) findDelegation(ctx context.Context) (delegation, bool) {
 		}
 		asked := 0
 		for _, s := range servers {
-			addresses, _ := resolver.LookupNetIP(ctx, "ip", s.Host)
+			addresses, _ := p.resolver.LookupNetIP(ctx, "ip", s.Host)
 			for _, a := range addresses {
 				if asked++; asked > maxParents {
 					return delegation{}, false
 				}
-				if d, ok := u.askParent(ctx, above, a); ok {
+				if d, ok := p.ask(ctx, above, a); ok {
 					return d, true
 				}
 			}
@@ -140,22 +147,22 @@ func (u *Updater) findDelegation(ctx context.Context) (delegation, bool) {
 	}
 }
 
-// askParent asks one nameserver of the parent zone, over TCP if need be.
-func (u *Updater) askParent(ctx context.Context, parent string, server netip.Addr) (delegation, bool) {
-	question := new(dns.Msg).SetQuestion(u.zone, dns.TypeNS)
+// ask asks one nameserver of the parent zone, over TCP if need be.
+func (p *parentZone) ask(ctx context.Context, above string, server netip.Addr) (delegation, bool) {
+	question := new(dns.Msg).SetQuestion(p.zone, dns.TypeNS)
 	question.RecursionDesired = false
 	question.SetEdns0(1232, false)
 	for _, network := range []string{"udp", "tcp"} {
-		answer, err := u.askPlain(ctx, network, net.JoinHostPort(server.String(), "53"), question)
+		answer, err := p.exchange(ctx, network, net.JoinHostPort(server.String(), "53"), question)
 		if err != nil || answer.Truncated {
 			continue
 		}
 		if answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError {
 			return delegation{}, false
 		}
-		d := delegation{parent: parent, glue: make(map[string][]netip.Addr)}
+		d := delegation{parent: above, glue: make(map[string][]netip.Addr)}
 		for _, rr := range slices.Concat(answer.Answer, answer.Ns) {
-			if ns, ok := rr.(*dns.NS); ok && dns.CanonicalName(ns.Hdr.Name) == u.zone {
+			if ns, ok := rr.(*dns.NS); ok && dns.CanonicalName(ns.Hdr.Name) == p.zone {
 				d.names = append(d.names, dns.CanonicalName(ns.Ns))
 			}
 		}
@@ -179,15 +186,15 @@ func (u *Updater) askParent(ctx context.Context, parent string, server netip.Add
 	return delegation{}, false
 }
 
-// askPlain asks one unsigned question.
-func (u *Updater) askPlain(ctx context.Context, network, server string, question *dns.Msg) (*dns.Msg, error) {
+// exchange asks one unsigned question.
+func (p *parentZone) exchange(ctx context.Context, network, server string, question *dns.Msg) (*dns.Msg, error) {
 	// Half of the rest, so that another can be asked.
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
 		defer cancel()
 	}
-	nc, err := u.client.options.Dial(ctx, network, server)
+	nc, err := p.dial(ctx, network, server)
 	if err != nil {
 		return nil, err
 	}

@@ -96,14 +96,13 @@ func TestCheckDelegation(t *testing.T) {
 			var w *world
 			w = newWorldWith(t, dnstest.Zone{Records: []string{shortMinimum}}, Options{
 				Resolver: row.resolver,
-				Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
-					if address == "192.0.2.1:53" {
-						address = proxy.Addr()
-					} else {
-						address = w.server.Addr()
-					}
-					return new(net.Dialer).DialContext(ctx, network, address)
-				},
+			}, func(ctx context.Context, network, address string) (net.Conn, error) {
+				if address == "192.0.2.1:53" {
+					address = proxy.Addr()
+				} else {
+					address = w.server.Addr()
+				}
+				return new(net.Dialer).DialContext(ctx, network, address)
 			})
 			u := w.Updater
 			if row.server != "" {

@@ -12,12 +12,14 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // serverCheck is what was found out about one nameserver without writing.
 type serverCheck struct {
-	updater *Updater
+	*Updater
 	address string
 	steps   []zone.CheckStep
 	// usable: it answers for the zone and takes updates.
@@ -29,7 +31,7 @@ type serverCheck struct {
 
 	// apex are the signed queries, plain is the unsigned one that is sent if no
 	// reply to them is signed.
-	apex, plain []query
+	apex, plain []transport.Query
 	// asked, askedPlain and probed are the outcomes of both and of an UPDATE
 	// without changes.
 	asked, askedPlain, probed outcome
@@ -42,8 +44,8 @@ type serverCheck struct {
 }
 
 // checkServer tests one nameserver.
-func (u *Updater) checkServer(ctx context.Context, s *server, limit time.Time) *serverCheck {
-	c := &serverCheck{updater: u, address: s.pool.address, started: time.Now()}
+func checkServer(ctx context.Context, u *Updater, s *transport.Server, limit time.Time) *serverCheck {
+	c := &serverCheck{Updater: u, address: s.Address, started: time.Now()}
 	ended := u.on(s, nil, limit, c.exchange)
 	// A kept connection may have been closed meanwhile, and the others with it.
 	if c.asked.stale {
@@ -60,56 +62,54 @@ func (u *Updater) checkServer(ctx context.Context, s *server, limit time.Time) *
 		}
 	}
 	c.step("reachable", c.took.connection, "TCP connection open", nil)
-	c.judge(ctx, s)
+	c.report(ctx, s)
 	return c
 }
 
 // exchange asks, signed, for what stands at the zone's apex, and sends an UPDATE
 // that changes nothing.
-func (c *serverCheck) exchange(conn *conn, s *server, limit time.Time) outcome {
-	u := c.updater
-	c.apex = []query{{name: u.zone, rrtype: dns.TypeSOA}, {name: u.zone, rrtype: dns.TypeNS}}
-	c.plain = []query{{name: u.zone, rrtype: dns.TypeSOA}}
+func (c *serverCheck) exchange(s *session) outcome {
+	c.apex = []transport.Query{{RRsetID: c.at(typeSOA)}, {RRsetID: c.at(typeNS)}}
+	c.plain = []transport.Query{{RRsetID: c.at(typeSOA)}}
 	c.connected, c.took.connection = true, time.Since(c.started)
-	c.asked = u.askSigned(conn, s, u.signer, c.apex, limit)
+	c.asked = s.askSigned(s.signer, c.apex)
 	c.took.query = time.Since(c.started)
 	switch {
-	case c.apex[0].reply == nil:
+	case c.apex[0].Reply == nil:
 		return c.asked
-	case c.apex[0].unverified != nil:
+	case c.apex[0].Unverified != nil:
 		// Unsigned it may tell whether the zone is there at all.
-		c.askedPlain = u.askSigned(conn, s, nil, c.plain, limit)
+		c.askedPlain = s.askSigned(nil, c.plain)
 		return c.askedPlain
 	}
-	conn.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
-	conn.out.requireExists(rrsetID{u.zone, zone.Type(dns.TypeSOA)})
+	s.begin().RequireExists(c.at(typeSOA))
 	started := time.Now()
-	c.probed = u.sendProof(conn, s, limit)
+	c.probed = s.sendProof()
 	c.took.update = time.Since(started)
 	return c.probed
 }
 
-// judge adds the steps that follow the connection.
-func (c *serverCheck) judge(ctx context.Context, s *server) {
-	key := c.updater.signer.key.String()
+// report adds the steps that follow the connection.
+func (c *serverCheck) report(ctx context.Context, s *transport.Server) {
+	key := c.key.String()
 	signed := "the reply is signed by " + key
 	e := c.asked.err
-	switch reply := c.apex[0].reply; {
+	switch reply := c.apex[0].Reply; {
 	case reply == nil, c.asked.verdict == unread && e.RCode == "":
 		c.step("answers", c.took.query, "", silent(e))
-	case c.apex[0].unverified != nil:
+	case c.apex[0].Unverified != nil:
 		c.unsigned(ctx)
-	case reply.tsig.error == dns.RcodeBadTime:
+	case reply.TSIG.Error == dns.RcodeBadTime:
 		c.step("key", c.took.query, signed, nil)
 		c.step("clock", c.took.query, "", said(e, "a query", e.Hint))
-	case reply.tsig.error != 0:
+	case reply.TSIG.Error != 0:
 		c.step("key", c.took.query, "", said(e, "a query", e.Hint))
 	default:
 		c.step("key", c.took.query, signed, nil)
-		skew := time.Until(reply.tsig.serverTime()).Round(time.Second)
-		clock := fmt.Sprintf("%.0f s apart, %d s are allowed", max(skew, -skew).Seconds(), wideFudge)
-		if s.pool.clock.suspectEcho() {
-			clock = fmt.Sprintf("no more than %d s apart, as allowed; the reply repeats our time, as PowerDNS does", wideFudge)
+		skew := time.Until(reply.TSIG.ServerTime()).Round(time.Second)
+		clock := fmt.Sprintf("%.0f s apart, %d s are allowed", max(skew, -skew).Seconds(), wire.WideFudge)
+		if s.Clock.Echoes() {
+			clock = fmt.Sprintf("no more than %d s apart, as allowed; the reply repeats our time, as PowerDNS does", wire.WideFudge)
 		}
 		c.step("clock", c.took.query, clock, nil)
 		if c.authoritative() {
@@ -128,8 +128,8 @@ func unreachable(e *zone.Error) error {
 	failed := *e
 	var unresolved *net.DNSError
 	switch {
-	case errors.As(e.Cause, &unresolved), errors.Is(e.Cause, errNoSlot):
-	case isTimeout(e.Cause):
+	case errors.As(e.Cause, &unresolved), errors.Is(e.Cause, transport.ErrNoSlot):
+	case transport.IsTimeout(e.Cause):
 		failed.Hint = "nothing came back: a firewall may drop the packets, so let TCP port 53 through, not UDP alone"
 	case errors.Is(e.Cause, syscall.ECONNREFUSED):
 		failed.Hint = "nothing listens there: start the nameserver, let it listen on TCP as well as UDP, or mend the address"
@@ -139,7 +139,7 @@ func unreachable(e *zone.Error) error {
 
 // silent says what to look at when a connection brought no DNS message.
 func silent(e *zone.Error) error {
-	if isTimeout(e.Cause) {
+	if transport.IsTimeout(e.Cause) {
 		return fmt.Errorf("%s took the connection and sends no DNS message: it is overloaded or stopped, or no nameserver is at this port", e.Server)
 	}
 	return fmt.Errorf("%s took the connection and sends no DNS message: %w: no nameserver at this port?", e.Server, e.Cause)
@@ -173,9 +173,9 @@ func said(e *zone.Error, message, hint string) error {
 func (c *serverCheck) unsigned(ctx context.Context) {
 	e, plain := c.asked.err, c.plain[0]
 	hint := e.Hint
-	soa := apexSOA(plain.answer, c.updater.zone)
+	soa := apexSOA(plain.Answer, c.zone)
 	switch {
-	case soa == nil && plain.reply != nil && e.TSIG == "":
+	case soa == nil && plain.Reply != nil && e.TSIG == "":
 		hint = "" // Knot speaks so of a zone that it does not serve
 	case soa != nil && c.askedPlain.verdict == accepted && e.TSIG != "BADSIG" && e.TSIG != "BADTRUNC":
 		if primary := c.primary(ctx, soa); primary != "" {
@@ -183,19 +183,18 @@ func (c *serverCheck) unsigned(ctx context.Context) {
 		}
 	}
 	c.step("key", c.took.query, "", said(e, "a query", hint))
-	if soa == nil && plain.reply != nil {
+	if soa == nil && plain.Reply != nil {
 		c.step("authoritative", c.took.query, "", c.foreign(plain, c.askedPlain.err))
 	}
 }
 
 // authoritative tells whether the nameserver answers for the zone.
 func (c *serverCheck) authoritative() bool {
-	u := c.updater
-	c.soa = apexSOA(c.apex[0].answer, u.zone)
+	c.soa = apexSOA(c.apex[0].Answer, c.zone)
 	switch {
 	case c.asked.verdict == accepted && c.soa != nil:
-		for _, rr := range c.apex[1].answer.Answer {
-			if ns, ok := rr.(*dns.NS); ok && dns.CanonicalName(ns.Hdr.Name) == u.zone {
+		for _, rr := range c.apex[1].Answer.Answer {
+			if ns, ok := rr.(*dns.NS); ok && dns.CanonicalName(ns.Hdr.Name) == c.zone {
 				c.nameServers = append(c.nameServers, dns.CanonicalName(ns.Ns))
 			}
 		}
@@ -211,8 +210,8 @@ func (c *serverCheck) authoritative() bool {
 }
 
 // foreign says that no zone of ours is there, and which one is.
-func (c *serverCheck) foreign(q query, e *zone.Error) error {
-	zone := c.updater.zone
+func (c *serverCheck) foreign(q transport.Query, e *zone.Error) error {
+	zone := c.zone
 	switch {
 	case e == nil || e.RCode == "":
 	case e.RCode == "SERVFAIL":
@@ -220,10 +219,10 @@ func (c *serverCheck) foreign(q query, e *zone.Error) error {
 	default:
 		return said(e, "a query", "it shows this machine no zone "+zone+": mend the zone's name or the address, or allow the query")
 	}
-	if q.answer == nil || !q.answer.Authoritative {
+	if q.Answer == nil || !q.Answer.Authoritative {
 		return fmt.Errorf("nameserver %s is not authoritative for zone %s: it is a resolver, or the zone has expired there", c.address, zone)
 	}
-	for _, rr := range q.answer.Ns {
+	for _, rr := range q.Answer.Ns {
 		if soa, ok := rr.(*dns.SOA); ok {
 			return fmt.Errorf("no zone begins at %s on nameserver %s: it serves %s there, so mend the zone's name on one side", zone, c.address, soa.Hdr.Name)
 		}
@@ -240,7 +239,7 @@ func (c *serverCheck) updates(ctx context.Context) {
 		c.step("updates", c.took.update, "an empty one was taken", nil)
 		return
 	case denied, elsewhere:
-		hint := "its policy denies key " + c.updater.signer.key.String() + ": BIND: update-policy or allow-update; Knot: acl; PowerDNS: dnsupdate=yes, ALLOW-DNSUPDATE-FROM and TSIG-ALLOW-DNSUPDATE"
+		hint := "its policy denies key " + c.key.String() + ": BIND: update-policy or allow-update; Knot: acl; PowerDNS: dnsupdate=yes, ALLOW-DNSUPDATE-FROM and TSIG-ALLOW-DNSUPDATE"
 		if primary := c.primary(ctx, c.soa); primary != "" {
 			hint = primary + "; if it is the primary, " + hint
 		}
@@ -257,7 +256,7 @@ func (c *serverCheck) updates(ctx context.Context) {
 // words of a primary whose policy denies it.
 func (c *serverCheck) primary(ctx context.Context, soa *dns.SOA) string {
 	name := dns.CanonicalName(soa.Ns)
-	if c.updater.leadsTo(ctx, name, nil, []string{c.address}) {
+	if c.parent.leadsTo(ctx, name, nil, []string{c.address}) {
 		return ""
 	}
 	return "it may be a secondary: ask the primary, " + name + " by the SOA record, or let it forward updates"

@@ -176,10 +176,10 @@ func TestCheckServers(t *testing.T) {
 
 // A dial that nobody answers is what a firewall makes.
 func TestCheckFirewall(t *testing.T) {
-	w := newWorldWith(t, dnstest.Zone{}, Options{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	w := newWorldWith(t, dnstest.Zone{}, Options{}, func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, &net.OpError{Op: "dial", Err: context.DeadlineExceeded}
-	}})
+	})
 	steps := w.Check(t.Context())
 	if len(steps) != 1 || steps[0].Name != "reachable" || !steps[0].Failed() || !strings.Contains(steps[0].Err.Error(), "a firewall may drop the packets, so let TCP port 53 through") {
 		t.Errorf("got %+v", steps)
@@ -196,9 +196,8 @@ func TestCheckPrimaryRefuses(t *testing.T) {
 			var w *world
 			w = newWorldWith(t, dnstest.Zone{}, Options{
 				Resolver: fakeResolver{addresses: map[string]string{"ns.dyn.example.com.": "192.0.2.53"}},
-				Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-					return new(net.Dialer).DialContext(ctx, network, w.proxy.Addr())
-				},
+			}, func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, w.proxy.Addr())
 			})
 			w.proxy.SetFault(dnstest.OnUpdates(dnstest.Always(signedAs(dns.RcodeRefused))))
 			steps := w.open(t, row.address).Check(t.Context())

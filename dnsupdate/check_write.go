@@ -9,13 +9,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/miekg/dns"
-
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
-// checkWrite writes a record, reads it back and removes it.
-func (u *Updater) checkWrite(ctx context.Context) []zone.CheckStep {
+// writeCheck tests an updater with a record of its own.
+type writeCheck struct{ *Updater }
+
+// run writes a record, reads it back and removes it.
+func (u writeCheck) run(ctx context.Context) []zone.CheckStep {
 	text := strings.ToLower(rand.Text())
 	change := zone.Change{
 		Name: "_dyndns-check-" + text + "." + u.zone, Type: zone.TypeTXT,
@@ -60,17 +63,16 @@ func (u *Updater) checkWrite(ctx context.Context) []zone.CheckStep {
 
 // cleanUp removes the record of a write whose outcome is unknown, and tells what
 // it found. Apply would wait until the write's message cannot be applied any more.
-func (u *Updater) cleanUp(ctx context.Context, name string, answered bool) (found string, err error) {
+func (u writeCheck) cleanUp(ctx context.Context, name string, answered bool) (found string, err error) {
 	switch exists, proven := u.stands(ctx, name); {
 	case proven && !exists && answered:
 		return "nothing was there", nil
 	case proven && !exists:
 		return "nothing was there; should the message still arrive, remove " + name + " TXT by hand", nil
 	}
-	o := u.ask(ctx, func(c *conn, s *server, limit time.Time) outcome {
-		c.out.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
-		c.out.replace(rrsetID{name, zone.TypeTXT}, rrset{})
-		return u.send(c, s, stampAt(time.Now()), limit)
+	o := u.ask(ctx, func(s *session) outcome {
+		s.begin().Replace(wire.RRsetID{Name: name, Type: zone.TypeTXT}, nil, 0)
+		return s.send(wire.StampAt(time.Now()))
 	})
 	if o.verdict != accepted {
 		return "", o.err
@@ -79,21 +81,22 @@ func (u *Updater) cleanUp(ctx context.Context, name string, answered bool) (foun
 }
 
 // readBack polls for a record: with inline signing it shows only after a while.
-func (u *Updater) readBack(ctx context.Context, change zone.Change) zone.CheckStep {
+func (u writeCheck) readBack(ctx context.Context, change zone.Change) zone.CheckStep {
 	started := time.Now()
 	step := zone.CheckStep{Name: "read back"}
+	id := wire.RRsetID{Name: change.Name, Type: zone.TypeTXT}
 	hint := "the nameserver took the record but does not show it"
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
-		var queries []query
-		o := u.ask(ctx, func(c *conn, s *server, limit time.Time) outcome {
-			queries = []query{{name: change.Name, rrtype: dns.TypeTXT}}
-			return u.askAll(c, s, queries, limit)
+		var queries []transport.Query
+		o := u.ask(ctx, func(s *session) outcome {
+			queries = []transport.Query{{RRsetID: id}}
+			return s.askAll(queries)
 		})
 		if o.verdict != accepted {
 			step.Took, step.Err = time.Since(started), o.err
 			return step
 		}
-		set := answered(queries[0].answer, rrsetID{change.Name, zone.TypeTXT})
+		set := answered(queries[0].Answer, id)
 		step.Took = time.Since(started)
 		if slices.Equal(set.text, change.Values) {
 			step.Detail = fmt.Sprintf("TTL %d", set.ttl)
@@ -121,9 +124,9 @@ func (u *Updater) readBack(ctx context.Context, change zone.Change) zone.CheckSt
 
 // stands asks the zone that updates go to, which reads may lag behind, whether the
 // TXT record is there.
-func (u *Updater) stands(ctx context.Context, name string) (exists, proven bool) {
-	o := u.ask(ctx, func(c *conn, s *server, limit time.Time) (o outcome) {
-		exists, o = u.prove(c, s, blocker{name, zone.TypeTXT}, limit)
+func (u writeCheck) stands(ctx context.Context, name string) (exists, proven bool) {
+	o := u.ask(ctx, func(s *session) (o outcome) {
+		exists, o = s.prove(wire.RRsetID{Name: name, Type: zone.TypeTXT})
 		return o
 	})
 	return exists, o.verdict == accepted

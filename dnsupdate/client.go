@@ -8,14 +8,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Options are a client's settings. The zero value is fine.
 type Options struct {
 	Hooks Hooks
-	// Dial opens connections instead of a net.Dialer.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Resolver finds the parent of a zone for [Updater.Check], which does not look
 	// at the delegation without one.
 	Resolver Resolver
@@ -30,8 +30,6 @@ type Hooks struct {
 	Exchange func(server, op string, took time.Duration, err *zone.Error)
 	// Group is called for each group of changes that leaves as one message.
 	Group func(zone string, names int)
-	// Queue is called when the number of waiting changes has changed.
-	Queue func(zone string, length int)
 	// Health is called when a nameserver begins or ends to rest after a failure,
 	// and when it replies for the first time.
 	Health func(server string, up bool)
@@ -47,17 +45,15 @@ type Hooks struct {
 // Client owns the connections to nameservers that its updaters share.
 type Client struct {
 	options Options
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	mu      sync.Mutex
-	pools   map[string]*pool
+	pools   map[string]*transport.Pool
 	closed  bool
 }
 
 // NewClient makes a client. It opens no connection before one is needed.
 func NewClient(o Options) *Client {
-	if o.Dial == nil {
-		o.Dial = new(net.Dialer).DialContext
-	}
-	return &Client{options: o, pools: map[string]*pool{}}
+	return &Client{options: o, dial: new(net.Dialer).DialContext, pools: map[string]*transport.Pool{}}
 }
 
 // Close ends the idle connections. Updates under way go on; their connections
@@ -67,7 +63,7 @@ func (c *Client) Close() {
 	defer c.mu.Unlock()
 	c.closed = true
 	for _, p := range c.pools {
-		p.close()
+		p.Close()
 	}
 }
 
@@ -79,10 +75,6 @@ type ZoneConfig struct {
 	// order of preference: host or host:port. Names are resolved at each dial.
 	Servers []string
 	Key     Key
-	// MaxGroup is the greatest number of names in one message, 200 if zero.
-	MaxGroup int
-	// MaxQueue is the greatest number of waiting changes, 65,536 if zero.
-	MaxQueue int
 	// ProveWrites has every change proven by a second message without changes, for
 	// a nameserver that acknowledges what it drops. It is done in any case where
 	// the nameserver looks like PowerDNS, whose Lua policy does that.
@@ -90,16 +82,18 @@ type ZoneConfig struct {
 }
 
 const (
-	// defaultMaxGroup: BIND is fastest at about 200 names and slower beyond.
-	defaultMaxGroup = 200
-	defaultMaxQueue = 65_536
+	// maxGroup is the greatest number of names in one message: BIND is fastest at
+	// about 200 and slower beyond.
+	maxGroup = 200
+	// maxQueue is the greatest number of waiting changes.
+	maxQueue = 65_536
 	// firstGroup is where the adaptive size of groups starts.
 	firstGroup = 64
 )
 
 // Open returns an updater of a zone. It does not touch the network.
 func (c *Client) Open(z ZoneConfig) (*Updater, error) {
-	name, err := canonicalName(z.Name)
+	name, err := wire.CanonicalName(z.Name)
 	if err != nil {
 		return nil, fmt.Errorf("zone: %w", err)
 	}
@@ -109,34 +103,37 @@ func (c *Client) Open(z ZoneConfig) (*Updater, error) {
 	if len(z.Servers) == 0 {
 		return nil, fmt.Errorf("zone %s: no nameserver", name)
 	}
-	if z.MaxGroup <= 0 {
-		z.MaxGroup = defaultMaxGroup
-	}
-	if z.MaxQueue <= 0 {
-		z.MaxQueue = defaultMaxQueue
-	}
-	u := &Updater{
-		client:      c,
-		zone:        name,
-		apex:        wireName(name),
-		signer:      newSigner(z.Key),
-		proveWrites: z.ProveWrites,
-		maxGroup:    z.MaxGroup,
-		maxQueue:    z.MaxQueue,
-		group:       min(firstGroup, z.MaxGroup),
-		known:       newMemory(maxKnown),
-		suspects:    map[string]time.Time{},
-		wildcards:   map[wildcard]rrset{},
-		settleTTL:   5 * time.Second,
-		nameServers: nameServerCache{turn: make(chan struct{}, 1)},
-	}
+	var pools []*transport.Pool
 	for _, s := range z.Servers {
 		address, err := ServerAddress(s)
 		if err != nil {
 			return nil, fmt.Errorf("zone %s: nameserver %w", name, err)
 		}
-		u.servers.list = append(u.servers.list, &server{pool: c.pool(address)})
+		pools = append(pools, c.pool(address))
 	}
+	hooks := c.options.Hooks
+	u := &Updater{
+		requester:   newRequester(name, z.Key, pools, hooks),
+		queue:       queue{limit: maxQueue},
+		nameServers: nameServerCache{turn: make(chan struct{}, 1)},
+		parent:      parentZone{name, c.options.Resolver, c.dial},
+	}
+	u.engine = &engine{
+		requester: u.requester, queue: &u.queue, group: firstGroup, proveWrites: z.ProveWrites, suspects: map[string]time.Time{},
+		known: newMemory(maxKnown, learned{
+			clamped: func(wanted, got uint32) {
+				if hooks.Clamped != nil {
+					hooks.Clamped(name, wanted, got)
+				}
+			},
+			incomparable: func() {
+				if hooks.Incomparable != nil {
+					hooks.Incomparable(name)
+				}
+			},
+		}),
+	}
+	u.queue.work = u.engine.run
 	return u, nil
 }
 
@@ -166,13 +163,15 @@ func ServerAddress(s string) (string, error) {
 }
 
 // pool returns the connections to a nameserver, which all zones on it share.
-func (c *Client) pool(address string) *pool {
+func (c *Client) pool(address string) *transport.Pool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.pools[address]
 	if p == nil {
-		p = newPool(address, c.options.Dial)
-		p.closed = c.closed
+		p = transport.NewPool(address, c.dial)
+		if c.closed {
+			p.Close()
+		}
 		c.pools[address] = p
 	}
 	return p

@@ -3,6 +3,7 @@ package dnsupdate
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -38,10 +39,14 @@ func newWorld(t testing.TB, records ...string) *world {
 	return newWorldWith(t, dnstest.Zone{Records: records}, Options{})
 }
 
-func newWorldWith(t testing.TB, zone dnstest.Zone, o Options) *world {
+// newWorldWith starts a world whose client dials with dial, if one is given.
+func newWorldWith(t testing.TB, zone dnstest.Zone, o Options, dial ...func(ctx context.Context, network, address string) (net.Conn, error)) *world {
 	t.Helper()
 	zone.Name, zone.Keys = zoneName, []dnstest.Key{serverKey(testKey)}
 	w := &world{server: dnstest.NewServer(zone), client: NewClient(o)}
+	for _, d := range dial {
+		w.client.dial = d
+	}
 	w.zone = w.server.Zone(zoneName)
 	w.proxy = dnstest.NewProxy(w.server.Addr())
 	w.Updater = w.open(t, w.proxy.Addr())
@@ -272,7 +277,7 @@ func TestClamp(t *testing.T) {
 			clamped = append(clamped, fmt.Sprint(zone, " ", wanted, " ", got))
 		},
 	}})
-	w.settleTTL = 0
+	w.engine.known.settleTTL = 0
 	expect(t, apply(w.Updater, to(host("a"), "192.0.2.1")), "None -> 192.0.2.1")
 	// It is written once more: somebody else may have changed the TTL.
 	expect(t, apply(w.Updater, to(host("a"), "192.0.2.1")), "192.0.2.1 -> 192.0.2.1")

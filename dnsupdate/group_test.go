@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
 	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -30,9 +31,9 @@ func gatherWith(t *testing.T, w *world, then func(dnstest.Exchange) dnstest.Acti
 	t.Helper()
 	// Holding a message back makes the nameserver look slow, on a busy machine
 	// slow enough for smaller groups.
-	w.mu.Lock()
-	w.group = 1000
-	w.mu.Unlock()
+	w.queue.mu.Lock()
+	w.engine.group = 1000
+	w.queue.mu.Unlock()
 	release := make(chan struct{})
 	held := false
 	w.proxy.SetFault(dnstest.OnUpdates(func(x dnstest.Exchange) dnstest.Action {
@@ -58,9 +59,9 @@ func gatherWith(t *testing.T, w *world, then func(dnstest.Exchange) dnstest.Acti
 }
 
 func (u *Updater) isRunning() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.running
+	u.queue.mu.Lock()
+	defer u.queue.mu.Unlock()
+	return u.queue.running
 }
 
 func waitFor(t *testing.T, what string, ok func() bool) {
@@ -189,7 +190,7 @@ func TestLongCalls(t *testing.T) {
 
 func TestQueueBound(t *testing.T) {
 	w := newWorld(t)
-	w.maxQueue = 10
+	w.queue.limit = 10
 	release := make(chan struct{})
 	w.proxy.SetFault(dnstest.Always(dnstest.Hold(release)))
 	var wg sync.WaitGroup
@@ -298,7 +299,7 @@ func TestConnectionBound(t *testing.T) {
 	release := make(chan struct{})
 	w.proxy.SetFault(dnstest.OnUpdates(dnstest.Always(dnstest.Hold(release))))
 	var wg sync.WaitGroup
-	for i := range 3 * maxConns {
+	for i := range 3 * transport.MaxConns {
 		u := w.open(t, w.proxy.Addr())
 		wg.Go(func() {
 			if r := apply(u, to(host(fmt.Sprintf("h%d", i)), "192.0.2.1"))[0]; r.Err != nil {
@@ -306,11 +307,11 @@ func TestConnectionBound(t *testing.T) {
 			}
 		})
 	}
-	waitFor(t, "all connections to be in use", func() bool { open, _ := w.proxy.Connections(); return open == maxConns })
+	waitFor(t, "all connections to be in use", func() bool { open, _ := w.proxy.Connections(); return open == transport.MaxConns })
 	close(release)
 	wg.Wait()
-	if _, total := w.proxy.Connections(); total != maxConns {
-		t.Errorf("%d connections in all, want %d", total, maxConns)
+	if _, total := w.proxy.Connections(); total != transport.MaxConns {
+		t.Errorf("%d connections in all, want %d", total, transport.MaxConns)
 	}
 }
 

@@ -1,15 +1,13 @@
 package dnsupdate
 
 import (
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 	"strings"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 )
 
 // Key is a TSIG key (RFC 8945): a name and a secret that the nameserver has too.
@@ -29,23 +27,15 @@ func (k Key) String() string { return k.Name + " (" + k.Algorithm + ")" }
 // GoString leaves the secret out.
 func (k Key) GoString() string { return "dnsupdate.Key{" + k.String() + "}" }
 
-var algorithms = map[string]func() hash.Hash{
-	"hmac-sha1":   sha1.New,
-	"hmac-sha224": sha256.New224,
-	"hmac-sha256": sha256.New,
-	"hmac-sha384": sha512.New384,
-	"hmac-sha512": sha512.New,
-}
-
 // NewKey makes a key from its name, its algorithm and its secret in base64. The
 // errors quote nothing: what is wrong may stand in the place of something else.
 func NewKey(name, algorithm, secret string) (Key, error) {
-	canonical, err := canonicalName(name)
+	canonical, err := wire.CanonicalName(name)
 	if err != nil {
 		return Key{}, fmt.Errorf("key name: %w", err)
 	}
 	algorithm = strings.TrimSuffix(strings.ToLower(algorithm), ".")
-	if algorithms[algorithm] == nil {
+	if wire.Algorithms[algorithm] == nil {
 		if strings.HasPrefix(algorithm, "hmac-md5") {
 			return Key{}, errors.New("hmac-md5 is broken and not supported: make a new key with tsig-keygen -a hmac-sha512")
 		}
@@ -74,8 +64,8 @@ func unknownAlgorithm() error {
 }
 
 func algorithmNames() string {
-	names := make([]string, 0, len(algorithms))
-	for name := range algorithms {
+	names := make([]string, 0, len(wire.Algorithms))
+	for name := range wire.Algorithms {
 		names = append(names, name)
 	}
 	slices.Sort(names)
@@ -84,13 +74,13 @@ func algorithmNames() string {
 
 // check tells whether a key that was not made by NewKey is usable.
 func (k Key) check() error {
-	if algorithms[k.Algorithm] == nil {
+	if wire.Algorithms[k.Algorithm] == nil {
 		return unknownAlgorithm()
 	}
 	if len(k.Secret) == 0 {
 		return errors.New("the secret is empty")
 	}
-	if name, err := canonicalName(k.Name); err != nil || name != k.Name {
+	if name, err := wire.CanonicalName(k.Name); err != nil || name != k.Name {
 		return errors.New("the key's name is not an absolute lower-case name")
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 )
 
 const aSecret = "c2VjcmV0IHNlY3JldCBzZWNyZXQ="
@@ -66,7 +68,7 @@ func TestParseKeyFile(t *testing.T) {
 
 // TestKeygen reads what the real tool writes, where it is installed.
 func TestKeygen(t *testing.T) {
-	for algorithm := range algorithms {
+	for algorithm := range wire.Algorithms {
 		out, err := exec.Command("tsig-keygen", "-a", algorithm, "ddns-key").Output()
 		if err != nil {
 			t.Logf("no tsig-keygen here: %v", err)

@@ -6,78 +6,61 @@ import (
 
 	"github.com/miekg/dns"
 
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
-
-// wildcard names the records that a wildcard was seen to give to names below parent.
-type wildcard struct {
-	parent string
-	rrtype zone.Type
-}
-
-// maxWildcards bounds what is remembered of wildcards; a zone has few.
-const maxWildcards = 256
 
 // learn reads what the items need to know and nobody has told yet, the apex NS
 // records too if a change must not touch a nameserver's name. A name that
 // seems to be blocked is in blocked: a read alone proves nothing.
-func (u *Updater) learn(c *conn, s *server, r *round, deadline time.Time) (blocked []blockedName, o outcome) {
+func (a *attempt) learn() (blocked []blockedName, o outcome) {
 	now := time.Now()
-	var readings []rrsetID
-	var queries []query
-	var seen map[rrsetID]bool // made when needed: mostly nothing is to read
+	e, r := a.engine, a.round
+	var readings []wire.RRsetID
+	var queries []transport.Query
+	var seen map[wire.RRsetID]bool // made when needed: mostly nothing is to read
 	for _, it := range r.items {
-		b := u.known.of(it.rrsetID)
+		b := e.known.of(it.RRsetID)
 		// What can only be required to exist is read each time: nothing else shows
 		// that somebody else has changed it.
-		if b.known && !b.loose && !u.ttlInDoubt(it, b, r, now) || seen[it.rrsetID] {
+		if b.known && !b.loose && !e.known.ttlInDoubt(it, b, r.started, now) || seen[it.RRsetID] {
 			continue
 		}
 		if seen == nil {
-			seen = map[rrsetID]bool{}
+			seen = map[wire.RRsetID]bool{}
 		}
-		seen[it.rrsetID] = true
-		readings = append(readings, it.rrsetID)
-		queries = append(queries, query{name: it.name, rrtype: uint16(it.rrtype)})
+		seen[it.RRsetID] = true
+		readings = append(readings, it.RRsetID)
+		queries = append(queries, transport.Query{RRsetID: it.RRsetID})
 	}
-	apex := !u.apexNS.known && slices.ContainsFunc(r.items, func(it *item) bool { return it.notNameServer })
+	apex := !e.apexNS.known && slices.ContainsFunc(r.items, func(it *item) bool { return it.notNameServer })
 	if apex {
-		queries = append(queries, query{name: u.zone, rrtype: dns.TypeNS})
+		queries = append(queries, transport.Query{RRsetID: a.at(typeNS)})
 	}
 	if len(queries) == 0 {
 		return nil, outcome{verdict: accepted}
 	}
-	if o = u.askAll(c, s, queries, deadline); o.verdict != accepted {
+	if o = a.askAll(queries); o.verdict != accepted {
 		return nil, o
 	}
 	if apex {
 		last := &queries[len(queries)-1]
-		u.apexNS.take(u.zone, last.answer, last.signed, u.comparesNothing())
+		e.apexNS.take(a.zone, last.Answer, last.Signed, e.known.comparesNothing())
 	}
 	for i, id := range readings {
-		if !queries[i].signed && (u.known.of(id).loose || u.comparesNothing()) {
-			return nil, outcome{verdict: denied, err: &zone.Error{Reason: zone.Refused, Server: s.pool.address, Zone: u.zone, Name: id.name, Verified: true,
-				Hint: "the nameserver finds no values equal in prerequisites, and answers no query that the key signs: nothing can be known of the name"}}
+		if !queries[i].Signed && (e.known.of(id).loose || e.known.comparesNothing()) {
+			err := a.failure(zone.Refused, nil)
+			err.Name, err.Verified = id.Name, true
+			err.Hint = "the nameserver finds no values equal in prerequisites, and answers no query that the key signs: nothing can be known of the name"
+			return nil, outcome{verdict: denied, err: err}
 		}
-		b := u.believe(id, queries[i].answer, r, now)
-		if n := len(blocked); b.name != "" && (n == 0 || blocked[n-1].of != id.name) {
-			blocked = append(blocked, blockedName{id.name, b})
+		b := a.believe(id, queries[i].Answer, now)
+		if n := len(blocked); b.Name != "" && (n == 0 || blocked[n-1].of != id.Name) {
+			blocked = append(blocked, blockedName{id.Name, b})
 		}
 	}
 	return blocked, o
-}
-
-// ttlInDoubt tells whether an RRset must be read for its TTL, which no
-// prerequisite proves: another one is wanted, or ours was never seen to hold.
-func (u *Updater) ttlInDoubt(it *item, b *belief, r *round, now time.Time) bool {
-	if !b.exists() {
-		return false
-	}
-	if !b.wroteTTL.IsZero() && now.Sub(b.wroteTTL) > u.settleTTL {
-		return true
-	}
-	return (it.action == zone.Set || it.action == zone.Add) && b.wroteTTL.IsZero() && b.readAt.Before(r.started) &&
-		b.ttl != b.wanted(it.values.ttl) && (it.action == zone.Add || b.sameValues(it.values))
 }
 
 // blockedName is a name and what a read showed to block it.
@@ -88,81 +71,43 @@ type blockedName struct {
 
 // believe takes an answer into the memory. It returns the blocker that the answer
 // shows, if any.
-func (u *Updater) believe(id rrsetID, answer *dns.Msg, r *round, now time.Time) (b blocker) {
+func (a *attempt) believe(id wire.RRsetID, answer *dns.Msg, now time.Time) (b blocker) {
 	for _, rr := range answer.Answer {
 		owner := dns.CanonicalName(rr.Header().Name)
 		switch rr.Header().Rrtype {
 		case dns.TypeDNAME:
 			// The CNAME that comes with it is made up (RFC 6672 section 3.1). Of
 			// those on the way of an alias only one above the name blocks it.
-			if owner != id.name && under(id.name, owner) && under(owner, u.zone) {
+			if owner != id.Name && wire.Under(id.Name, owner) && wire.Under(owner, a.zone) {
 				return blocker{owner, typeDNAME}
 			}
 		case dns.TypeCNAME:
-			if owner == id.name {
+			if owner == id.Name {
 				b = blocker{owner, typeCNAME}
 			}
 		}
 	}
-	if b.name != "" {
+	if b.Name != "" {
 		return b
 	}
-	if owner := u.referral(id.name, answer); owner != "" {
+	if owner := a.referral(id.Name, answer); owner != "" {
 		return blocker{owner, typeNS}
 	}
-	u.compare(u.known.of(id), id, answered(answer, id), r, now)
+	a.engine.known.compare(id, answered(answer, id), a.round.unmet == 0, now)
 	return blocker{}
 }
 
 // answered returns the RRset that an answer shows, none if it shows another.
-func answered(answer *dns.Msg, id rrsetID) rrset {
+func answered(answer *dns.Msg, id wire.RRsetID) rrset {
 	var rdata []string
 	var ttl uint32
 	for _, rr := range answer.Answer {
-		if rr.Header().Rrtype != uint16(id.rrtype) || dns.CanonicalName(rr.Header().Name) != id.name {
+		if rr.Header().Rrtype != uint16(id.Type) || dns.CanonicalName(rr.Header().Name) != id.Name {
 			continue
 		}
 		if value, err := packData(rr); err == nil && value != "" {
 			rdata, ttl = append(rdata, value), rr.Header().Ttl
 		}
 	}
-	return newRRset(id.rrtype, rdata, ttl)
-}
-
-// compare puts what was read beside what is believed.
-func (u *Updater) compare(b *belief, id rrsetID, set rrset, r *round, now time.Time) {
-	if b.known && (!b.loose || b.sameValues(set)) {
-		// The read was for the TTL. Values that a message of ours proved are newer
-		// than what a signing nameserver shows; if not, a prerequisite will tell.
-		switch {
-		case !b.sameValues(set):
-			if !b.wroteTTL.IsZero() {
-				b.wroteTTL = now
-			}
-		case b.wroteTTL.IsZero():
-			b.ttl = set.ttl
-		default:
-			wrote := b.ttl
-			if b.readBack(set.ttl) && !u.limitSeen {
-				u.limitSeen = true
-				if hook := u.client.options.Hooks.Clamped; hook != nil {
-					hook(u.zone, wrote, set.ttl)
-				}
-			}
-		}
-		b.noLimit(set.ttl)
-		b.readAt = now
-		return
-	}
-	if r.unmet == 0 && set.exists() {
-		if w, ok := u.wildcards[wildcard{parent(id.name), id.rrtype}]; ok && w.sameValues(set) {
-			set = rrset{}
-		}
-	}
-	b.forget()
-	b.noLimit(set.ttl)
-	b.rrset, b.known, b.readAt = set, true, now
-	if set.exists() && u.comparesNothing() {
-		b.loose, b.stubborn = true, true
-	}
+	return newRRset(id.Type, rdata, ttl)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -224,11 +225,11 @@ func TestLateMessage(t *testing.T) {
 	close(release)
 	expect(t, apply(w.Updater, to(host("home"), "192.0.2.4")), "192.0.2.3 -> 192.0.2.4")
 	// When it has expired, the value is free again; a change that can waits for that.
-	if left := time.Until(w.lost.list[0].expires); left <= 0 || left > 15*time.Second {
+	if left := time.Until(w.engine.lost.list[0].expires); left <= 0 || left > 15*time.Second {
 		t.Errorf("the lost message lives for %v", left)
 	}
 	expires := time.Now().Add(200 * time.Millisecond)
-	w.lost.list[0].expires = expires
+	w.engine.lost.list[0].expires = expires
 	expect(t, apply(w.Updater, to(host("home"), "192.0.2.1")), "192.0.2.4 -> 192.0.2.1")
 	if time.Now().Before(expires) {
 		t.Error("the change did not wait")
@@ -239,8 +240,8 @@ func TestLateMessage(t *testing.T) {
 func TestGivingUpParked(t *testing.T) {
 	w := newWorld(t, "home 300 A 192.0.2.1")
 	apply(w.Updater, to(host("home"), "192.0.2.2"))
-	w.lost.add(&lostUpdate{open: 1, expires: time.Now().Add(time.Hour), before: map[rrsetID]rrset{
-		{host("home"), zone.TypeA}: w.known.of(rrsetID{host("home"), zone.TypeA}).rrset}})
+	w.engine.lost.add(&lostUpdate{open: 1, expires: time.Now().Add(time.Hour), before: map[wire.RRsetID]rrset{
+		{Name: host("home"), Type: zone.TypeA}: w.engine.known.of(wire.RRsetID{Name: host("home"), Type: zone.TypeA}).rrset}})
 	apply(w.Updater, to(host("home"), "192.0.2.3"))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 	result := make(chan zone.Result)
@@ -295,20 +296,19 @@ func TestLostLifetime(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			w := newWorld(t)
-			c := w.newCall(t.Context(), []zone.Change{to(host("home"), "192.0.2.2")})
+			c := newCall(t.Context(), zoneName, []zone.Change{to(host("home"), "192.0.2.2")})
 			items := []*item{&c.items[0]}
-			*w.known.of(items[0].rrsetID) = belief{known: true}
-			carrier := &conn{}
+			*w.engine.known.of(items[0].RRsetID) = belief{known: true}
 			now := time.Now()
 			lose := func(o outcome, lives time.Duration) {
-				w.plan.build(w.known, items, false)
-				w.lose(carrier, items, now.Add(lives), o)
-				w.Updater.lost.prune(now)
+				w.engine.plan.build(w.engine.known, items, false)
+				w.engine.lose(items, now.Add(lives), o, nil)
+				w.Updater.engine.lost.prune(now)
 			}
 			lose(row.first, time.Hour)
 			lose(outcome{}, time.Minute)
-			list := w.Updater.lost.list
-			if len(list) != 1 || list[0] != items[0].lost.update || len(w.Updater.lost.by) != 1 {
+			list := w.Updater.engine.lost.list
+			if len(list) != 1 || list[0] != items[0].lost.update || len(w.Updater.engine.lost.by) != 1 {
 				t.Fatalf("remembered: %v", list)
 			}
 			want := now.Add(time.Hour)
@@ -318,8 +318,8 @@ func TestLostLifetime(t *testing.T) {
 			if got := list[0].expires; !got.Equal(want) {
 				t.Errorf("it expires in %v, want %v", got.Sub(now), want.Sub(now))
 			}
-			w.Updater.lost.prune(now.Add(2 * time.Hour))
-			if l := w.Updater.lost; len(l.list)+len(l.by)+l.size > 0 {
+			w.Updater.engine.lost.prune(now.Add(2 * time.Hour))
+			if l := w.Updater.engine.lost; len(l.list)+len(l.by)+l.size > 0 {
 				t.Errorf("left: %+v", l)
 			}
 		})

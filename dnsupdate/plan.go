@@ -5,8 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/miekg/dns"
-
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -14,7 +13,7 @@ import (
 // will be after. It is rebuilt for each attempt from what is believed then.
 type plan struct {
 	sets  []planned
-	index map[rrsetID]int
+	index map[wire.RRsetID]int
 	// names counts the owners.
 	names int
 	// results are those of the items, if the nameserver says yes.
@@ -27,7 +26,7 @@ type plan struct {
 
 // planned is one RRset in a plan.
 type planned struct {
-	rrsetID
+	wire.RRsetID
 	before *belief
 	after  belief
 }
@@ -39,20 +38,20 @@ type planned struct {
 func (p *plan) build(known *memory, items []*item, found bool) {
 	p.sets, p.results, p.names, p.guarded = p.sets[:0], p.results[:0], 0, false
 	if p.index == nil {
-		p.index, p.above = map[rrsetID]int{}, map[blocker]bool{}
+		p.index, p.above = map[wire.RRsetID]int{}, map[blocker]bool{}
 	}
 	clear(p.index)
 	for _, it := range items {
 		p.guarded = p.guarded || it.notNameServer
-		i, ok := p.index[it.rrsetID]
+		i, ok := p.index[it.RRsetID]
 		if !ok {
 			i = len(p.sets)
-			p.index[it.rrsetID] = i
-			if i == 0 || p.sets[i-1].name != it.name {
+			p.index[it.RRsetID] = i
+			if i == 0 || p.sets[i-1].Name != it.Name {
 				p.names++
 			}
-			before := known.of(it.rrsetID)
-			p.sets = append(p.sets, planned{it.rrsetID, before, *before})
+			before := known.of(it.RRsetID)
+			p.sets = append(p.sets, planned{it.RRsetID, before, *before})
 		}
 		state := &p.sets[i].after
 		if it.lost != nil && (found || state.loose && state.sameValues(it.lost.after.rrset)) {
@@ -64,7 +63,7 @@ func (p *plan) build(known *memory, items []*item, found bool) {
 }
 
 // of returns what is planned for the RRset of an item.
-func (p *plan) of(it *item) *planned { return &p.sets[p.index[it.rrsetID]] }
+func (p *plan) of(it *item) *planned { return &p.sets[p.index[it.RRsetID]] }
 
 // apply makes one change to a state and tells what it does.
 func (it *item) apply(state *belief) zone.Result {
@@ -75,11 +74,11 @@ func (it *item) apply(state *belief) zone.Result {
 		case zone.Delete:
 			want = rrset{}
 		case zone.Remove:
-			want = state.minus(it.rrtype, it.values)
+			want = state.minus(it.Type, it.values)
 		case zone.Set, zone.Add:
 			want = it.values
 			if it.action == zone.Add {
-				want = state.plus(it.rrtype, it.values)
+				want = state.plus(it.Type, it.values)
 			}
 			want.ttl = state.wanted(want.ttl)
 			result.Changed = state.loose && !state.stubborn
@@ -123,29 +122,29 @@ func (p *plan) writesAny() bool {
 	return false
 }
 
-// pack writes the plan as an UPDATE. It returns false if that is too long.
-func (p *plan) pack(m *message, u *Updater) bool {
-	m.begin(dns.OpcodeUpdate, u.zone, dns.TypeSOA)
+// pack adds the plan to an UPDATE that was begun, with restate also what does not
+// change. It returns false if that is too long.
+func (p *plan) pack(m *wire.Message, apex *apexNS, restate bool) bool {
 	clear(p.above)
 	if p.guarded {
-		u.apexNS.require(m)
+		apex.require(m)
 	}
 	for i := range p.sets {
 		s := &p.sets[i]
-		s.before.require(m, s.rrsetID)
-		if i+1 == len(p.sets) || p.sets[i+1].name != s.name {
-			p.requireNoBlocker(m, s.name)
+		s.before.require(m, s.RRsetID)
+		if i+1 == len(p.sets) || p.sets[i+1].Name != s.Name {
+			p.requireNoBlocker(m, s.Name)
 		}
-		if m.size() > maxMessage {
+		if m.Size() > wire.MaxMessage {
 			return false
 		}
 	}
 	for i := range p.sets {
 		s := &p.sets[i]
-		if s.writes() || u.restates() {
-			m.replace(s.rrsetID, s.after.rrset)
+		if s.writes() || restate {
+			m.Replace(s.RRsetID, s.after.rdata, s.after.ttl)
 		}
-		if m.size() > maxMessage {
+		if m.Size() > wire.MaxMessage {
 			return false
 		}
 	}
@@ -153,40 +152,40 @@ func (p *plan) pack(m *message, u *Updater) bool {
 }
 
 // require pins what is believed of an RRset, so that NOERROR proves it.
-func (b *belief) require(m *message, id rrsetID) {
+func (b *belief) require(m *wire.Message, id wire.RRsetID) {
 	switch {
 	case !b.exists():
-		m.requireAbsent(id)
+		m.RequireAbsent(id)
 	case b.loose:
-		m.requireExists(id)
+		m.RequireExists(id)
 	default:
-		m.requireExactly(id, b.rdata)
+		m.RequireExactly(id, b.rdata)
 	}
 }
 
 // requireNoBlocker pins that nothing stands at or above an owner that hides its
 // records or makes the nameserver drop them silently (RFC 2136 section 3.4.2.2,
 // RFC 1034 section 4.3.2, RFC 6672 section 2.3).
-func (p *plan) requireNoBlocker(m *message, owner string) {
-	for b := range blockers(owner, m.zone) {
-		if b.name != owner {
+func (p *plan) requireNoBlocker(m *wire.Message, owner string) {
+	for b := range blockers(owner, m.Zone) {
+		if b.Name != owner {
 			if p.above[b] {
 				continue
 			}
 			p.above[b] = true
 		}
-		m.requireAbsent(rrsetID(b))
+		m.RequireAbsent(wire.RRsetID(b))
 	}
 }
 
-// commit believes what the plan said.
-func (p *plan) commit(u *Updater) {
+// commit believes what the plan said. loose tells that the nameserver finds no
+// values equal.
+func (p *plan) commit(loose bool) {
 	now := time.Now()
 	for s := range p.written() {
 		if *s.before = s.after; s.after.exists() {
 			s.before.wroteTTL = now
-			s.before.loose, s.before.stubborn = u.comparesNothing(), u.comparesNothing()
+			s.before.loose, s.before.stubborn = loose, loose
 		}
 	}
-	u.apexNS.proven = u.apexNS.proven || p.guarded
 }

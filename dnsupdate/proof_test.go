@@ -27,7 +27,7 @@ func TestDroppedWrites(t *testing.T) {
 			if row.echoes {
 				w.server.EchoTime()
 			}
-			w.proveWrites = row.prove
+			w.engine.proveWrites = row.prove
 			results := apply(w.Updater, to(host("good"), "192.0.2.1"), to(host("bad"), "192.0.2.1"), to(host("half"), "192.0.2.1"), to(host("half"), "2001:db8::1"))
 			if line(results[0]) != "None -> 192.0.2.1" || !results[0].Proven {
 				t.Errorf("got %s", line(results[0]))
@@ -96,7 +96,7 @@ func TestIncomparable(t *testing.T) {
 func TestOthersTTL(t *testing.T) {
 	var limits []string
 	w := newWorldWith(t, dnstest.Zone{}, Options{Hooks: Hooks{Clamped: func(zone string, _, _ uint32) { limits = append(limits, zone) }}})
-	w.settleTTL = 0
+	w.engine.known.settleTTL = 0
 	victim := to(host("victim"), "192.0.2.1")
 	expect(t, apply(w.Updater, victim), "None -> 192.0.2.1")
 	for i, address := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
@@ -133,7 +133,7 @@ func TestOthersTTL(t *testing.T) {
 // TestLimitGone shows that a limit is forgotten when it no longer shows.
 func TestLimitGone(t *testing.T) {
 	w := newWorldWith(t, dnstest.Zone{MaxTTL: 120}, Options{})
-	w.settleTTL = 0
+	w.engine.known.settleTTL = 0
 	for range 3 {
 		apply(w.Updater, to(host("home"), "192.0.2.1"))
 	}

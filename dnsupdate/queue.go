@@ -1,150 +1,36 @@
 package dnsupdate
 
 import (
-	"context"
+	"slices"
+	"sync"
 	"time"
-
-	"github.com/caddy-dyndns/dyndns/zone"
 )
 
-// call is one Apply on its way through the engine.
-type call struct {
-	items    []item
-	results  []zone.Result
-	names    int
-	deadline time.Time
-	// done is closed when every item has its result.
-	done    chan struct{}
-	pending int // items without a result; only the running goroutine uses it
-
-	// The updater's mutex guards the rest.
-	prev, next *call
-	state      callState
-	// mayApply: a message with its changes has an unknown outcome.
-	mayApply bool
-	// parked puts the call back into the queue when a lost message has expired; nil
-	// while there is none to wait for. Other changes of the call may go on meanwhile.
-	parked *time.Timer
-}
-
-type callState uint8
-
-const (
-	waiting   callState = iota // in the queue
-	taken                      // in a group that has not been sent
-	sent                       // in a message that may have reached a nameserver
-	abandoned                  // its caller has gone
-)
-
-// item is one valid change of a call.
-type item struct {
-	call  *call
-	index int // of the change and its result
-	rrsetID
-	action zone.Action
-	values rrset  // with Set, Add and Remove
-	expect *rrset // nil if anything may stand there
-	// notNameServer: no apex NS record may point to the name.
-	notNameServer bool
-	// lost is what a message with an unknown outcome would have come to.
-	lost *lostStep
-	// unproven: a message that was lost may have made the change before.
-	unproven bool
-	done     bool // it has its result
-}
-
-// defaultTime is what an Apply may take whose context has no deadline.
-const defaultTime = 10 * time.Second
-
-// newCall checks the changes of an Apply. What is not valid gets its error at
-// once, and so does everything else at the same name: a name's changes are one.
-func (u *Updater) newCall(ctx context.Context, changes []zone.Change) *call {
-	c := &call{
-		items:   make([]item, 0, len(changes)),
-		results: make([]zone.Result, len(changes)),
-		done:    make(chan struct{}),
-	}
-	c.deadline, _ = ctx.Deadline()
-	var spoiled map[string]bool
-	for i, change := range changes {
-		it, err := u.newItem(change)
-		if err != nil {
-			c.results[i].Err = &zone.Error{Reason: zone.Invalid, Zone: u.zone, Name: it.name, Cause: err}
-			if it.name != "" {
-				if spoiled == nil {
-					spoiled = map[string]bool{}
-				}
-				spoiled[it.name] = true
-			}
-			continue
-		}
-		it.call, it.index = c, i
-		c.items = append(c.items, it)
-	}
-	if spoiled != nil {
-		kept := c.items[:0]
-		for _, it := range c.items {
-			if spoiled[it.name] {
-				c.results[it.index].Err = &zone.Error{Reason: zone.Invalid, Zone: u.zone, Name: it.name, Hint: "another change of the same name is invalid"}
-				continue
-			}
-			kept = append(kept, it)
-		}
-		c.items = kept
-	}
-	c.pending = len(c.items)
-	// Changes of one name mostly stand side by side; an estimate is enough to size groups.
-	for i := range c.items {
-		if i == 0 || c.items[i].name != c.items[i-1].name {
-			c.names++
-		}
-	}
-	return c
-}
-
-// newItem checks one change. With an error the item has a name if that is valid.
-func (u *Updater) newItem(change zone.Change) (item, error) {
-	name, err := canonicalName(change.Name)
-	if err != nil {
-		return item{}, err
-	}
-	it := item{rrsetID: rrsetID{name, change.Type}, action: change.Action, notNameServer: change.NotNameServer}
-	if !under(name, u.zone) {
-		return it, errOutside
-	}
-	switch change.Type {
-	case zone.TypeA, zone.TypeAAAA, zone.TypeTXT, zone.TypeHTTPS:
-	default:
-		return it, errType
-	}
-	if change.Expect != nil {
-		expected, err := parseRRset(change.Type, change.Expect, 0)
-		if err != nil {
-			return it, err
-		}
-		it.expect = &expected
-	}
-	switch change.Action {
-	case zone.Keep, zone.Delete:
-	case zone.Set, zone.Add, zone.Remove:
-		if len(change.Values) == 0 {
-			return it, errNoValue
-		}
-		it.values, err = parseRRset(change.Type, change.Values, change.TTL)
-	default:
-		err = errAction
-	}
-	return it, err
-}
-
-// queue is the list of waiting calls. It is a list because a caller that gives
-// up must be able to leave from anywhere in it at once.
+// queue holds the calls that wait, and knows how far those are that do not. It is
+// a list because a caller that gives up must be able to leave from anywhere in it.
 type queue struct {
+	// limit is the greatest number of waiting changes.
+	limit int
+	// work empties the queue. It runs on a goroutine of its own while anything
+	// waits: an updater at rest holds none.
+	work func()
+
+	mu          sync.Mutex
 	front, back *call
 	length      int // changes
+	running     bool
+	idle        *sync.Cond // signalled when running becomes false
+	batch       []*item
 }
 
-func (q *queue) push(c *call) {
+// enter puts a call into the queue, unless that is full, and sees to it that
+// somebody works on it. It returns the number of waiting changes.
+func (q *queue) enter(c *call) (length int, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.length > 0 && q.length+len(c.items) > q.limit {
+		return q.length, false
+	}
 	if q.back == nil {
 		q.front = c
 	} else {
@@ -152,17 +38,62 @@ func (q *queue) push(c *call) {
 	}
 	q.back = c
 	q.length += len(c.items)
+	q.start()
+	return q.length, true
 }
 
-// pushFront puts back a call that had its turn before.
-func (q *queue) pushFront(c *call) {
-	if q.front == nil {
-		q.back = c
-	} else {
-		q.front.prev, c.next = c, q.front
+// start sees to it that somebody works on the queue. The caller holds the mutex.
+func (q *queue) start() {
+	if !q.running {
+		q.running = true
+		go q.work()
 	}
-	q.front = c
-	q.length += len(c.items)
+}
+
+// waiting returns the number of waiting changes.
+func (q *queue) waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.length
+}
+
+// next takes the next group of calls with at most that many names, or one call if
+// it has more or has to go alone. It returns nil if nothing waits: then the caller
+// is no longer the one that works on it.
+func (q *queue) next(most int, alone func(*call) bool) []*item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items, names := q.batch[:0], 0
+	for c := q.front; c != nil; c = q.front {
+		alone := alone(c)
+		if names > 0 && (alone || names+c.names > most) {
+			break
+		}
+		q.remove(c)
+		// A call that was parked may be given up while a part of it is under way.
+		if c.state != abandoned {
+			c.state = taken
+		}
+		for i := range c.items {
+			// A call that was parked may have been settled in part.
+			if !c.items[i].done {
+				items = append(items, &c.items[i])
+			}
+		}
+		names += c.names
+		if alone {
+			break
+		}
+	}
+	if names == 0 {
+		q.running = false
+		if q.idle != nil {
+			q.idle.Broadcast()
+		}
+		return nil
+	}
+	q.batch = items
+	return items
 }
 
 func (q *queue) remove(c *call) {
@@ -180,25 +111,95 @@ func (q *queue) remove(c *call) {
 	q.length -= len(c.items)
 }
 
-// deliver sends an item its result.
-func (it *item) deliver(r zone.Result) {
-	it.done = true
-	c := it.call
-	c.results[it.index] = r
-	if c.pending--; c.pending == 0 {
-		close(c.done)
+// leave takes out a call whose caller has gone. It tells whether a message with its
+// changes may be applied all the same.
+func (q *queue) leave(c *call) (mayApply bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	mayApply = c.mayApply || c.state == sent
+	if c.state == waiting {
+		q.remove(c)
+	}
+	if c.parked != nil {
+		c.parked.Stop()
+	}
+	c.state = abandoned
+	return mayApply
+}
+
+// park puts a call back into the queue at a later time, before all others: it had
+// its turn.
+func (q *queue) park(c *call, until time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if c.state == abandoned || c.parked != nil {
+		return
+	}
+	c.parked = time.AfterFunc(time.Until(until), func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		c.parked = nil
+		if c.state == abandoned {
+			return
+		}
+		c.state = waiting
+		if q.front == nil {
+			q.back = c
+		} else {
+			q.front.prev, c.next = c, q.front
+		}
+		q.front = c
+		q.length += len(c.items)
+		q.start()
+	})
+}
+
+// present drops the items whose callers have gone.
+func (q *queue) present(items []*item) []*item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.DeleteFunc(items, func(it *item) bool { return it.call.state == abandoned })
+}
+
+// admit drops the items whose callers have gone and marks the others as sent,
+// right before a message leaves.
+func (q *queue) admit(items []*item) []*item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	kept := items[:0]
+	for _, it := range items {
+		if it.call.state != abandoned {
+			it.call.state = sent
+			kept = append(kept, it)
+		}
+	}
+	return kept
+}
+
+// mayApply notes that a message with the items has an unknown outcome.
+func (q *queue) mayApply(items []*item) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, it := range items {
+		it.call.mayApply = true
 	}
 }
 
-// fail sends every item an error. A change whose message was lost may have been
-// made all the same.
-func (u *Updater) fail(items []*item, err *zone.Error) {
-	for _, it := range items {
-		e := *err
-		e.Unknown = e.Unknown || it.lost != nil && it.lost.update.open > 0 && it.lost.update.fate == undecided
-		if e.Name == "" {
-			e.Name = it.name
-		}
-		it.deliver(zone.Result{Err: &e})
+// sent tells whether any of the items is in a message that may have reached a nameserver.
+func (q *queue) sent(items []*item) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.ContainsFunc(items, func(it *item) bool { return it.call.state == sent })
+}
+
+// wait waits until nobody works on the queue.
+func (q *queue) wait() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.idle == nil {
+		q.idle = sync.NewCond(&q.mu)
+	}
+	for q.running {
+		q.idle.Wait()
 	}
 }

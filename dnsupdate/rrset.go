@@ -12,12 +12,6 @@ import (
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
-// rrsetID names an RRset of the zone.
-type rrsetID struct {
-	name   string
-	rrtype zone.Type
-}
-
 // rrset is one RRset, never changed in place: its values as they stand on the
 // wire, which is what a prerequisite compares, and as text, which is what a
 // result shows. Both are sorted. No values means no RRset.

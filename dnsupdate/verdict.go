@@ -1,13 +1,13 @@
 package dnsupdate
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/miekg/dns"
 
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -63,37 +63,31 @@ type outcome struct {
 
 // judge tells what a reply to an UPDATE or a query means. unverified says why
 // our key did not sign it, nil if it did.
-func (u *Updater) judge(address string, r *reply, unverified error) outcome {
-	e := &zone.Error{
-		Reason:   zone.Refused,
-		Server:   address,
-		Zone:     u.zone,
-		RCode:    rcodeName(r.rcode),
-		EDE:      r.ede,
-		Verified: unverified == nil,
+func (s *session) judge(r *wire.Reply, unverified error) outcome {
+	if r.RCode == dns.RcodeSuccess && unverified == nil {
+		return outcome{verdict: accepted}
 	}
+	e := s.failure(zone.Refused, nil)
+	e.RCode, e.EDE, e.Verified = rcodeName(r.RCode), r.EDE, unverified == nil
 	var tsigError uint16
-	if r.tsig != nil {
-		if tsigError = r.tsig.error; tsigError != 0 {
+	if r.TSIG != nil {
+		if tsigError = r.TSIG.Error; tsigError != 0 {
 			e.TSIG = rcodeName(int(tsigError))
 		}
 	}
-	if r.rcode == dns.RcodeSuccess && unverified == nil {
-		return outcome{verdict: accepted}
-	}
-	e.Hint = u.hint(r, tsigError, e.Verified)
-	switch r.rcode {
+	e.Hint = s.hint(r, tsigError, e.Verified)
+	switch r.RCode {
 	case dns.RcodeServerFailure:
 		// Believing a forged one costs no more than a retry.
 		e.Reason = zone.Unreachable
 		return outcome{verdict: failing, err: e}
 	case dns.RcodeSuccess, dns.RcodeYXDomain, dns.RcodeYXRrset, dns.RcodeNXRrset, dns.RcodeNameError:
 		if unverified == nil {
-			return outcome{verdict: unmet, err: e, rcode: r.rcode}
+			return outcome{verdict: unmet, err: e, rcode: r.RCode}
 		}
 		// No nameserver has a reason to say these without its signature.
 		e.Cause = unverified
-		e.Hint = fmt.Sprintf("the reply was not signed by key %s: something between here and the nameserver may be answering in its place", u.signer.key.Name)
+		e.Hint = fmt.Sprintf("the reply was not signed by key %s: something between here and the nameserver may be answering in its place", s.key.Name)
 		return outcome{verdict: lost, err: e, blameless: true}
 	case dns.RcodeNotImplemented:
 		if unverified == nil {
@@ -108,11 +102,11 @@ func (u *Updater) judge(address string, r *reply, unverified error) outcome {
 }
 
 // hint says what to mend, from what BIND, Knot and PowerDNS answer when.
-func (u *Updater) hint(r *reply, tsigError uint16, verified bool) string {
-	key := fmt.Sprintf("key %s (%s)", u.signer.key.Name, u.signer.key.Algorithm)
+func (q *requester) hint(r *wire.Reply, tsigError uint16, verified bool) string {
+	key := fmt.Sprintf("key %s (%s)", q.key.Name, q.key.Algorithm)
 	switch tsigError {
 	case dns.RcodeBadTime:
-		skew := time.Until(r.tsig.serverTime()).Round(time.Second)
+		skew := time.Until(r.TSIG.ServerTime()).Round(time.Second)
 		return fmt.Sprintf("the clocks differ by %.0f s: set both by NTP", math.Abs(skew.Seconds()))
 	case dns.RcodeBadSig:
 		return "the secrets of " + key + " differ: check secret and algorithm on both sides"
@@ -122,14 +116,14 @@ func (u *Updater) hint(r *reply, tsigError uint16, verified bool) string {
 	case dns.RcodeBadTrunc:
 		return "the nameserver wants a longer signature than " + key + " gives"
 	}
-	switch r.rcode {
+	switch r.RCode {
 	case dns.RcodeRefused:
 		if verified {
 			return "its policy denies this. BIND: grant " + key + " in update-policy; PowerDNS: name the key in TSIG-ALLOW-DNSUPDATE"
 		}
 		return "check " + key + " and the clocks on both sides, and that updates from here are allowed: PowerDNS says no more than this for a wrong key, a wrong clock, ALLOW-DNSUPDATE-FROM and TSIG-ALLOW-DNSUPDATE"
 	case dns.RcodeNotAuth:
-		return "the nameserver does not serve zone " + u.zone + " as its primary, or knows nothing of " + key
+		return "the nameserver does not serve zone " + q.zone + " as its primary, or knows nothing of " + key
 	case dns.RcodeNotImplemented:
 		return "the nameserver is not the primary of the zone and does not forward updates"
 	case dns.RcodeNotZone:
@@ -147,26 +141,4 @@ func rcodeName(rcode int) string {
 		return name
 	}
 	return fmt.Sprintf("RCODE%d", rcode)
-}
-
-// transport returns the outcome of an exchange that ended without a usable reply.
-// v is lost or unread.
-func (u *Updater) transport(address string, v verdict, c *conn, err error) outcome {
-	o := outcome{verdict: v}
-	o.err = &zone.Error{Reason: zone.Unreachable, Server: address, Zone: u.zone, Cause: err}
-	switch {
-	case isTimeout(err):
-		c.timeouts++
-		o.err.Reason, o.inStep = zone.Timeout, !errors.Is(err, errBroken)
-	case errors.Is(err, errMalformed), errors.Is(err, errNotOurs):
-		o.err.Reason, o.blameless = zone.Refused, true
-	default:
-		o.stale = c.reused
-	}
-	return o
-}
-
-func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
 }

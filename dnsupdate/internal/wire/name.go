@@ -1,4 +1,4 @@
-package dnsupdate
+package wire
 
 import (
 	"errors"
@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// canonicalName returns the absolute lower-case form of an owner or zone name.
+// CanonicalName returns the absolute lower-case form of an owner or zone name.
 // The alphabet is that of host names, with underscores and a leading asterisk
 // label: what any nameserver takes without escapes, so that a name's text is
 // also its identity in maps and its labels can be packed as they stand.
-func canonicalName(s string) (string, error) {
+func CanonicalName(s string) (string, error) {
 	if !strings.HasSuffix(s, ".") {
 		s += "."
 	}
@@ -47,8 +47,8 @@ func canonicalName(s string) (string, error) {
 	return s, nil
 }
 
-// under tells whether a canonical name is zone itself or stands below it.
-func under(name, zone string) bool {
+// Under tells whether a canonical name is zone itself or stands below it.
+func Under(name, zone string) bool {
 	if !strings.HasSuffix(name, zone) {
 		return false
 	}
@@ -56,13 +56,13 @@ func under(name, zone string) bool {
 	return rest == 0 || name[rest-1] == '.'
 }
 
-// parent returns the name without its first label.
-func parent(name string) string {
+// Parent returns the name without its first label.
+func Parent(name string) string {
 	return name[strings.IndexByte(name, '.')+1:]
 }
 
-// wireName returns the uncompressed wire form of a canonical name.
-func wireName(name string) []byte {
+// Name returns the uncompressed wire form of a canonical name.
+func Name(name string) []byte {
 	wire := make([]byte, 0, len(name)+1)
 	return append(appendLabels(wire, name), 0)
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package dnsupdate
+package transport
 
 import "net"
 

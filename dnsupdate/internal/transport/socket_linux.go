@@ -1,4 +1,4 @@
-package dnsupdate
+package transport
 
 import (
 	"net"

@@ -1,4 +1,4 @@
-package dnsupdate
+package wire
 
 import (
 	"bytes"
@@ -9,75 +9,75 @@ import (
 	"github.com/miekg/dns"
 )
 
-// reply is what the engine needs of a nameserver's message; the records of an
+// Reply is what the engine needs of a nameserver's message; the records of an
 // answer are left to miekg/dns.
-type reply struct {
+type Reply struct {
 	// msg is the whole message, valid until the connection's next read.
-	msg      []byte
-	id       uint16
-	response bool
-	opcode   int
-	rcode    int
+	Msg      []byte
+	ID       uint16
+	Response bool
+	Opcode   int
+	RCode    int
 	// authoritative and truncated are the AA and TC bits.
-	authoritative, truncated bool
+	Authoritative, Truncated bool
 	// question is the lower-case wire name of the only question, or the zone.
-	question     []byte
-	questionType uint16
-	tsig         *tsigRecord
-	ede          []string
+	Question     []byte
+	QuestionType uint16
+	TSIG         *TSIG
+	EDE          []string
 }
 
-// tsigRecord is the TSIG record at the end of a message.
-type tsigRecord struct {
+// TSIG is the TSIG record at the end of a message.
+type TSIG struct {
 	start           int
 	name, algorithm []byte
-	time            uint64
-	fudge           uint16
-	mac             []byte
-	originalID      uint16
-	error           uint16
-	other           []byte
+	Time            uint64
+	Fudge           uint16
+	MAC             []byte
+	OriginalID      uint16
+	Error           uint16
+	Other           []byte
 }
 
-var errMalformed = errors.New("the reply is malformed")
+var ErrMalformed = errors.New("the reply is malformed")
 
-// parseReply reads a message to its end. A TSIG record anywhere but at the end
+// ParseReply reads a message to its end. A TSIG record anywhere but at the end
 // makes it malformed (RFC 8945 section 5.1), as does anything behind the end.
-func parseReply(msg []byte) (*reply, error) {
+func ParseReply(msg []byte) (*Reply, error) {
 	if len(msg) < 12 {
-		return nil, errMalformed
+		return nil, ErrMalformed
 	}
 	flags := binary.BigEndian.Uint16(msg[2:])
-	r := &reply{
-		msg:           msg,
-		id:            binary.BigEndian.Uint16(msg),
-		response:      flags&0x8000 != 0,
-		opcode:        int(flags >> 11 & 0xF),
-		authoritative: flags&0x0400 != 0,
-		truncated:     flags&0x0200 != 0,
-		rcode:         int(flags & 0xF),
+	r := &Reply{
+		Msg:           msg,
+		ID:            binary.BigEndian.Uint16(msg),
+		Response:      flags&0x8000 != 0,
+		Opcode:        int(flags >> 11 & 0xF),
+		Authoritative: flags&0x0400 != 0,
+		Truncated:     flags&0x0200 != 0,
+		RCode:         int(flags & 0xF),
 	}
 	p := wireParser{msg: msg, off: 12}
 	// An error reply may leave the question out; more than one is nobody's.
 	switch questions := p.uint16At(4); questions {
 	case 0:
 	case 1:
-		r.question = p.name()
-		r.questionType = p.uint16()
+		r.Question = p.name()
+		r.QuestionType = p.uint16()
 		p.uint16()
 	default:
-		return nil, errMalformed
+		return nil, ErrMalformed
 	}
 	records := int(p.uint16At(6)) + int(p.uint16At(8)) + int(p.uint16At(10))
 	for i := range records {
-		if r.tsig != nil || p.bad {
-			return nil, errMalformed
+		if r.TSIG != nil || p.bad {
+			return nil, ErrMalformed
 		}
 		last := i == records-1 && p.uint16At(10) > 0
 		p.record(r, last)
 	}
 	if p.bad || p.off != len(msg) {
-		return nil, errMalformed
+		return nil, ErrMalformed
 	}
 	return r, nil
 }
@@ -90,7 +90,7 @@ type wireParser struct {
 }
 
 // record walks over one resource record and keeps what r needs of it.
-func (p *wireParser) record(r *reply, last bool) {
+func (p *wireParser) record(r *Reply, last bool) {
 	start := p.off
 	name := p.name()
 	rrtype := p.uint16()
@@ -102,24 +102,24 @@ func (p *wireParser) record(r *reply, last bool) {
 	case p.bad || end > len(p.msg):
 		p.bad = true
 	case rrtype == dns.TypeTSIG:
-		t := &tsigRecord{start: start, name: name, algorithm: p.name(), time: p.uint48(), fudge: p.uint16()}
-		t.mac = p.take(int(p.uint16()))
-		t.originalID, t.error = p.uint16(), p.uint16()
+		t := &TSIG{start: start, name: name, algorithm: p.name(), Time: p.uint48(), Fudge: p.uint16()}
+		t.MAC = p.take(int(p.uint16()))
+		t.OriginalID, t.Error = p.uint16(), p.uint16()
 		// Kept beyond the connection's next read, unlike the rest.
-		t.other = bytes.Clone(p.take(int(p.uint16())))
+		t.Other = bytes.Clone(p.take(int(p.uint16())))
 		if !last || class != dns.ClassANY || p.off != end {
 			p.bad = true
 			return
 		}
-		r.tsig = t
+		r.TSIG = t
 	case rrtype == dns.TypeOPT:
 		// RFC 6891 section 6.1.3: the upper bits of the rcode.
-		r.rcode |= int(ttl[0]) << 4
+		r.RCode |= int(ttl[0]) << 4
 		for p.off < end && !p.bad {
 			code := p.uint16()
 			data := p.take(int(p.uint16()))
 			if code == dns.EDNS0EDE && len(data) >= 2 {
-				r.ede = append(r.ede, edeText(binary.BigEndian.Uint16(data), data[2:]))
+				r.EDE = append(r.EDE, edeText(binary.BigEndian.Uint16(data), data[2:]))
 			}
 		}
 		p.bad = p.bad || p.off != end
@@ -162,7 +162,7 @@ func (p *wireParser) take(n int) []byte {
 }
 
 func (p *wireParser) uint16() uint16 { return binary.BigEndian.Uint16(p.take(2)) }
-func (p *wireParser) uint48() uint64 { return uint48(p.take(6)) }
+func (p *wireParser) uint48() uint64 { return Uint48(p.take(6)) }
 
 // name reads a name, compressed or not, as lower-case wire form.
 func (p *wireParser) name() []byte {
@@ -209,4 +209,14 @@ func (p *wireParser) name() []byte {
 			return nil
 		}
 	}
+}
+
+// Answers tells whether a reply's header and question fit a request.
+func (r *Reply) Answers(id uint16, opcode int, name []byte, rrtype uint16) bool {
+	if !r.Response || r.Truncated || r.ID != id || r.Opcode != opcode {
+		return false
+	}
+	// Errors may come without a question or zone section.
+	return string(r.Question) == string(name) && r.QuestionType == rrtype ||
+		r.Question == nil && r.RCode != dns.RcodeSuccess
 }

@@ -1,4 +1,4 @@
-package dnsupdate
+package wire
 
 import (
 	"encoding/base64"
@@ -14,28 +14,40 @@ import (
 
 var testTime = time.Unix(1_700_000_000, 0)
 
+const zoneName = "dyn.example.com."
+
+// key is a key as both sides have it.
+type key struct {
+	name, algorithm string
+	secret          []byte
+}
+
+var testKey = key{"ddns-key.", "hmac-sha256", []byte("a secret of the tests")}
+
+func (k key) signer() *Signer { return NewSigner(k.name, k.algorithm, k.secret) }
+
 // signedRequest gives a signed message without its frame, and its MAC.
-func signedRequest(s *signer, now time.Time) (msg, mac []byte) {
-	var m message
-	m.begin(dns.OpcodeUpdate, zoneName, dns.TypeSOA)
-	m.requireAbsent(rrsetID{host("home"), zone.TypeA})
-	mac = m.finish(s, stampAt(now), nil)
-	return m.frame[framePrefix:], mac
+func signedRequest(s *Signer, now time.Time) (msg, mac []byte) {
+	var m Message
+	m.Begin(dns.OpcodeUpdate, zoneName, dns.TypeSOA)
+	m.RequireAbsent(RRsetID{"home." + zoneName, zone.TypeA})
+	mac = m.Finish(s, StampAt(now), nil)
+	return m.Frame[FramePrefix:], mac
 }
 
 // signedReply has miekg/dns answer a request, as a nameserver with the key would.
-func signedReply(t testing.TB, k Key, request, mac []byte, now time.Time, change func(*dns.Msg)) []byte {
+func signedReply(t testing.TB, k key, request, mac []byte, now time.Time, change func(*dns.Msg)) []byte {
 	t.Helper()
 	q, m := new(dns.Msg), new(dns.Msg)
 	if err := q.Unpack(request); err != nil {
 		t.Fatal(err)
 	}
 	m.SetReply(q)
-	m.SetTsig(k.Name, k.Algorithm+".", wideFudge, now.Unix())
+	m.SetTsig(k.name, k.algorithm+".", WideFudge, now.Unix())
 	if change != nil {
 		change(m)
 	}
-	msg, _, err := dns.TsigGenerate(m, base64.StdEncoding.EncodeToString(k.Secret), hex.EncodeToString(mac), false)
+	msg, _, err := dns.TsigGenerate(m, base64.StdEncoding.EncodeToString(k.secret), hex.EncodeToString(mac), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,20 +56,20 @@ func signedReply(t testing.TB, k Key, request, mac []byte, now time.Time, change
 
 // TestSignatures has miekg/dns check what we sign, and us what it signs.
 func TestSignatures(t *testing.T) {
-	for algorithm := range algorithms {
+	for algorithm := range Algorithms {
 		t.Run(algorithm, func(t *testing.T) {
-			key := Key{"ddns-key.", algorithm, []byte("some secret")}
-			s := newSigner(key)
+			key := key{"ddns-key.", algorithm, []byte("some secret")}
+			s := key.signer()
 			for range 3 { // the pooled state must not remember
 				request, mac := signedRequest(s, time.Now())
-				if err := dns.TsigVerify(request, base64.StdEncoding.EncodeToString(key.Secret), "", false); err != nil {
+				if err := dns.TsigVerify(request, base64.StdEncoding.EncodeToString(key.secret), "", false); err != nil {
 					t.Fatalf("miekg/dns does not take our signature: %v", err)
 				}
-				r, err := parseReply(signedReply(t, key, request, mac, time.Now(), nil))
+				r, err := ParseReply(signedReply(t, key, request, mac, time.Now(), nil))
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := s.verify(r, mac, time.Now()); err != nil {
+				if err := s.Verify(r, mac, time.Now()); err != nil {
 					t.Errorf("we do not take the signature of miekg/dns: %v", err)
 				}
 			}
@@ -66,7 +78,7 @@ func TestSignatures(t *testing.T) {
 }
 
 func TestVerify(t *testing.T) {
-	s := newSigner(testKey)
+	s := testKey.signer()
 	request, mac := signedRequest(s, testTime)
 	setTSIG := func(f func(*dns.TSIG)) func(*dns.Msg) {
 		return func(m *dns.Msg) { f(m.Extra[len(m.Extra)-1].(*dns.TSIG)) }
@@ -79,7 +91,7 @@ func TestVerify(t *testing.T) {
 	}
 	for _, row := range []struct {
 		name   string
-		key    Key
+		key    key
 		change func(*dns.Msg)
 		mac    []byte
 		at     time.Time
@@ -94,9 +106,9 @@ func TestVerify(t *testing.T) {
 		{name: "late, but that is what it says", at: testTime.Add(time.Hour), change: setTSIG(func(t *dns.TSIG) {
 			t.Error, t.OtherLen, t.OtherData = dns.RcodeBadTime, 6, "000065541f10"
 		})},
-		{name: "another secret", key: Key{testKey.Name, testKey.Algorithm, []byte("x")}, want: errBadMAC},
-		{name: "another name", key: Key{"other.", testKey.Algorithm, testKey.Secret}, want: errOtherKey},
-		{name: "another algorithm", key: Key{testKey.Name, "hmac-sha512", testKey.Secret}, want: errOtherKey},
+		{name: "another secret", key: key{testKey.name, testKey.algorithm, []byte("x")}, want: errBadMAC},
+		{name: "another name", key: key{"other.", testKey.algorithm, testKey.secret}, want: errOtherKey},
+		{name: "another algorithm", key: key{testKey.name, "hmac-sha512", testKey.secret}, want: errOtherKey},
 		{name: "another request", mac: make([]byte, 32), want: errBadMAC},
 		{name: "another id", spoil: flip(0), want: nil}, // the original id is signed, the header's is compared with ours
 		{name: "another rcode", spoil: flip(3), want: errBadMAC},
@@ -107,7 +119,7 @@ func TestVerify(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			key, prior, at := testKey, mac, testTime
-			if row.key.Name != "" {
+			if row.key.name != "" {
 				key = row.key
 			}
 			if row.mac != nil {
@@ -120,75 +132,75 @@ func TestVerify(t *testing.T) {
 			if row.spoil != nil {
 				msg = row.spoil(msg)
 			}
-			r, err := parseReply(msg)
+			r, err := ParseReply(msg)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.verify(r, mac, at); !errors.Is(err, row.want) {
+			if err := s.Verify(r, mac, at); !errors.Is(err, row.want) {
 				t.Errorf("got %v, want %v", err, row.want)
 			}
 		})
 	}
 
 	t.Run("truncated MAC", func(t *testing.T) {
-		r, err := parseReply(signedReply(t, testKey, request, mac, testTime, nil))
+		r, err := ParseReply(signedReply(t, testKey, request, mac, testTime, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.tsig.mac = r.tsig.mac[:16]
-		if err := s.verify(r, mac, testTime); !errors.Is(err, errBadMAC) {
+		r.TSIG.MAC = r.TSIG.MAC[:16]
+		if err := s.Verify(r, mac, testTime); !errors.Is(err, errBadMAC) {
 			t.Errorf("got %v", err)
 		}
-		r.tsig.mac = nil
-		if err := s.verify(r, mac, testTime); !errors.Is(err, errUnsigned) {
+		r.TSIG.MAC = nil
+		if err := s.Verify(r, mac, testTime); !errors.Is(err, errUnsigned) {
 			t.Errorf("got %v", err)
 		}
-		r.tsig = nil
-		if err := s.verify(r, mac, testTime); !errors.Is(err, errUnsigned) {
+		r.TSIG = nil
+		if err := s.Verify(r, mac, testTime); !errors.Is(err, errUnsigned) {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
 func FuzzVerify(f *testing.F) {
-	s := newSigner(testKey)
+	s := testKey.signer()
 	request, mac := signedRequest(s, testTime)
 	good := signedReply(f, testKey, request, mac, testTime, nil)
 	f.Add(good)
 	f.Add(request)
 	f.Fuzz(func(t *testing.T, msg []byte) {
-		r, err := parseReply(msg)
-		if err != nil || s.verify(r, mac, testTime) != nil {
+		r, err := ParseReply(msg)
+		if err != nil || s.Verify(r, mac, testTime) != nil {
 			return
 		}
 		// Only the id may differ from what the nameserver signed, and the case of
 		// the TSIG record's names.
-		if len(msg) != len(good) || string(msg[2:r.tsig.start]) != string(good[2:r.tsig.start]) {
+		if len(msg) != len(good) || string(msg[2:r.TSIG.start]) != string(good[2:r.TSIG.start]) {
 			t.Errorf("a forgery verifies: %x", msg)
 		}
 	})
 }
 
 func BenchmarkSign(b *testing.B) {
-	s := newSigner(Key{"ddns-key.", "hmac-sha512", testKey.Secret})
-	var m message
+	s := key{"ddns-key.", "hmac-sha512", testKey.secret}.signer()
+	var m Message
 	var mac []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		m.begin(dns.OpcodeUpdate, zoneName, dns.TypeSOA)
-		mac = m.finish(s, stampAt(testTime), mac)
+		m.Begin(dns.OpcodeUpdate, zoneName, dns.TypeSOA)
+		mac = m.Finish(s, StampAt(testTime), mac)
 	}
 }
 
 func BenchmarkVerify(b *testing.B) {
-	key := Key{"ddns-key.", "hmac-sha512", testKey.Secret}
-	s := newSigner(key)
+	key := key{"ddns-key.", "hmac-sha512", testKey.secret}
+	s := key.signer()
 	request, mac := signedRequest(s, testTime)
 	msg := signedReply(b, key, request, mac, testTime, nil)
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := parseReply(msg)
-		if err != nil || s.verify(r, mac, testTime) != nil {
+		r, err := ParseReply(msg)
+		if err != nil || s.Verify(r, mac, testTime) != nil {
 			b.Fatal("the reply does not verify")
 		}
 	}

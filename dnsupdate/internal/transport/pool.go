@@ -1,4 +1,4 @@
-package dnsupdate
+package transport
 
 import (
 	"context"
@@ -10,42 +10,45 @@ import (
 )
 
 const (
-	// maxConns per nameserver: PowerDNS allows 20 in all by default, and BIND
+	// MaxConns per nameserver: PowerDNS allows 20 in all by default, and BIND
 	// silently drops updates beyond 100 in flight.
-	maxConns = 8
+	MaxConns = 8
 	// idleTime is below the 5 s after which PowerDNS closes, BIND does after 30 s.
 	idleTime = 4 * time.Second
-	// dialTime is the longest that one dial may take.
-	dialTime = time.Second
+	// DialTime is the longest that one dial may take.
+	DialTime = time.Second
 )
 
-// pool keeps the TCP connections to one nameserver. It has no goroutine: one
+// Pool keeps the TCP connections to one nameserver. It has no goroutine: one
 // timer closes what has been idle too long.
-type pool struct {
-	address string
+type Pool struct {
+	// Address is the nameserver's host:port.
+	Address string
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	// slots holds one token per connection in use.
 	slots chan struct{}
-	clock serverClock
+	// Clock is the nameserver's.
+	Clock Clock
 
 	mu     sync.Mutex
-	idle   []*conn // the one used last is at the end
+	idle   []*Conn // the one used last is at the end
 	timer  *time.Timer
 	closed bool
 }
 
-func newPool(address string, dial func(context.Context, string, string) (net.Conn, error)) *pool {
-	return &pool{address: address, dial: dial, slots: make(chan struct{}, maxConns)}
+// NewPool returns a pool that opens its connections with dial.
+func NewPool(address string, dial func(context.Context, string, string) (net.Conn, error)) *Pool {
+	return &Pool{Address: address, dial: dial, slots: make(chan struct{}, MaxConns)}
 }
 
-// errNoSlot says that every connection was in use all the time: nothing that
+// ErrNoSlot says that every connection was in use all the time: nothing that
 // tells against the nameserver.
-var errNoSlot = errors.New("all connections to the nameserver are in use")
+var ErrNoSlot = errors.New("all connections to the nameserver are in use")
 
-// get returns a connection for one exchange after the other: for owner the one
+// Get returns a connection for one exchange after the other: for owner the one
 // that carries its unanswered messages, else a kept one that carries none, else a
 // new one. owner may be nil.
-func (p *pool) get(owner *Updater, deadline time.Time) (*conn, error) {
+func (p *Pool) Get(owner any, deadline time.Time) (*Conn, error) {
 	select {
 	case p.slots <- struct{}{}:
 	default:
@@ -54,7 +57,7 @@ func (p *pool) get(owner *Updater, deadline time.Time) (*conn, error) {
 		select {
 		case p.slots <- struct{}{}:
 		case <-timer.C:
-			return nil, errNoSlot
+			return nil, ErrNoSlot
 		}
 	}
 	for c := p.takeIdle(owner); c != nil; c = p.takeIdle(owner) {
@@ -63,20 +66,20 @@ func (p *pool) get(owner *Updater, deadline time.Time) (*conn, error) {
 		}
 		c.Close()
 	}
-	if limit := time.Now().Add(dialTime); limit.Before(deadline) {
+	if limit := time.Now().Add(DialTime); limit.Before(deadline) {
 		deadline = limit
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
-	nc, err := p.dial(ctx, "tcp", p.address)
+	nc, err := p.dial(ctx, "tcp", p.Address)
 	if err != nil {
 		<-p.slots
 		return nil, err
 	}
-	return newConn(nc, &p.clock), nil
+	return newConn(nc, &p.Clock), nil
 }
 
-func (p *pool) takeIdle(owner *Updater) *conn {
+func (p *Pool) takeIdle(owner any) *Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	best := -1
@@ -93,16 +96,16 @@ func (p *pool) takeIdle(owner *Updater) *conn {
 	return c
 }
 
-// put takes back a connection that is in step: every request has its reply.
-func (p *pool) put(c *conn) {
+// Put takes back a connection that is in step: every request has its reply.
+func (p *Pool) Put(c *Conn) {
 	c.idleSince = time.Now()
-	if len(c.unanswered) == 0 {
+	if len(c.awaited) == 0 {
 		c.owner = nil
 	}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		p.discard(c)
+		p.Discard(c)
 		return
 	}
 	p.idle = append(p.idle, c)
@@ -115,9 +118,9 @@ func (p *pool) put(c *conn) {
 	<-p.slots
 }
 
-// discard takes back a connection that is of no more use. If it was a kept one,
+// Discard takes back a connection that is of no more use. If it was a kept one,
 // the others are as old: a nameserver that restarts closes all.
-func (p *pool) discard(c *conn) {
+func (p *Pool) Discard(c *Conn) {
 	c.Close()
 	if c.reused {
 		p.closeIdle()
@@ -126,7 +129,7 @@ func (p *pool) discard(c *conn) {
 }
 
 // sweep closes the connections that have been idle too long.
-func (p *pool) sweep() {
+func (p *Pool) sweep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -141,7 +144,7 @@ func (p *pool) sweep() {
 	}
 }
 
-func (p *pool) closeIdle() {
+func (p *Pool) closeIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.idle {
@@ -153,7 +156,8 @@ func (p *pool) closeIdle() {
 	}
 }
 
-func (p *pool) close() {
+// Close closes the idle connections, and every other after its use.
+func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()

@@ -1,10 +1,8 @@
 package dnsupdate
 
-import "time"
-
-// maxKnown is the number of RRsets in one generation of the memory: a host mostly
-// has two.
-const maxKnown = 131_072
+import (
+	"time"
+)
 
 // belief is what we hold an RRset to be. It may be wrong: the prerequisites of
 // each update prove it.
@@ -73,32 +71,4 @@ func (b *belief) noLimit(got uint32) {
 	if b.limit != nil && got > b.limit.got {
 		b.misread, b.limit = nil, nil
 	}
-}
-
-// memory keeps what is believed of the RRsets used last in two generations: when
-// the young one is full it becomes the old one, and what nobody asked for since
-// is gone.
-type memory struct {
-	young, old map[rrsetID]*belief
-	size       int
-}
-
-func newMemory(size int) *memory {
-	return &memory{young: map[rrsetID]*belief{}, size: size}
-}
-
-// of returns what is believed of an RRset, an empty belief if nothing is known.
-func (m *memory) of(id rrsetID) *belief {
-	if b := m.young[id]; b != nil {
-		return b
-	}
-	b := m.old[id]
-	if b == nil {
-		b = new(belief)
-	}
-	if len(m.young) >= m.size {
-		m.young, m.old = map[rrsetID]*belief{}, m.young
-	}
-	m.young[id] = b
-	return b
 }

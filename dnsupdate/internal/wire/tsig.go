@@ -1,8 +1,11 @@
-package dnsupdate
+package wire
 
 import (
 	"bytes"
 	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
 	"errors"
 	"hash"
@@ -13,19 +16,17 @@ import (
 	"github.com/miekg/dns"
 )
 
-// maxMAC is the size of the longest MAC that the package knows, hmac-sha512's.
-const maxMAC = 64
+// MaxMAC is the size of the longest MAC that the package knows, hmac-sha512's.
+const MaxMAC = 64
 
-// signer signs messages with one key and verifies the replies.
+// Signer signs messages with one key and verifies the replies.
 //
 // miekg/dns signs with the MAC of the message before on a reused connection,
 // takes an unsigned reply to a signed request for good, and gives up on NOTAUTH
 // before it has verified it. The packing is small enough to be done here.
-type signer struct {
-	key Key
+type Signer struct {
 	// name and algorithm are in canonical wire form, as the MAC covers them.
 	name, algorithm []byte
-	size            int
 	macs            sync.Pool
 }
 
@@ -35,23 +36,48 @@ type macState struct {
 	scratch []byte
 }
 
-func newSigner(k Key) *signer {
-	fn := algorithms[k.Algorithm]
-	s := &signer{key: k, name: wireName(k.Name), algorithm: wireName(k.Algorithm + "."), size: fn().Size()}
-	s.macs.New = func() any { return &macState{hash: hmac.New(fn, k.Secret)} }
+// Algorithms are the hash functions by the names of their TSIG algorithms.
+var Algorithms = map[string]func() hash.Hash{
+	"hmac-sha1":   sha1.New,
+	"hmac-sha224": sha256.New224,
+	"hmac-sha256": sha256.New,
+	"hmac-sha384": sha512.New384,
+	"hmac-sha512": sha512.New,
+}
+
+// NewSigner returns a signer with a key of that canonical name and one of the [Algorithms].
+func NewSigner(name, algorithm string, secret []byte) *Signer {
+	fn := Algorithms[algorithm]
+	s := &Signer{name: Name(name), algorithm: Name(algorithm + ".")}
+	s.macs.New = func() any { return &macState{hash: hmac.New(fn, secret)} }
 	return s
+}
+
+// WideFudge is the clock difference in seconds that RFC 8945 section 10 recommends
+// to allow.
+const WideFudge = 300
+
+// Stamp is the time of a signature and the difference that is allowed, in seconds.
+type Stamp struct {
+	Time  uint64
+	Fudge uint16
+}
+
+// StampAt returns the stamp of a message at our own clock.
+func StampAt(now time.Time) Stamp {
+	return Stamp{uint64(now.Unix()), WideFudge}
 }
 
 // tsigVariables are the fields of a TSIG record that the MAC covers (RFC 8945
 // section 4.3.3) and that differ from message to message.
 type tsigVariables struct {
-	stamp
+	Stamp
 	error uint16
 	other []byte
 }
 
 // mac appends the MAC over what prior and parts hold and the TSIG variables.
-func (s *signer) mac(dst, prior []byte, v tsigVariables, parts ...[]byte) []byte {
+func (s *Signer) mac(dst, prior []byte, v tsigVariables, parts ...[]byte) []byte {
 	st := s.macs.Get().(*macState)
 	defer s.macs.Put(st)
 	st.hash.Reset()
@@ -67,8 +93,8 @@ func (s *signer) mac(dst, prior []byte, v tsigVariables, parts ...[]byte) []byte
 	b = binary.BigEndian.AppendUint16(b, dns.ClassANY)
 	b = binary.BigEndian.AppendUint32(b, 0)
 	b = append(b, s.algorithm...)
-	b = appendUint48(b, v.time)
-	b = binary.BigEndian.AppendUint16(b, v.fudge)
+	b = appendUint48(b, v.Time)
+	b = binary.BigEndian.AppendUint16(b, v.Fudge)
 	b = binary.BigEndian.AppendUint16(b, v.error)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(v.other)))
 	b = append(b, v.other...)
@@ -79,9 +105,9 @@ func (s *signer) mac(dst, prior []byte, v tsigVariables, parts ...[]byte) []byte
 
 // sign appends a TSIG record to the message in a frame, and returns the frame and
 // the MAC, which is written over dst.
-func (s *signer) sign(frame []byte, at stamp, dst []byte) (signed, mac []byte) {
-	msg := frame[framePrefix:]
-	v := tsigVariables{stamp: at}
+func (s *Signer) sign(frame []byte, at Stamp, dst []byte) (signed, mac []byte) {
+	msg := frame[FramePrefix:]
+	v := tsigVariables{Stamp: at}
 	mac = s.mac(dst[:0], nil, v, msg)
 	id := binary.BigEndian.Uint16(msg)
 	binary.BigEndian.PutUint16(msg[10:], binary.BigEndian.Uint16(msg[10:])+1)
@@ -92,8 +118,8 @@ func (s *signer) sign(frame []byte, at stamp, dst []byte) (signed, mac []byte) {
 	b = binary.BigEndian.AppendUint32(b, 0)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(s.algorithm)+16+len(mac)))
 	b = append(b, s.algorithm...)
-	b = appendUint48(b, v.time)
-	b = binary.BigEndian.AppendUint16(b, v.fudge)
+	b = appendUint48(b, v.Time)
+	b = binary.BigEndian.AppendUint16(b, v.Fudge)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(mac)))
 	b = append(b, mac...)
 	b = binary.BigEndian.AppendUint16(b, id)
@@ -109,12 +135,12 @@ var (
 	errReplyTime = errors.New("the reply was signed at another time")
 )
 
-// verify tells whether our key signed a reply to the message with the MAC request.
+// Verify tells whether our key signed a reply to the message with the MAC request.
 // A MAC that is cut short (RFC 8945 section 5.2.2.1) counts as wrong: no
 // nameserver shortens what it was not asked to.
-func (s *signer) verify(r *reply, request []byte, now time.Time) error {
-	t := r.tsig
-	if t == nil || len(t.mac) == 0 {
+func (s *Signer) Verify(r *Reply, request []byte, now time.Time) error {
+	t := r.TSIG
+	if t == nil || len(t.MAC) == 0 {
 		return errUnsigned
 	}
 	if !bytes.Equal(t.name, s.name) || !bytes.Equal(t.algorithm, s.algorithm) {
@@ -122,27 +148,27 @@ func (s *signer) verify(r *reply, request []byte, now time.Time) error {
 	}
 	// The MAC covers the message as it was before the record was added.
 	var header [12]byte
-	copy(header[:], r.msg)
-	binary.BigEndian.PutUint16(header[:], t.originalID)
+	copy(header[:], r.Msg)
+	binary.BigEndian.PutUint16(header[:], t.OriginalID)
 	binary.BigEndian.PutUint16(header[10:], binary.BigEndian.Uint16(header[10:])-1)
-	var want [maxMAC]byte
-	v := tsigVariables{stamp: stamp{t.time, t.fudge}, error: t.error, other: t.other}
-	if !hmac.Equal(t.mac, s.mac(want[:0], request, v, header[:], r.msg[12:t.start])) {
+	var want [MaxMAC]byte
+	v := tsigVariables{Stamp: Stamp{t.Time, t.Fudge}, error: t.Error, other: t.Other}
+	if !hmac.Equal(t.MAC, s.mac(want[:0], request, v, header[:], r.Msg[12:t.start])) {
 		return errBadMAC
 	}
 	// A BADTIME reply repeats the time that the nameserver did not like.
-	if skew := int64(t.time) - now.Unix(); t.error != dns.RcodeBadTime && (skew > wideFudge || skew < -wideFudge) {
+	if skew := int64(t.Time) - now.Unix(); t.Error != dns.RcodeBadTime && (skew > WideFudge || skew < -WideFudge) {
 		return errReplyTime
 	}
 	return nil
 }
 
-// serverTime returns the clock that a BADTIME reply carries in its other data
+// ServerTime returns the clock that a BADTIME reply carries in its other data
 // (RFC 8945 section 5.2.3), else the time of signing.
-func (t *tsigRecord) serverTime() time.Time {
-	seconds := t.time
-	if t.error == dns.RcodeBadTime && len(t.other) == 6 {
-		seconds = uint48(t.other)
+func (t *TSIG) ServerTime() time.Time {
+	seconds := t.Time
+	if t.Error == dns.RcodeBadTime && len(t.Other) == 6 {
+		seconds = Uint48(t.Other)
 	}
 	return time.Unix(int64(min(seconds, math.MaxInt64)), 0)
 }
@@ -152,6 +178,6 @@ func appendUint48(b []byte, v uint64) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(v))
 }
 
-func uint48(b []byte) uint64 {
+func Uint48(b []byte) uint64 {
 	return uint64(binary.BigEndian.Uint16(b))<<32 | uint64(binary.BigEndian.Uint32(b[2:]))
 }

@@ -1,46 +1,34 @@
-package dnsupdate
+package transport
 
 import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
 )
 
 const (
-	// wideFudge is the clock difference in seconds that RFC 8945 section 10
-	// recommends to allow.
-	wideFudge = 300
 	// shortFudge is what is allowed beside the uncertainty of a clock that is
 	// known: as long as a message may be under way.
 	shortFudge = 5 * time.Second
 	// maxOffset is how far a nameserver's clock is followed.
-	maxOffset = wideFudge * time.Second
+	maxOffset = wire.WideFudge * time.Second
 	// clockDrift: an estimate loses a ten-thousandth of its age in precision.
 	// A clock without NTP drifts less.
 	clockDrift = 10_000
 )
 
-// stamp is the time of a signature and the difference that is allowed, in seconds.
-type stamp struct {
-	time  uint64
-	fudge uint16
-}
-
-// stampAt returns the stamp of a message at our own clock.
-func stampAt(now time.Time) stamp {
-	return stamp{uint64(now.Unix()), wideFudge}
-}
-
 // questionStamp returns the stamp of a query: a few seconds ago, so that a
 // nameserver which repeats our time is told from one whose clock is right.
-func questionStamp(now time.Time) stamp {
+func questionStamp(now time.Time) wire.Stamp {
 	ago := 2 + rand.IntN(8)
-	return stamp{uint64(now.Unix()) - uint64(ago), wideFudge + uint16(ago)}
+	return wire.Stamp{Time: uint64(now.Unix()) - uint64(ago), Fudge: wire.WideFudge + uint16(ago)}
 }
 
-// serverClock is what is known of a nameserver's clock. It follows our monotonic
+// Clock is what is known of a nameserver's clock. It follows our monotonic
 // clock, so that a step of ours does not matter.
-type serverClock struct {
+type Clock struct {
 	mu sync.Mutex
 	// known: the nameserver's time was at, in the middle of an interval of that
 	// width, when ours was read.
@@ -51,33 +39,33 @@ type serverClock struct {
 	echoes bool
 }
 
-// sign returns the stamp of an UPDATE that leaves now, and the time of our clock
+// Sign returns the stamp of an UPDATE that leaves now, and the time of our clock
 // after which the nameserver takes it no more.
-func (c *serverClock) sign(now time.Time) (s stamp, expires time.Time) {
+func (c *Clock) Sign(now time.Time) (s wire.Stamp, expires time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.known {
 		// Its clock may be behind ours by as much as it allows.
-		return stampAt(now), now.Add(2 * wideFudge * time.Second)
+		return wire.StampAt(now), now.Add(2 * wire.WideFudge * time.Second)
 	}
 	width := c.widthAt(now)
 	fudge := (shortFudge + width + time.Second - 1).Truncate(time.Second)
-	return stamp{uint64(c.time(now).Unix()), uint16(fudge / time.Second)}, now.Add(fudge + width + time.Second)
+	return wire.Stamp{Time: uint64(c.time(now).Unix()), Fudge: uint16(fudge / time.Second)}, now.Add(fudge + width + time.Second)
 }
 
 // time returns what the nameserver's clock shows now.
-func (c *serverClock) time(now time.Time) time.Time { return c.at.Add(now.Sub(c.read)) }
+func (c *Clock) time(now time.Time) time.Time { return c.at.Add(now.Sub(c.read)) }
 
-func (c *serverClock) widthAt(now time.Time) time.Duration {
+func (c *Clock) widthAt(now time.Time) time.Duration {
 	return c.width + now.Sub(c.read)/clockDrift
 }
 
 // queried takes the time in the verified reply to a query that was signed as
 // asked says.
-func (c *serverClock) queried(asked stamp, seconds uint64, sent, received time.Time) {
+func (c *Clock) queried(asked wire.Stamp, seconds uint64, sent, received time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.echoes = seconds == asked.time; c.echoes {
+	if c.echoes = seconds == asked.Time; c.echoes {
 		c.known = false
 		return
 	}
@@ -86,7 +74,7 @@ func (c *serverClock) queried(asked stamp, seconds uint64, sent, received time.T
 
 // updated takes the time in the verified reply to an UPDATE, which tells
 // something only of a nameserver that is known not to repeat ours.
-func (c *serverClock) updated(seconds uint64, sent, received time.Time) {
+func (c *Clock) updated(seconds uint64, sent, received time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known {
@@ -94,9 +82,9 @@ func (c *serverClock) updated(seconds uint64, sent, received time.Time) {
 	}
 }
 
-// corrected takes the nameserver's own time out of a BADTIME reply (RFC 8945
+// Corrected takes the nameserver's own time out of a BADTIME reply (RFC 8945
 // section 5.2.3). It tells whether the clock can be followed.
-func (c *serverClock) corrected(seconds uint64, sent, received time.Time) bool {
+func (c *Clock) Corrected(seconds uint64, sent, received time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.observe(seconds, sent, received)
@@ -104,7 +92,7 @@ func (c *serverClock) corrected(seconds uint64, sent, received time.Time) bool {
 
 // observe keeps the most precise estimate, or the newest of two that contradict
 // each other. It tells whether the clock is near enough to be followed.
-func (c *serverClock) observe(seconds uint64, sent, received time.Time) bool {
+func (c *Clock) observe(seconds uint64, sent, received time.Time) bool {
 	// The seconds were cut off at some moment of the round trip.
 	width := received.Sub(sent) + time.Second
 	at := time.Unix(int64(min(seconds, 1<<40)), 0).Add(width / 2)
@@ -121,8 +109,8 @@ func (c *serverClock) observe(seconds uint64, sent, received time.Time) bool {
 	return true
 }
 
-// suspectEcho tells whether the nameserver repeats our time, as PowerDNS does.
-func (c *serverClock) suspectEcho() bool {
+// Echoes tells whether the nameserver repeats our time, as PowerDNS does.
+func (c *Clock) Echoes() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.echoes

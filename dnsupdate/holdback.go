@@ -1,0 +1,145 @@
+package dnsupdate
+
+import (
+	"slices"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/zone"
+)
+
+// lose notes that the message which makes the plan has an unknown outcome. Without
+// a reply that our key signed it may be applied until expires. reserve keeps the
+// connection for a late one.
+func (e *engine) lose(items []*item, expires time.Time, o outcome, reserve func(answered func(yes bool))) {
+	l := e.resent(items)
+	if l == nil {
+		l = &lostUpdate{before: map[wire.RRsetID]rrset{}}
+		for s := range e.plan.written() {
+			l.before[s.RRsetID] = s.before.rrset
+		}
+		for i, it := range items {
+			s := e.plan.of(it)
+			it.lost = &lostStep{update: l, result: e.plan.results[i], before: *s.before, after: s.after}
+		}
+	}
+	if o.answered {
+		l.failed = true
+		return
+	}
+	l.open++
+	if expires.After(l.expires) {
+		l.expires = expires
+	}
+	if !l.held {
+		e.lost.add(l)
+	}
+	if o.inStep {
+		reserve(l.answered)
+	}
+	e.queue.mayApply(items)
+}
+
+// resent returns the lost update that the plan makes once more, nil if there is none.
+func (e *engine) resent(items []*item) *lostUpdate {
+	var l *lostUpdate
+	for i, it := range items {
+		s := e.plan.of(it)
+		if it.lost == nil || i > 0 && it.lost.update != l ||
+			!it.lost.before.sameValues(s.before.rrset) || !it.lost.after.sameValues(s.after.rrset) {
+			return nil
+		}
+		l = it.lost.update
+	}
+	return l
+}
+
+// waitFor returns until when an item has to wait, because it would bring its
+// RRset to where a lost update applies; zero if it need not.
+func (e *engine) waitFor(it *item) (until time.Time) {
+	before := e.known.of(it.RRsetID)
+	after := *before
+	if it.apply(&after); after.sameValues(before.rrset) {
+		return until
+	}
+	for _, l := range e.lost.by[it.RRsetID] {
+		own := it.lost != nil && it.lost.update == l
+		if !own && l.open > 0 && l.before[it.RRsetID].sameValues(after.rrset) && l.expires.After(until) {
+			until = l.expires
+		}
+	}
+	if !until.After(time.Now()) {
+		return time.Time{}
+	}
+	return until
+}
+
+// holdBack takes the calls out of a round that have to wait for a lost update.
+func (r *round) holdBack() {
+	e := r.engine
+	e.lost.prune(time.Now())
+	if len(e.lost.list) == 0 {
+		return
+	}
+	waiting := map[*call]time.Time{}
+	for _, it := range r.items {
+		if until := e.waitFor(it); until.After(waiting[it.call]) {
+			waiting[it.call] = until
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	var late []*item
+	r.items = slices.DeleteFunc(r.items, func(it *item) bool {
+		until, waits := waiting[it.call]
+		if waits && !until.Before(it.call.deadline) {
+			late = append(late, it)
+		}
+		return waits
+	})
+	fail(late, &zone.Error{Reason: zone.Busy, Zone: e.zone, Hint: "a message about the name that got no answer may still arrive and would undo the change; try again later"})
+	for c, until := range waiting {
+		if until.Before(c.deadline) {
+			e.queue.park(c, until)
+		}
+	}
+}
+
+// resolve ends the items of which a late reply has told what became of them.
+func (r *round) resolve() {
+	r.items = slices.DeleteFunc(r.items, func(it *item) bool {
+		if it.lost == nil {
+			return false
+		}
+		switch it.lost.update.fate {
+		case applied:
+			// Another of its messages may have been applied as well, before this one.
+			result := it.lost.result
+			result.Proven = result.Proven && !it.unproven && it.lost.update.open == 0 && !it.lost.update.failed
+			it.deliver(result)
+			*r.engine.known.of(it.RRsetID) = it.lost.after
+			return true
+		case absent:
+			it.lost, it.unproven = nil, true
+		case refuted:
+			it.lost = nil
+		}
+		return false
+	})
+}
+
+// assume makes the state before or after the lost updates of a round what is
+// believed: a hypothesis that the prerequisites of the next message decide.
+func (r *round) assume(after bool) {
+	r.after = after
+	for _, it := range r.items {
+		if it.lost == nil {
+			continue
+		}
+		set := r.engine.known.of(it.RRsetID)
+		if *set = it.lost.before; after {
+			*set = it.lost.after
+		}
+	}
+}
