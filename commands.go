@@ -2,7 +2,6 @@ package dyndns
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,8 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
-	"github.com/caddy-dyndns/dyndns/internal/access"
-	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/clients"
 )
 
 func init() {
@@ -114,14 +112,13 @@ func printToken(out io.Writer, in io.Reader, token string) error {
 		}
 		token = strings.TrimRight(string(data), "\r\n")
 	}
-	// The rule for tokens is the registry's.
-	specs := []access.Spec{{Name: "new", Tokens: []string{token}, Hosts: []string{"*"}}}
-	if _, err := access.NewRegistry(specs, name.NewZones([]string{"example."})); err != nil {
-		return fmt.Errorf("this is no token: %w", errors.Unwrap(err))
+	digest, err := clients.ParseToken(token)
+	if err != nil {
+		return fmt.Errorf("this is no token: %w", err)
 	}
 	if strings.HasPrefix(token, "sha256:") {
 		return errors.New("this is a digest already")
 	}
-	fmt.Fprintf(out, "sha256:%x\n", sha256.Sum256([]byte(token)))
-	return nil
+	_, err = fmt.Fprintln(out, digest)
+	return err
 }

@@ -50,7 +50,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, call dialect.Ca
 		return refuse(err)
 	}
 	from := clientAddress(r)
-	client, err := h.service.Authenticate(call.Credential(), from, time.Now())
+	client, err := h.service.Authenticate(r.Context(), call.Credential(), from, time.Now())
 	if err != nil {
 		return refuse(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/pages"
@@ -103,7 +103,7 @@ func (p *page) ip() {
 
 // statistics shows a credential what was submitted for the names that it may change.
 func (p *page) statistics(path string) {
-	client, err := p.service.Authenticate(dialect.HeaderCredential(p.r), clientAddress(p.r), time.Now())
+	client, err := p.service.Authenticate(p.r.Context(), dialect.HeaderCredential(p.r), clientAddress(p.r), time.Now())
 	if err != nil {
 		p.outcome.Err = err
 		p.refuse(err)
@@ -132,7 +132,7 @@ func (p *page) statistics(path string) {
 }
 
 // host shows one name. Whether another's name is known is nobody's business.
-func (p *page) host(client *access.Client, text string) {
+func (p *page) host(client *clients.Client, text string) {
 	fqdn, err := name.Normalize(text)
 	if err == nil && mayRead(client, fqdn) {
 		if host, ok := p.history.recorder.Host(p.r.Context(), fqdn); ok {
@@ -145,9 +145,9 @@ func (p *page) host(client *access.Client, text string) {
 }
 
 // mayRead tells whether the client may change the name, itself or by a prefix.
-func mayRead(client *access.Client, fqdn string) bool {
-	return client.Grant(fqdn) != access.Denied ||
-		slices.ContainsFunc(client.LAN, func(l access.LAN) bool { return l.Name == fqdn })
+func mayRead(client *clients.Client, fqdn string) bool {
+	return client.Grant(fqdn) != clients.Denied ||
+		slices.ContainsFunc(client.LAN, func(l clients.LAN) bool { return l.Name == fqdn })
 }
 
 // refuse asks for a password, or says why the one given was not taken.

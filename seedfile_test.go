@@ -179,7 +179,7 @@ func TestConfigMerge(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.clients.Lookup(tt.secret) == nil || tt.secret != "fromfile1" && c.clients.Lookup("fromfile1") != nil {
+			if clientOf(t, c, tt.secret) == nil || tt.secret != "fromfile1" && clientOf(t, c, "fromfile1") != nil {
 				t.Error("another secret is valid")
 			}
 			if c.domain != tt.domain {

@@ -6,11 +6,12 @@ import (
 	"math"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
-	"github.com/caddy-dyndns/dyndns/internal/access"
 	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
+	"github.com/caddy-dyndns/dyndns/internal/throttle"
 )
 
 // settings is a handler's configuration merged with its file, with placeholders
@@ -18,8 +19,8 @@ import (
 // written: Caddy shows them in its debug and trace logs.
 type settings struct {
 	zones               []zoneSettings
-	clients             *access.Registry
-	limit               access.Limit
+	clients             clients.Source
+	limit               throttle.Limit
 	ttl                 uint32
 	minTTL, maxTTL      uint32
 	domain              string
@@ -141,13 +142,13 @@ func (c *settings) setTTL(t *TTL) error {
 	return nil
 }
 
-func (t *Throttle) limit() access.Limit {
-	limit := access.Limit{Burst: defaultBurst, Interval: defaultInterval}
+func (t *Throttle) limit() throttle.Limit {
+	limit := throttle.Limit{Burst: defaultBurst, Interval: defaultInterval}
 	if t == nil {
 		return limit
 	}
 	if t.Burst < 0 {
-		return access.Limit{}
+		return throttle.Limit{}
 	}
 	if t.Burst > 0 {
 		limit.Burst = t.Burst
@@ -263,16 +264,16 @@ func (t TSIG) fromFile() (dnsupdate.Key, error) {
 
 // setClients builds the registry from the secret and the client blocks.
 func (c *settings) setClients(h *Handler) error {
-	var specs []access.Spec
+	var specs []clients.Spec
 	if h.Secret != "" {
 		secret, err := expandSecret("secret", h.Secret)
 		if err != nil {
 			return err
 		}
-		specs = append(specs, access.Spec{Name: "secret", Tokens: []string{secret}, Hosts: []string{"*"}, Unrestricted: true})
+		specs = append(specs, clients.Spec{Name: "secret", Tokens: []string{secret}, Hosts: []string{"*"}, Unrestricted: true})
 	}
 	for _, cl := range h.Clients {
-		spec := access.Spec{Name: cl.Name, Hosts: cl.Hosts}
+		spec := clients.Spec{Name: cl.Name, Hosts: cl.Hosts}
 		for _, token := range cl.Tokens {
 			expanded, err := expandSecret("client "+redact.ClientName(cl.Name)+": token", token)
 			if err != nil {
@@ -285,15 +286,18 @@ func (c *settings) setClients(h *Handler) error {
 			if err != nil {
 				return fmt.Errorf("client %s: lan %s: %w", redact.ClientName(cl.Name), redact.Name(l.Name), err)
 			}
-			spec.LAN = append(spec.LAN, access.LAN{Name: l.Name, InterfaceID: id})
+			spec.LAN = append(spec.LAN, clients.LAN{Name: l.Name, InterfaceID: id})
 		}
 		specs = append(specs, spec)
+	}
+	if len(specs) == 0 {
+		return errors.New("neither secret nor client is configured: nobody could ask for anything")
 	}
 	zones := make([]string, 0, len(c.zones))
 	for _, z := range c.zones {
 		zones = append(zones, z.name)
 	}
 	var err error
-	c.clients, err = access.NewRegistry(specs, name.NewZones(zones))
+	c.clients, err = clients.NewStatic(specs, name.NewZones(zones))
 	return err
 }

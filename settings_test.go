@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/throttle"
 )
 
 // compiled reads and checks a block of these words.
@@ -162,7 +163,7 @@ func TestPlaceholders(t *testing.T) {
 	for presented, client := range map[string]string{
 		canarySecret: "secret", canaryToken: "home", "other-token_0123456789": "home",
 	} {
-		if found := c.clients.Lookup(presented); found == nil || found.Name != client {
+		if found := clientOf(t, c, presented); found == nil || found.Name != client {
 			t.Errorf("the token of %s is not known", client)
 		}
 	}
@@ -215,7 +216,7 @@ func TestDefaults(t *testing.T) {
 	if c.ttl != 300 || c.minTTL != 0 || c.maxTTL != 2147483647 || c.zones[0].ttl != 300 {
 		t.Errorf("ttl %d %d %d, of the zone %d", c.ttl, c.minTTL, c.maxTTL, c.zones[0].ttl)
 	}
-	if want := (access.Limit{Burst: 20, Interval: 10 * time.Second}); c.limit != want {
+	if want := (throttle.Limit{Burst: 20, Interval: 10 * time.Second}); c.limit != want {
 		t.Errorf("throttle %v", c.limit)
 	}
 	if c.timeout != 10*time.Second || c.historyDays != 0 || c.domain != "" || c.missingFamilyDelete || c.publicOnly || c.privateClients {
@@ -227,7 +228,7 @@ func TestDefaults(t *testing.T) {
 		got   func(*settings) any
 		want  any
 	}{
-		{"throttle", []string{"throttle 5 1m"}, func(c *settings) any { return c.limit }, access.Limit{Burst: 5, Interval: time.Minute}},
+		{"throttle", []string{"throttle 5 1m"}, func(c *settings) any { return c.limit }, throttle.Limit{Burst: 5, Interval: time.Minute}},
 		{"throttle off", []string{"throttle off"}, func(c *settings) any { return c.limit.Burst }, 0},
 		{"timeout", []string{"timeout 2s"}, func(c *settings) any { return c.timeout }, 2 * time.Second},
 		{"history of a domain", []string{"domain d.test"}, func(c *settings) any { return c.historyDays }, 30},
@@ -250,4 +251,14 @@ func TestDefaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// clientOf returns the client of a token, nil if there is none.
+func clientOf(t *testing.T, c *settings, presented string) *clients.Client {
+	t.Helper()
+	client, err := c.clients.FindClient(t.Context(), clients.DigestOf(presented))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
 }

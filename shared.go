@@ -12,8 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
-	"github.com/caddy-dyndns/dyndns/internal/access"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/internal/throttle"
 )
 
 // pool holds what outlives one handler: two handlers of one configuration and
@@ -53,11 +53,11 @@ func (u updater) Destruct() error {
 	return nil
 }
 
-// throttle counts wrong secrets.
-type throttle struct{ *access.Throttle }
+// sharedThrottle counts wrong secrets.
+type sharedThrottle struct{ *throttle.Throttle }
 
 // Destruct has nothing to end.
-func (throttle) Destruct() error { return nil }
+func (sharedThrottle) Destruct() error { return nil }
 
 // leases are the keys of what one handler took from the pool.
 type leases []any
@@ -93,8 +93,8 @@ func (l *leases) open(c *settings, storage func() certmagic.Storage, logger *zap
 	if err != nil {
 		return nil, err
 	}
-	counters, err := take(l, throttleKey{}, func() (throttle, error) {
-		return throttle{access.NewThrottle()}, nil
+	counters, err := take(l, throttleKey{}, func() (sharedThrottle, error) {
+		return sharedThrottle{throttle.New()}, nil
 	})
 	if err != nil {
 		return nil, err

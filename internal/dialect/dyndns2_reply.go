@@ -133,9 +133,9 @@ func dyndns2Word(e *service.Error) (word string, status int) {
 		return "notfqdn", http.StatusOK
 	case service.NoZone, service.NotGranted:
 		return "nohost", http.StatusOK
-	case service.BadAddress, zone.Conflict, zone.Refused:
+	case service.BadAddress, zone.Conflict, zone.Refused, zone.Invalid:
 		return "dnserr", http.StatusServiceUnavailable
-	default: // DNSFailed, DNSTimeout, DNSBusy
+	default: // nobody can tell for the moment
 		return "911", http.StatusServiceUnavailable
 	}
 }

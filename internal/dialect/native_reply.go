@@ -74,7 +74,7 @@ func nativeWord(e *service.Error) (word string, status int) {
 		return "DNS_SERVER_ERROR", http.StatusConflict
 	case zone.Timeout:
 		return "DNS_SERVER_ERROR", http.StatusGatewayTimeout
-	case zone.Busy:
+	case zone.Busy, service.ClientsFailed:
 		return "DNS_SERVER_ERROR", http.StatusServiceUnavailable
 	default: // DNSRefused, DNSFailed
 		return "DNS_SERVER_ERROR", http.StatusBadGateway

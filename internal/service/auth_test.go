@@ -1,10 +1,14 @@
 package service
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/clients"
 )
 
 var (
@@ -44,7 +48,7 @@ func TestAuthenticate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t)
 			f.Limit.Burst = 1
-			client, err := f.Authenticate(tt.credential, here, noon)
+			client, err := f.Authenticate(t.Context(), tt.credential, here, noon)
 			switch {
 			case reason(err) != tt.reason:
 				t.Fatalf("got %v, want reason %q", err, tt.reason)
@@ -67,11 +71,35 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
+// failingSource is a database of clients that is down.
+type failingSource struct{}
+
+func (failingSource) FindClient(context.Context, clients.Digest) (*clients.Client, error) {
+	return nil, errors.New("connection refused by db.internal")
+}
+
+// A source that fails tells nothing of the credential: it is not counted, and what
+// the sources before it know still holds.
+func TestSourceFails(t *testing.T) {
+	f := newFixture(t)
+	f.Limit.Burst = 1
+	f.Clients = clients.Sources{f.Clients, failingSource{}}
+	if client, err := f.Authenticate(t.Context(), Credential{Secrets: []string{token("exact")}}, here, noon); err != nil || client.Name != "exact" {
+		t.Errorf("a client of the first source: got %v, %v", client, err)
+	}
+	for range 2 {
+		client, err := f.Authenticate(t.Context(), Credential{Secrets: []string{"unknown"}}, here, noon)
+		if client != nil || reason(err) != ClientsFailed || err.RetryAfter <= 0 || strings.Contains(err.Message, "db.internal") {
+			t.Errorf("got %v, %v", client, err)
+		}
+	}
+}
+
 func TestAuthenticateThrottled(t *testing.T) {
 	f := newFixture(t)
 	right := Credential{Secrets: []string{token("exact")}}
 	for i := range f.Limit.Burst {
-		if _, err := f.Authenticate(Credential{Secrets: []string{"wrong"}}, here, noon); reason(err) != BadCredential {
+		if _, err := f.Authenticate(t.Context(), Credential{Secrets: []string{"wrong"}}, here, noon); reason(err) != BadCredential {
 			t.Fatalf("failure %d: %v", i, err)
 		}
 	}
@@ -92,7 +120,7 @@ func TestAuthenticateThrottled(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := f.Authenticate(tt.credential, tt.from, noon.Add(tt.after))
+			_, err := f.Authenticate(t.Context(), tt.credential, tt.from, noon.Add(tt.after))
 			if reason(err) != tt.want {
 				t.Fatalf("got %v, want reason %q", err, tt.want)
 			}
@@ -106,7 +134,7 @@ func TestAuthenticateThrottled(t *testing.T) {
 func TestAuthenticateThrottleOff(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.Limit.Burst = 0 })
 	for range 1000 {
-		if _, err := f.Authenticate(Credential{Secrets: []string{"wrong"}}, here, noon); reason(err) != BadCredential {
+		if _, err := f.Authenticate(t.Context(), Credential{Secrets: []string{"wrong"}}, here, noon); reason(err) != BadCredential {
 			t.Fatal(err)
 		}
 	}

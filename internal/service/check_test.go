@@ -48,7 +48,7 @@ func TestOneCheckAtATime(t *testing.T) {
 		<-finish
 	}
 	first := make(chan Outcome)
-	go func() { first <- f.Do(context.Background(), f.Clients.Lookup("12345678"), Submission{Check: true}) }()
+	go func() { first <- f.Do(context.Background(), f.client(t, "secret"), Submission{Check: true}) }()
 	<-started
 	// Another handler's as well: each writes to the same zones.
 	if out := newFixture(t).do(t, "secret", Submission{Check: true}); reason(out.Err) != zone.Busy || out.Err.RetryAfter <= 0 {

@@ -6,12 +6,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Do carries out a submission for a client that Authenticate found.
-func (s *Service) Do(ctx context.Context, client *access.Client, sub Submission) Outcome {
+func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission) Outcome {
 	out := Outcome{Client: client.Name}
 	if sub.Check {
 		out.Checks, out.Err = s.check(ctx, client)
@@ -175,7 +175,7 @@ func dnsError(err error) *Error {
 var checking = make(chan struct{}, 1)
 
 // check runs the self-test of every zone, each with the whole timeout of its own.
-func (s *Service) check(ctx context.Context, client *access.Client) ([]ZoneCheck, *Error) {
+func (s *Service) check(ctx context.Context, client *clients.Client) ([]ZoneCheck, *Error) {
 	if !client.All() {
 		return nil, &Error{Reason: NotGranted, Message: "a check needs the secret or a client with hosts *"}
 	}

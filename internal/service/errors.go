@@ -15,6 +15,8 @@ const (
 	NoCredential Reason = "no_credential"
 	// BadCredential: a wrong or malformed one, or two that disagree.
 	BadCredential Reason = "bad_credential"
+	// ClientsFailed: nobody can tell at present whose credential it is.
+	ClientsFailed Reason = "clients_failed"
 	// Throttled: too many wrong credentials from this network.
 	Throttled Reason = "throttled"
 	// CrossSite: a browser sent the request for another site.
@@ -42,7 +44,7 @@ const (
 
 // Reasons are all of them.
 var Reasons = [...]Reason{
-	NoCredential, BadCredential, Throttled, CrossSite, BadMethod, BadMediaType, BadParameter, TooManyHosts,
+	NoCredential, BadCredential, ClientsFailed, Throttled, CrossSite, BadMethod, BadMediaType, BadParameter, TooManyHosts,
 	Unsupported, BadName, NoZone, NotGranted, BadAddress,
 	zone.Conflict, zone.Refused, zone.Invalid, zone.Unreachable, zone.Timeout, zone.Busy,
 }
@@ -50,7 +52,7 @@ var Reasons = [...]Reason{
 // resultOf tells a refusal that the client has to act on from one for the operator.
 func resultOf(r Reason) Result {
 	switch r {
-	case zone.Refused, zone.Invalid, zone.Unreachable, zone.Timeout, zone.Busy:
+	case ClientsFailed, zone.Refused, zone.Invalid, zone.Unreachable, zone.Timeout, zone.Busy:
 		return Failed
 	}
 	return Refused
@@ -58,7 +60,9 @@ func resultOf(r Reason) Result {
 
 // FromDNS tells whether the client was allowed to change the name and zone or
 // nameserver were in the way.
-func (e *Error) FromDNS() bool { return e.Reason == zone.Conflict || resultOf(e.Reason) == Failed }
+func (e *Error) FromDNS() bool {
+	return e.Reason == zone.Conflict || e.Reason != ClientsFailed && resultOf(e.Reason) == Failed
+}
 
 // Error is a refusal that the client is told about.
 type Error struct {

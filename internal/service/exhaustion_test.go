@@ -8,27 +8,31 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 )
 
 // house returns a service whose one client has that many hosts and LAN hosts.
-func house(t testing.TB, hosts, lan int) (*Service, *access.Client) {
+func house(t testing.TB, hosts, lan int) (*Service, *clients.Client) {
 	t.Helper()
-	spec := access.Spec{Name: "house", Tokens: []string{token("house")}}
+	spec := clients.Spec{Name: "house", Tokens: []string{token("house")}}
 	for i := range hosts {
 		spec.Hosts = append(spec.Hosts, fmt.Sprintf("h%d.dyn.test", i))
 	}
 	for i := range lan {
-		spec.LAN = append(spec.LAN, access.LAN{Name: fmt.Sprintf("l%d.dyn.test", i), InterfaceID: netip.MustParseAddr("::1")})
+		spec.LAN = append(spec.LAN, clients.LAN{Name: fmt.Sprintf("l%d.dyn.test", i), InterfaceID: netip.MustParseAddr("::1")})
 	}
-	clients, err := access.NewRegistry([]access.Spec{spec}, name.NewZones([]string{"dyn.test."}))
+	source, err := clients.NewStatic([]clients.Spec{spec}, name.NewZones([]string{"dyn.test."}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	zone := &fakeZone{records: make(map[rrset]values)}
-	s := New(Config{Zones: []Zone{{Name: "dyn.test.", TTL: 300, Backend: zone}}, Clients: clients, MaxTTL: 86400, Timeout: time.Minute})
-	return s, clients.Lookup(token("house"))
+	s := New(Config{Zones: []Zone{{Name: "dyn.test.", TTL: 300, Backend: zone}}, Clients: source, MaxTTL: 86400, Timeout: time.Minute})
+	client, err := source.FindClient(t.Context(), clients.DigestOf(token("house")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, client
 }
 
 // long are 20 names that take long to normalise.

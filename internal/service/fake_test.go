@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/internal/throttle"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -143,8 +144,8 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 			{Name: "deep.dyn.test.", TTL: 60, Backend: f.deep},
 			{Name: "other.test.", TTL: 300, Backend: f.other},
 		},
-		Throttle: access.NewThrottle(),
-		Limit:    access.Limit{Burst: 3, Interval: 10 * time.Second},
+		Throttle: throttle.New(),
+		Limit:    throttle.Limit{Burst: 3, Interval: 10 * time.Second},
 		MinTTL:   60,
 		MaxTTL:   86400,
 		Timeout:  time.Minute,
@@ -152,18 +153,18 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 		NameServers: new(memoryStore),
 		Warn:        func(string, string, error) {},
 	}
-	specs := []access.Spec{
+	specs := []clients.Spec{
 		{Name: "secret", Tokens: []string{"12345678"}, Hosts: []string{"*"}, Unrestricted: true},
 		{Name: "all", Hosts: []string{"*"}},
 		{Name: "below", Hosts: []string{"*.dyn.test"}},
 		{Name: "exact", Hosts: []string{"home.dyn.test", "home.deep.dyn.test", "office.dyn.test", "ns1.dyn.test", "dyn.test"}},
 		{Name: "german", Hosts: []string{"müller.dyn.test", "24.dyn.test"}},
-		{Name: "router", Hosts: []string{"router.dyn.test"}, LAN: []access.LAN{
+		{Name: "router", Hosts: []string{"router.dyn.test"}, LAN: []clients.LAN{
 			{Name: "nas.dyn.test", InterfaceID: netip.MustParseAddr("::1:0:0:0:a")},
 			{Name: "router.dyn.test", InterfaceID: netip.MustParseAddr("::1")},
 			{Name: "cam.other.test", InterfaceID: netip.MustParseAddr("::b")},
 		}},
-		{Name: "gate", Hosts: []string{"gate.dyn.test"}, LAN: []access.LAN{
+		{Name: "gate", Hosts: []string{"gate.dyn.test"}, LAN: []clients.LAN{
 			{Name: "gate.dyn.test", InterfaceID: netip.MustParseAddr("::1:0:0:0:c")},
 		}},
 	}
@@ -173,7 +174,7 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 		}
 	}
 	var err error
-	c.Clients, err = access.NewRegistry(specs, name.NewZones([]string{"dyn.test.", "deep.dyn.test.", "other.test."}))
+	c.Clients, err = clients.NewStatic(specs, name.NewZones([]string{"dyn.test.", "deep.dyn.test.", "other.test."}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,15 +200,15 @@ func (m *memoryStore) SaveNameServers(_ context.Context, zone string, names []st
 }
 
 // client returns a client of the fixture by its name.
-func (f *fixture) client(t *testing.T, name string) *access.Client {
+func (f *fixture) client(t *testing.T, name string) *clients.Client {
 	t.Helper()
 	secret := token(name)
 	if name == "secret" {
 		secret = "12345678"
 	}
-	client := f.Clients.Lookup(secret)
-	if client == nil {
-		t.Fatalf("there is no client %s", name)
+	client, err := f.Clients.FindClient(t.Context(), clients.DigestOf(secret))
+	if client == nil || err != nil {
+		t.Fatalf("there is no client %s: %v", name, err)
 	}
 	return client
 }

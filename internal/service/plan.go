@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
@@ -20,7 +20,7 @@ const challengeLabel = "_acme-challenge."
 
 // plan resolves every name of the submission and turns its wishes into changes.
 // An error spoils the whole request; what is wrong with one name stands in its outcome.
-func (s *Service) plan(ctx context.Context, client *access.Client, sub Submission) (*plan, *Error) {
+func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submission) (*plan, *Error) {
 	if sub.TTL != nil && (*sub.TTL < s.MinTTL || *sub.TTL > s.MaxTTL) {
 		return nil, &Error{
 			Reason:  BadParameter,
@@ -52,7 +52,7 @@ func (s *Service) plan(ctx context.Context, client *access.Client, sub Submissio
 		}
 		changes := s.changes(fqdn, in, host, sub)
 		for i := range changes {
-			changes[i].NotNameServer = grant == access.ByPattern
+			changes[i].NotNameServer = grant == clients.ByPattern
 		}
 		p.add(fqdn, in, changes...)
 	}
@@ -117,18 +117,18 @@ func (s *Service) detectable(a netip.Addr) *Error {
 
 // resolve normalises a name, asks whether the client may change it and finds its
 // zone, in this order: a client learns nothing of zones that hold none of its names.
-func (s *Service) resolve(ctx context.Context, client *access.Client, host Host, short bool) (string, *Zone, access.Grant, *Error) {
+func (s *Service) resolve(ctx context.Context, client *clients.Client, host Host, short bool) (string, *Zone, clients.Grant, *Error) {
 	if short && !strings.Contains(host.Name, ".") {
 		fqdn, zone, err := s.resolveShort(client, host.Name)
-		return fqdn, zone, access.Exact, err
+		return fqdn, zone, clients.Exact, err
 	}
 	fqdn, err := host.FQDN()
 	if err != nil {
-		return "", nil, access.Denied, &Error{Reason: BadName, Message: err.Error()}
+		return "", nil, clients.Denied, &Error{Reason: BadName, Message: err.Error()}
 	}
-	refuse := func(e *Error) (string, *Zone, access.Grant, *Error) { return fqdn, nil, access.Denied, e }
+	refuse := func(e *Error) (string, *Zone, clients.Grant, *Error) { return fqdn, nil, clients.Denied, e }
 	grant := client.Grant(fqdn)
-	if grant == access.Denied {
+	if grant == clients.Denied {
 		fqdn = redact.Echo(fqdn)
 		return refuse(notGranted(fqdn))
 	}
@@ -146,7 +146,7 @@ func (s *Service) resolve(ctx context.Context, client *access.Client, host Host,
 			return refuse(&Error{Reason: BadName, Message: fqdn + " is in the zone " + apex + ", not in " + redact.Echo(given)})
 		}
 	}
-	if grant == access.ByPattern {
+	if grant == clients.ByPattern {
 		if err := s.protected(ctx, apex, fqdn); err != nil {
 			return refuse(err)
 		}
@@ -160,7 +160,7 @@ func notGranted(fqdn string) *Error {
 
 // resolveShort finds the one exact host of the client with that first label, as
 // DuckDNS clients send it.
-func (s *Service) resolveShort(client *access.Client, label string) (string, *Zone, *Error) {
+func (s *Service) resolveShort(client *clients.Client, label string) (string, *Zone, *Error) {
 	// Some labels, such as a number, are none of a whole name alone.
 	const below = ".invalid."
 	whole, err := name.Normalize(label + below)
@@ -211,7 +211,7 @@ func (s *Service) changes(fqdn string, in *Zone, host Host, sub Submission) []zo
 // request itself says what their IPv6 address is to be. Where it keeps the
 // present one, that change becomes the move: one message must not change an
 // RRset twice.
-func (s *Service) planLAN(p *plan, client *access.Client, sub Submission) {
+func (s *Service) planLAN(p *plan, client *clients.Client, sub Submission) {
 	for _, lan := range client.LAN {
 		named := p.change(len(sub.Hosts), lan.Name, zone.TypeAAAA)
 		if named != nil && named.Action != zone.Keep {

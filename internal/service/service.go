@@ -1,11 +1,13 @@
 package service
 
 import (
+	"context"
 	"net/netip"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/internal/access"
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/internal/throttle"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -22,9 +24,9 @@ type Zone struct {
 // Config is the policy of one handler.
 type Config struct {
 	Zones    []Zone
-	Clients  *access.Registry
-	Throttle *access.Throttle
-	Limit    access.Limit
+	Clients  clients.Source
+	Throttle *throttle.Throttle
+	Limit    throttle.Limit
 	// MinTTL and MaxTTL bound what a request may ask for, in seconds.
 	MinTTL, MaxTTL uint32
 	// PublicOnly refuses private addresses even when they are given explicitly.
@@ -76,7 +78,7 @@ type Credential struct {
 //
 // A network that has spent its failures is refused before its credential is
 // looked at: else the throttle would only change the word that a guesser reads.
-func (s *Service) Authenticate(c Credential, from netip.Addr, now time.Time) (*access.Client, *Error) {
+func (s *Service) Authenticate(ctx context.Context, c Credential, from netip.Addr, now time.Time) (*clients.Client, *Error) {
 	if len(c.Secrets) == 0 && !c.Malformed {
 		return nil, &Error{Reason: NoCredential, Message: "a secret or token is needed"}
 	}
@@ -87,10 +89,13 @@ func (s *Service) Authenticate(c Credential, from netip.Addr, now time.Time) (*a
 			RetryAfter: retry,
 		}
 	}
-	var client *access.Client
+	var client *clients.Client
 	wrong, disagree := c.Malformed, false
 	for i, secret := range c.Secrets {
-		found := s.Clients.Lookup(secret)
+		found, err := s.Clients.FindClient(ctx, clients.DigestOf(secret))
+		if err != nil {
+			return nil, &Error{Reason: ClientsFailed, Message: "it cannot be told at present whose token this is; try again later", RetryAfter: busyRetry, Cause: err}
+		}
 		wrong = wrong || found == nil
 		disagree = disagree || i > 0 && found != client
 		client = found

@@ -1,4 +1,4 @@
-package access
+package clients
 
 import (
 	"crypto/sha256"
@@ -25,17 +25,17 @@ func hashed(token string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-func newRegistry(t testing.TB, specs ...Spec) *Registry {
+func newStatic(t testing.TB, specs ...Spec) *Static {
 	t.Helper()
-	r, err := NewRegistry(specs, zones)
+	r, err := NewStatic(specs, zones)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func TestLookup(t *testing.T) {
-	r := newRegistry(t,
+func TestFindClient(t *testing.T) {
+	r := newStatic(t,
 		Spec{Name: "secret", Tokens: []string{secret}, Unrestricted: true},
 		Spec{Name: "a", Tokens: []string{tokenA, hashed(tokenC)}, Hosts: []string{"a.dyn.example.com"}},
 		Spec{Name: "b", Tokens: []string{strings.Replace(strings.ToUpper(hashed(tokenB)), "SHA", "sha", 1)}, Hosts: []string{"*"}},
@@ -57,17 +57,17 @@ func TestLookup(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ""
-			if c := r.Lookup(tt.presented); c != nil {
+			if c, _ := r.FindClient(t.Context(), DigestOf(tt.presented)); c != nil {
 				got = c.Name
 			}
 			if got != tt.want {
-				t.Errorf("Lookup(%q) = %q, want %q", tt.presented, got, tt.want)
+				t.Errorf("FindClient(%q) = %q, want %q", tt.presented, got, tt.want)
 			}
 		})
 	}
 }
 
-func TestNewRegistryErrors(t *testing.T) {
+func TestNewStaticErrors(t *testing.T) {
 	iid := netip.MustParseAddr("::1")
 	client := func(change func(*Spec)) []Spec {
 		s := Spec{Name: "router", Tokens: []string{tokenA}, Hosts: []string{"home.dyn.example.com"}}
@@ -85,7 +85,6 @@ func TestNewRegistryErrors(t *testing.T) {
 		specs []Spec
 		want  []string // all of these in the message
 	}{
-		{"nobody", nil, []string{"secret", "client"}},
 		{"no name", client(func(s *Spec) { s.Name = "" }), []string{"client", "name is empty"}},
 		{"name twice", append(tokens(tokenA), tokens(tokenB)...), []string{"client router", "exists already"}},
 
@@ -123,7 +122,7 @@ func TestNewRegistryErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := NewRegistry(tt.specs, zones)
+			_, err := NewStatic(tt.specs, zones)
 			if err == nil {
 				t.Fatal("want an error")
 			}
@@ -153,22 +152,22 @@ func manyClients(n int) []Spec {
 	return specs
 }
 
-func BenchmarkLookup(b *testing.B) {
-	r := newRegistry(b, manyClients(100_000)...)
+func BenchmarkFindClient(b *testing.B) {
+	r := newStatic(b, manyClients(100_000)...)
 	for name, presented := range map[string]string{"known": "token-of-client-054321", "unknown": "token-of-client-999999"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				r.Lookup(presented)
+				_, _ = r.FindClient(b.Context(), DigestOf(presented))
 			}
 		})
 	}
 }
 
-func BenchmarkNewRegistry(b *testing.B) {
+func BenchmarkNewStatic(b *testing.B) {
 	specs := manyClients(100_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		newRegistry(b, specs...)
+		newStatic(b, specs...)
 	}
 }

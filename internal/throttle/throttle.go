@@ -1,4 +1,5 @@
-package access
+// Package throttle slows down who guesses credentials.
+package throttle
 
 import (
 	"container/heap"
@@ -49,8 +50,8 @@ type bucket struct {
 	index   int           // in the heap
 }
 
-// NewThrottle returns a Throttle that has seen no failure.
-func NewThrottle() *Throttle {
+// New returns a Throttle that has seen no failure.
+func New() *Throttle {
 	return &Throttle{buckets: make(map[netip.Prefix]*bucket), start: time.Now()}
 }
 

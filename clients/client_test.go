@@ -1,4 +1,4 @@
-package access
+package clients
 
 import (
 	"net/netip"
@@ -43,10 +43,10 @@ func TestGrant(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := newRegistry(t, Spec{
+			c := newStatic(t, Spec{
 				Name: "router", Tokens: []string{tokenA}, Hosts: strings.Fields(tt.hosts),
 				LAN: []LAN{{"nas.dyn.example.com", netip.MustParseAddr("::1")}},
-			}).Lookup(tokenA)
+			}).clients[DigestOf(tokenA)]
 			if got := c.Grant(tt.host); got != tt.want {
 				t.Errorf("hosts %s: Grant(%q) = %v, want %v", tt.hosts, tt.host, got, tt.want)
 			}
@@ -56,7 +56,7 @@ func TestGrant(t *testing.T) {
 
 func TestClient(t *testing.T) {
 	iid := netip.MustParseAddr("::1")
-	r := newRegistry(t,
+	r := newStatic(t,
 		Spec{Name: "secret", Tokens: []string{secret}, Unrestricted: true},
 		Spec{Name: "all", Tokens: []string{tokenA}, Hosts: []string{"*"}},
 		Spec{
@@ -77,9 +77,9 @@ func TestClient(t *testing.T) {
 		{tokenB, false, false, []string{"b.dyn.example.com.", "a.dyn.example.com."}, []LAN{{"nas.dyn.example.com.", iid}}, Denied},
 	}
 	for _, tt := range tests {
-		c := r.Lookup(tt.token)
-		if c.Unrestricted() != tt.unrestricted || c.All() != tt.all {
-			t.Errorf("%s: unrestricted %v, all %v", c.Name, c.Unrestricted(), c.All())
+		c := r.clients[DigestOf(tt.token)]
+		if c.unrestricted != tt.unrestricted || c.All() != tt.all {
+			t.Errorf("%s: unrestricted %v, all %v", c.Name, c.unrestricted, c.All())
 		}
 		if got := c.ExactHosts(); !slices.Equal(got, tt.hosts) {
 			t.Errorf("%s: exact hosts %q, want %q", c.Name, got, tt.hosts)
@@ -106,7 +106,7 @@ func FuzzPattern(f *testing.F) {
 		f.Add(s[0], s[1])
 	}
 	f.Fuzz(func(t *testing.T, pattern, host string) {
-		r, err := NewRegistry([]Spec{{Name: "a", Tokens: []string{tokenA}, Hosts: []string{pattern}}}, zones)
+		r, err := NewStatic([]Spec{{Name: "a", Tokens: []string{tokenA}, Hosts: []string{pattern}}}, zones)
 		if err != nil {
 			if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }) {
 				t.Errorf("%q echoes raw input", err)
@@ -126,7 +126,7 @@ func FuzzPattern(f *testing.F) {
 		} else if n, err := name.Normalize(pattern); err == nil && n == h {
 			want = Exact
 		}
-		if got := r.Lookup(tokenA).Grant(h); got != want {
+		if got := r.clients[DigestOf(tokenA)].Grant(h); got != want {
 			t.Errorf("pattern %q: Grant(%q) = %v, want %v", pattern, h, got, want)
 		}
 	})
@@ -137,7 +137,7 @@ func BenchmarkGrant(b *testing.B) {
 	for _, spec := range manyClients(1000) {
 		hosts = append(hosts, spec.Hosts...)
 	}
-	c := newRegistry(b, Spec{Name: "many", Tokens: []string{tokenA}, Hosts: hosts}).Lookup(tokenA)
+	c := newStatic(b, Spec{Name: "many", Tokens: []string{tokenA}, Hosts: hosts}).clients[DigestOf(tokenA)]
 	for name, host := range map[string]string{
 		"exact": "host-500.dyn.example.com.", "pattern": "a.b.pool.dyn.example.com.", "denied": "a.b.c.dyn.example.com.",
 	} {

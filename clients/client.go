@@ -1,8 +1,9 @@
-package access
+package clients
 
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/name"
@@ -37,25 +38,50 @@ type Client struct {
 
 type pattern struct{ itself, below bool }
 
-func newClient(spec Spec, zones name.Zones) (*Client, error) {
+// Spec is one client as it is configured.
+type Spec struct {
+	// Name is what logs and statistics call the client.
+	Name string
+	// Tokens are plain or "sha256:" and the digest in hex. Any of them is the client.
+	Tokens []string
+	// Hosts are patterns: a name, "*.x" for any name below x, or "*".
+	Hosts []string
+	// LAN are the hosts that a prefix of this client moves.
+	LAN []LAN
+	// Unrestricted is the client of the directive "secret": it may change any
+	// name, and its only token follows that directive's rule.
+	Unrestricted bool
+}
+
+// LAN is a host behind a router. It is granted for updates by prefix only.
+type LAN struct {
+	// Name is an absolute name once a client has it.
+	Name string
+	// InterfaceID holds the bits that do not come from the prefix.
+	InterfaceID netip.Addr
+}
+
+// newClient returns the client of a record. A name that lies in none of the zones is
+// left out or, with strict, an error.
+func newClient(spec Spec, zones name.Zones, strict bool) (*Client, error) {
 	c := &Client{Name: spec.Name, unrestricted: spec.Unrestricted}
 	if len(spec.Hosts) == 0 && !spec.Unrestricted {
 		return nil, errors.New("hosts: none is given")
 	}
 	for _, host := range spec.Hosts {
-		if err := c.allow(host, zones); err != nil {
+		if err := c.allow(host, zones, strict); err != nil {
 			return nil, fmt.Errorf("hosts: %w", err)
 		}
 	}
 	for _, lan := range spec.LAN {
-		if err := c.addLAN(lan, zones); err != nil {
+		if err := c.addLAN(lan, zones, strict); err != nil {
 			return nil, fmt.Errorf("lan: %w", err)
 		}
 	}
 	return c, nil
 }
 
-func (c *Client) allow(host string, zones name.Zones) error {
+func (c *Client) allow(host string, zones name.Zones, strict bool) error {
 	if host == "*" {
 		c.all = true
 		return nil
@@ -70,7 +96,7 @@ func (c *Client) allow(host string, zones name.Zones) error {
 	}
 	// A pattern above a zone is of use: the zone's names match it.
 	if _, in := zones.Of(n); !in && !(below && zones.Reaches(n)) {
-		return fmt.Errorf("%s is in no configured zone", redact.Echo(host))
+		return outside(host, strict)
 	}
 	if c.patterns == nil {
 		c.patterns = make(map[string]pattern, 1)
@@ -83,13 +109,20 @@ func (c *Client) allow(host string, zones name.Zones) error {
 	return nil
 }
 
-func (c *Client) addLAN(lan LAN, zones name.Zones) error {
+func outside(host string, strict bool) error {
+	if !strict {
+		return nil
+	}
+	return fmt.Errorf("%s is in no configured zone", redact.Echo(host))
+}
+
+func (c *Client) addLAN(lan LAN, zones name.Zones, strict bool) error {
 	n, err := name.Normalize(lan.Name)
 	if err != nil {
 		return err
 	}
-	if _, ok := zones.Of(n); !ok {
-		return fmt.Errorf("%s is in no configured zone", redact.Echo(lan.Name))
+	if _, in := zones.Of(n); !in {
+		return outside(lan.Name, strict)
 	}
 	for _, other := range c.LAN {
 		if other.Name == n {
@@ -102,9 +135,6 @@ func (c *Client) addLAN(lan LAN, zones name.Zones) error {
 	c.LAN = append(c.LAN, LAN{Name: n, InterfaceID: lan.InterfaceID})
 	return nil
 }
-
-// Unrestricted tells whether this is the client of the directive "secret".
-func (c *Client) Unrestricted() bool { return c.unrestricted }
 
 // All tells whether the client may change names in every zone: it is
 // unrestricted or has the pattern "*".

@@ -1,4 +1,4 @@
-package access
+package throttle
 
 import (
 	"encoding/binary"
@@ -41,7 +41,7 @@ func TestThrottleNetworks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			throttle := NewThrottle()
+			throttle := New()
 			start := time.Now()
 			for a, n := range tt.failures {
 				failTimes(throttle, n, a, usual, start)
@@ -55,7 +55,7 @@ func TestThrottleNetworks(t *testing.T) {
 }
 
 func TestThrottleRefills(t *testing.T) {
-	throttle := NewThrottle()
+	throttle := New()
 	start := time.Now()
 	steps := []struct {
 		name  string
@@ -101,7 +101,7 @@ func TestThrottleLimits(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			throttle := NewThrottle()
+			throttle := New()
 			for _, a := range []string{"192.0.2.1", "2001:db8::1"} {
 				failTimes(throttle, tt.fails, a, tt.limit, time.Now())
 				wait, blocked := throttle.Blocked(netip.MustParseAddr(a), tt.limit, time.Now())
@@ -127,7 +127,7 @@ func TestThrottleClock(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			throttle := NewThrottle()
+			throttle := New()
 			start := time.Now().Round(0) // the wall clock alone can jump
 			failTimes(throttle, 20, a.String(), usual, start)
 			after := start.Add(tt.jump)
@@ -150,7 +150,7 @@ func ipv4(n uint32) netip.Addr {
 }
 
 func TestThrottleEviction(t *testing.T) {
-	throttle := NewThrottle()
+	throttle := New()
 	now := time.Now()
 	victim := netip.MustParseAddr("192.0.2.1")
 	failTimes(throttle, 20, victim.String(), usual, now)
@@ -179,7 +179,7 @@ func TestThrottleEviction(t *testing.T) {
 }
 
 func TestThrottleConcurrently(t *testing.T) {
-	throttle := NewThrottle()
+	throttle := New()
 	now := time.Now()
 	var wg sync.WaitGroup
 	for g := range uint32(8) {
@@ -205,7 +205,7 @@ func TestThrottleConcurrently(t *testing.T) {
 
 func BenchmarkThrottle(b *testing.B) {
 	now := time.Now()
-	full := NewThrottle()
+	full := New()
 	for i := range uint32(maxBuckets) {
 		full.Fail(ipv4(i), usual, now)
 	}

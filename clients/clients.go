@@ -1,0 +1,97 @@
+// Package clients finds who a token belongs to, wherever the clients are kept, and
+// says which names each may change.
+package clients
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/caddy-dyndns/dyndns/internal/name"
+)
+
+// Source finds clients. Any number of goroutines may use it at once.
+type Source interface {
+	// FindClient returns the client that a token of this digest belongs to, nil if
+	// there is none. An error means that nobody knows at present.
+	FindClient(ctx context.Context, digest Digest) (*Client, error)
+}
+
+// Opener is what a guest module of http.handlers.dyndns.clients implements, beside
+// decoding its own configuration.
+type Opener interface {
+	// OpenClients returns the source. What it holds ends with the module's Cleanup.
+	OpenClients(Config) (Source, error)
+}
+
+// Config is what a source has to know of the handler that asks it.
+type Config struct {
+	zones name.Zones
+}
+
+// NewConfig returns the configuration for a handler with zones of these absolute names.
+func NewConfig(zones []string) Config { return Config{name.NewZones(zones)} }
+
+// NewClient returns the client that a record describes. A host that lies in no zone
+// of the handler is left out: other handlers may ask the same source.
+func (c Config) NewClient(spec Spec) (*Client, error) {
+	return newClient(spec, c.zones, false)
+}
+
+// Sources are asked one after the other.
+type Sources []Source
+
+// FindClient returns the first client that a source finds, or the first error: a
+// source behind one that fails might let somebody in whom that one would not.
+func (s Sources) FindClient(ctx context.Context, digest Digest) (*Client, error) {
+	for _, source := range s {
+		if client, err := source.FindClient(ctx, digest); client != nil || err != nil {
+			return client, err
+		}
+	}
+	return nil, nil
+}
+
+// Digest is the SHA-256 of a token, by which alone tokens are known: neither memory
+// nor the time that a comparison takes tells their text.
+type Digest [sha256.Size]byte
+
+// DigestOf returns the digest of what a request presents.
+func DigestOf(presented string) Digest { return sha256.Sum256([]byte(presented)) }
+
+// String returns the form in which configurations have it.
+func (d Digest) String() string { return "sha256:" + hex.EncodeToString(d[:]) }
+
+// What a secret and a token may be. The former is the rule of Josef Friedrich's
+// dyndns, whose configurations are taken over.
+var (
+	secretRule = regexp.MustCompile(`^[A-Za-z0-9]{8,}$`)
+	tokenRule  = regexp.MustCompile(`^[A-Za-z0-9_-]{16,}$`)
+)
+
+func parseSecret(secret string) (Digest, error) {
+	if !secretRule.MatchString(secret) {
+		return Digest{}, errors.New("it must have at least 8 characters, only letters and digits")
+	}
+	return DigestOf(secret), nil
+}
+
+// ParseToken returns the digest of a token, which is given plain or as "sha256:" and
+// the digest in hexadecimal digits. The error never quotes it.
+func ParseToken(token string) (Digest, error) {
+	if encoded, ok := strings.CutPrefix(token, "sha256:"); ok {
+		d, err := hex.DecodeString(encoded)
+		if err != nil || len(d) != sha256.Size {
+			return Digest{}, fmt.Errorf("sha256: must be followed by %d hexadecimal digits", hex.EncodedLen(sha256.Size))
+		}
+		return Digest(d), nil
+	}
+	if !tokenRule.MatchString(token) {
+		return Digest{}, errors.New("one must have at least 16 characters, only letters, digits, _ and -")
+	}
+	return DigestOf(token), nil
+}

@@ -1,0 +1,69 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/internal/redact"
+)
+
+// Static is the source of the clients of a configuration. It never changes.
+type Static struct {
+	clients map[Digest]*Client
+}
+
+// NewStatic checks the clients and their patterns against the zones. Its error
+// names client and directive, and never a token.
+func NewStatic(specs []Spec, zones name.Zones) (*Static, error) {
+	s := &Static{clients: make(map[Digest]*Client, len(specs))}
+	names := make(map[string]bool, len(specs))
+	for _, spec := range specs {
+		if spec.Name == "" {
+			return nil, errors.New("client: the name is empty")
+		}
+		if names[spec.Name] {
+			return nil, fmt.Errorf("client %s: a client of this name exists already", redact.ClientName(spec.Name))
+		}
+		names[spec.Name] = true
+		if err := s.add(spec, zones); err != nil {
+			if spec.Unrestricted {
+				return nil, err
+			}
+			return nil, fmt.Errorf("client %s: %w", redact.ClientName(spec.Name), err)
+		}
+	}
+	return s, nil
+}
+
+func (s *Static) add(spec Spec, zones name.Zones) error {
+	client, err := newClient(spec, zones, true)
+	if err != nil {
+		return err
+	}
+	directive, parse := "token", ParseToken
+	if spec.Unrestricted {
+		directive, parse = "secret", parseSecret
+	}
+	if len(spec.Tokens) == 0 {
+		return fmt.Errorf("%s: none is given", directive)
+	}
+	for _, token := range spec.Tokens {
+		d, err := parse(token)
+		if err != nil {
+			return fmt.Errorf("%s: %w", directive, err)
+		}
+		if owner := s.clients[d]; owner != nil {
+			return fmt.Errorf("%s: the same one is given twice, first by client %s", directive, redact.ClientName(owner.Name))
+		}
+		s.clients[d] = client
+	}
+	return nil
+}
+
+// FindClient returns the client that the token belongs to, nil if there is none,
+// and never an error.
+func (s *Static) FindClient(_ context.Context, digest Digest) (*Client, error) {
+	return s.clients[digest], nil
+}
