@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddy-dyndns/dyndns/internal/shared"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -98,20 +99,29 @@ func describe(s zone.Status) zoneStatus {
 	return z
 }
 
-// zoneStatuses returns the state of every updater in the process, ordered by
-// zone. The pool is what survives a reload; there is no list of handlers that an
-// endpoint of the admin API could ask, which Caddy starts before them.
+// reporter is a zone of some handler that tells how it is.
+type reporter struct{ zone.StatusReporter }
+
+// Destruct has nothing to end.
+func (reporter) Destruct() error { return nil }
+
+// report lets a zone be shown for as long as a handler has it.
+func report(l *shared.Leases, backend zone.Zone) error {
+	r, ok := backend.(zone.StatusReporter)
+	if !ok {
+		return nil
+	}
+	_, err := shared.Take(l, reporter{r}, func() (reporter, error) { return reporter{r}, nil })
+	return err
+}
+
+// zoneStatuses returns the state of every zone in the process, ordered by zone.
+// What handlers share is what survives a reload; there is no list of handlers that
+// an endpoint of the admin API could ask, which Caddy starts before them.
 func zoneStatuses() []zone.Status {
-	var updaters []updater
-	pool.Range(func(_, value any) bool {
-		if u, ok := value.(updater); ok {
-			updaters = append(updaters, u)
-		}
-		return true
-	})
-	statuses := make([]zone.Status, 0, len(updaters))
-	for _, u := range updaters {
-		statuses = append(statuses, u.Status())
+	var statuses []zone.Status
+	for _, r := range shared.All[reporter]() {
+		statuses = append(statuses, r.Status())
 	}
 	slices.SortFunc(statuses, func(a, b zone.Status) int { return strings.Compare(a.Zone, b.Zone) })
 	return statuses

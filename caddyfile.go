@@ -3,10 +3,14 @@ package dyndns
 import (
 	"strconv"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddy-dyndns/dyndns/internal/backend"
+	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
@@ -54,7 +58,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	if d.NextArg() {
-		return argErr(d, "dyndns")
+		return directive.ArgErr(d, "dyndns")
 	}
 	seen := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
@@ -80,20 +84,20 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (h *Handler) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 	switch word {
 	case "config":
-		return oneArg(d, word, &h.Config)
+		return directive.One(d, word, &h.Config)
 	case "secret":
-		return oneArg(d, word, &h.Secret)
+		return directive.One(d, word, &h.Secret)
 	case "domain":
-		return oneArg(d, word, &h.Domain)
+		return directive.One(d, word, &h.Domain)
 	case "missing_family":
-		if err := oneArg(d, word, &h.MissingFamily); err != nil {
+		if err := directive.One(d, word, &h.MissingFamily); err != nil {
 			return err
 		}
 		if h.MissingFamily != "keep" && h.MissingFamily != "delete" {
 			return d.Errf("missing_family: %q is neither keep nor delete", redact.Word(h.MissingFamily))
 		}
 	case "nameserver":
-		return someArgs(d, word, &h.Nameservers)
+		return directive.Some(d, word, &h.Nameservers)
 	case "zone":
 		return h.unmarshalZone(d)
 	case "client":
@@ -102,91 +106,111 @@ func (h *Handler) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		return h.unmarshalTTL(d)
 	case "public_only":
 		h.PublicOnly = true
-		return lastArg(d, word)
+		return directive.Last(d, word)
 	case "private_clients":
 		h.PrivateClients = true
-		return lastArg(d, word)
+		return directive.Last(d, word)
 	case "throttle":
 		return h.unmarshalThrottle(d)
 	case "timeout":
-		return durationArg(d, word, &h.Timeout)
+		return directive.Duration(d, word, &h.Timeout)
 	case "history":
 		return h.unmarshalHistory(d)
 	default:
-		return unknownWord(d, "")
+		return directive.Unknown(d, "")
 	}
 	return nil
 }
 
+// unmarshalZone reads a zone. Its block holds the words of every zone, and either
+// those of RFC 2136 or one word that is the name of another guest module.
 func (h *Handler) unmarshalZone(d *caddyfile.Dispenser) error {
-	var zone Zone
+	var z Zone
+	update := new(backend.RFC2136)
 	switch args := d.RemainingArgs(); len(args) {
 	case 1:
-		zone.Name = args[0]
+		z.Name = args[0]
 	case 2:
-		zone.Name, zone.TSIG.Secret = args[0], args[1]
+		z.Name, update.TSIG.Secret = args[0], args[1]
 	default:
-		return argErr(d, "zone")
+		return directive.ArgErr(d, "zone")
 	}
+	shown := redact.Name(z.Name)
+	updates := update.TSIG.Secret != ""
 	seen := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		word := d.Val()
 		if seen[word] {
-			return d.Errf("zone %s: %s: stands here twice", redact.Name(zone.Name), redact.Word(word))
+			return d.Errf("zone %s: %s: stands here twice", shown, redact.Word(word))
 		}
 		seen[word] = true
-		if err := zone.unmarshalWord(d, word); err != nil {
+		known, err := z.unmarshalWord(d, word)
+		if !known && err == nil {
+			if known, err = update.UnmarshalWord(d, shown); known {
+				updates = true
+			} else {
+				err = z.unmarshalGuest(d, word)
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}
-	h.Zones = append(h.Zones, zone)
+	if updates && z.BackendRaw != nil {
+		return d.Errf("zone %s: it can be changed in one way only", shown)
+	}
+	if z.BackendRaw == nil {
+		z.setBackend("rfc2136", update)
+	}
+	h.Zones = append(h.Zones, z)
 	return nil
 }
 
-func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) error {
+// unmarshalWord reads a word of every zone. It returns false if this is none.
+func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) (bool, error) {
 	switch word {
-	case "tsig_key":
-		if z.TSIG.Secret != "" {
-			return d.Errf("zone %s: tsig_key: a key is given already", redact.Name(z.Name))
-		}
-		switch args := d.RemainingArgs(); len(args) {
-		case 1:
-			z.TSIG.Secret = args[0]
-		case 3:
-			z.TSIG.Name, z.TSIG.Algorithm, z.TSIG.Secret = args[0], args[1], args[2]
-		default:
-			return argErr(d, word)
-		}
-	case "tsig_keyfile":
-		switch args := d.RemainingArgs(); len(args) {
-		case 1:
-			z.TSIG.File = args[0]
-		case 2:
-			z.TSIG.File, z.TSIG.Name = args[0], args[1]
-		default:
-			return argErr(d, word)
-		}
 	case "nameserver":
-		return someArgs(d, word, &z.Nameservers)
+		return true, directive.Some(d, word, &z.Nameservers)
 	case "ttl":
-		var seconds uint32
-		if err := secondsArg(d, &seconds); err != nil {
-			return err
+		z.TTL = new(uint32)
+		if err := directive.Seconds(d, z.TTL); err != nil {
+			return true, err
 		}
-		z.TTL = &seconds
-		return lastArg(d, word)
-	case "prove_writes":
-		z.ProveWrites = true
-		return lastArg(d, word)
-	default:
-		return unknownWord(d, "zone "+redact.Name(z.Name)+": ")
+		return true, directive.Last(d, word)
 	}
-	return nil
+	return false, nil
+}
+
+// zones is the namespace of the guest modules that change zones.
+const zones = "http.handlers.dyndns.zones."
+
+// unmarshalGuest reads a word that is the name of a guest module.
+func (z *Zone) unmarshalGuest(d *caddyfile.Dispenser, word string) error {
+	shown := redact.Name(z.Name)
+	if _, err := caddy.GetModule(zones + word); err != nil {
+		if redact.Word(word) != word {
+			return directive.Unknown(d, "zone "+shown+": ")
+		}
+		return d.Errf("zone %s: unrecognized subdirective %q, and no module %s%s is compiled in", shown, word, zones, word)
+	}
+	if z.BackendRaw != nil {
+		return d.Errf("zone %s: %s: it can be changed in one way only", shown, word)
+	}
+	guest, err := caddyfile.UnmarshalModule(d, zones+word)
+	if err == nil {
+		z.setBackend(word, guest)
+	}
+	return err
+}
+
+// setBackend sets the guest module that changes the zone.
+func (z *Zone) setBackend(name string, guest any) {
+	z.BackendRaw = caddyconfig.JSONModuleObject(guest, "type", name, nil)
 }
 
 func (h *Handler) unmarshalClient(d *caddyfile.Dispenser) error {
 	var client Client
-	if err := oneArg(d, "client", &client.Name); err != nil {
+	if err := directive.One(d, "client", &client.Name); err != nil {
 		return err
 	}
 	seen := make(map[string]bool)
@@ -207,69 +231,69 @@ func (h *Handler) unmarshalClient(d *caddyfile.Dispenser) error {
 func (c *Client) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 	switch word {
 	case "token":
-		return someArgs(d, word, &c.Tokens)
+		return directive.Some(d, word, &c.Tokens)
 	case "hosts":
-		return someArgs(d, word, &c.Hosts)
+		return directive.Some(d, word, &c.Hosts)
 	case "lan":
 		var lan LAN
 		if !d.AllArgs(&lan.Name, &lan.InterfaceID) {
-			return argErr(d, word)
+			return directive.ArgErr(d, word)
 		}
 		c.LAN = append(c.LAN, lan)
 		return nil
 	}
-	return unknownWord(d, "client "+redact.ClientName(c.Name)+": ")
+	return directive.Unknown(d, "client "+redact.ClientName(c.Name)+": ")
 }
 
 func (h *Handler) unmarshalTTL(d *caddyfile.Dispenser) error {
 	h.TTL = &TTL{Default: new(uint32)}
-	if err := secondsArg(d, h.TTL.Default); err != nil {
+	if err := directive.Seconds(d, h.TTL.Default); err != nil {
 		return err
 	}
 	if d.CountRemainingArgs() == 0 {
 		return nil
 	}
 	h.TTL.Max = new(uint32)
-	if err := secondsArg(d, &h.TTL.Min); err != nil {
+	if err := directive.Seconds(d, &h.TTL.Min); err != nil {
 		return err
 	}
-	if err := secondsArg(d, h.TTL.Max); err != nil {
+	if err := directive.Seconds(d, h.TTL.Max); err != nil {
 		return err
 	}
-	return lastArg(d, "ttl")
+	return directive.Last(d, "ttl")
 }
 
 func (h *Handler) unmarshalThrottle(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
-		return argErr(d, "throttle")
+		return directive.ArgErr(d, "throttle")
 	}
 	h.Throttle = new(Throttle)
 	if d.Val() == "off" {
 		h.Throttle.Burst = -1
-		return lastArg(d, "throttle")
+		return directive.Last(d, "throttle")
 	}
 	burst, err := strconv.Atoi(d.Val())
 	if err != nil || burst < 1 {
 		return d.Errf("throttle: %q is neither a positive number nor off", redact.Word(d.Val()))
 	}
 	h.Throttle.Burst = burst
-	return durationArg(d, "throttle", &h.Throttle.Interval)
+	return directive.Duration(d, "throttle", &h.Throttle.Interval)
 }
 
 func (h *Handler) unmarshalHistory(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
-		return argErr(d, "history")
+		return directive.ArgErr(d, "history")
 	}
 	if d.Val() == "off" {
 		h.History = -1
-		return lastArg(d, "history")
+		return directive.Last(d, "history")
 	}
 	days, err := strconv.Atoi(d.Val())
 	if err != nil || days < 1 {
 		return d.Errf("history: %q is neither a number of days nor off", redact.Word(d.Val()))
 	}
 	h.History = days
-	return lastArg(d, "history")
+	return directive.Last(d, "history")
 }
 
 // Interface guard

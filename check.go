@@ -14,7 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // cmdCheck is the command dyndns-check.
@@ -36,9 +36,9 @@ func checkConfig(ctx context.Context, out io.Writer, config []byte) error {
 	if len(handlers) == 0 {
 		return errors.New("the configuration holds no dyndns handler")
 	}
-	client := dnsupdate.NewClient(dnsupdate.Options{Resolver: resolver})
-	defer client.Close()
-	seen := make(map[updaterKey]bool)
+	guests, cancel := caddy.NewContext(caddy.Context{Context: ctx})
+	defer cancel()
+	seen := make(map[zone.Zone]bool) // handlers share them
 	bad, warned := 0, 0
 	for _, h := range handlers {
 		c, err := h.compile()
@@ -52,12 +52,16 @@ func checkConfig(ctx context.Context, out io.Writer, config []byte) error {
 			fmt.Fprintf(out, "unused key: %s\n", w)
 		}
 		for i := range c.zones {
-			zone := &c.zones[i]
-			if seen[zone.poolKey()] {
+			z, err := c.zones[i].open(guests)
+			if err != nil {
+				return err
+			}
+			checker, ok := z.(zone.Checker)
+			if !ok || seen[z] {
 				continue
 			}
-			seen[zone.poolKey()] = true
-			failures, warnings, err := checkZone(ctx, out, client, zone, c.timeout)
+			seen[z] = true
+			failures, warnings, err := checkZone(ctx, out, checker, c.zones[i].Name, c.timeout)
 			switch {
 			case err != nil:
 				return err
@@ -124,17 +128,12 @@ func findHandlers(config []byte) ([]*Handler, error) {
 }
 
 // checkZone prints the steps of one zone's test and counts what was found wrong.
-func checkZone(ctx context.Context, out io.Writer, client *dnsupdate.Client, zone *zoneSettings, timeout time.Duration) (failures, warnings int, err error) {
-	u, err := client.Open(dnsupdate.ZoneConfig{Name: zone.name, Servers: zone.servers, Key: zone.key})
-	if err != nil {
-		return 0, 0, fmt.Errorf("zone %s: %w", zone.name, err)
-	}
-	defer u.Close()
+func checkZone(ctx context.Context, out io.Writer, checker zone.Checker, name string, timeout time.Duration) (failures, warnings int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	fmt.Fprintf(out, "zone %s\n", zone.name)
+	fmt.Fprintf(out, "zone %s\n", name)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, step := range u.Check(ctx) {
+	for _, step := range checker.Check(ctx) {
 		verdict, detail := "ok", step.Detail
 		if step.Err != nil && detail != "" {
 			detail += ": "

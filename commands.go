@@ -1,6 +1,7 @@
 package dyndns
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"flag"
@@ -13,6 +14,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/seed"
 )
 
 func init() {
@@ -87,7 +89,7 @@ routers call. The Caddyfile holds the secrets of the YAML file.
 			if fl.NArg() != 1 {
 				return exitCode(errors.New("one YAML file is needed"))
 			}
-			return exitCode(importSeed(os.Stdout, os.Stderr, fl.Arg(0), fl.String("site")))
+			return exitCode(seed.Import(os.Stdout, os.Stderr, fl.Arg(0), fl.String("site"), checkSeed))
 		},
 	})
 }
@@ -121,4 +123,24 @@ func printToken(out io.Writer, in io.Reader, token string) error {
 	}
 	_, err = fmt.Fprintln(out, digest)
 	return err
+}
+
+// checkSeed returns the domain of a file that a handler can be loaded with.
+func checkSeed(file *seed.File) (string, error) {
+	h := Handler{Secret: file.Secret, Nameservers: file.Nameservers, Domain: file.Domain}
+	for _, z := range file.Zones {
+		h.Zones = append(h.Zones, zoneOf(z))
+	}
+	c, err := h.compile()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	defer cancel()
+	for i := range c.zones {
+		if _, err := c.zones[i].open(ctx); err != nil {
+			return "", err
+		}
+	}
+	return c.domain, nil
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/internal/seed"
 )
 
 const asNameserver = "DYNDNS_TEST_AS_NAMESERVER"
@@ -63,7 +64,7 @@ func benchNameserver(b *testing.B) string {
 func BenchmarkUnchanged(b *testing.B) {
 	h := &Handler{
 		Secret: "benchmarksecret", Nameservers: []string{benchNameserver(b)},
-		Zones: []Zone{{Name: "dyn.example.com", TSIG: TSIG{Secret: base64.StdEncoding.EncodeToString(benchKey.Secret)}}},
+		Zones: []Zone{zoneOf(seed.Zone{Name: "dyn.example.com", TSIGKey: base64.StdEncoding.EncodeToString(benchKey.Secret)})},
 	}
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	defer cancel()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/history"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/internal/shared"
 )
 
 // historyKey is the pool's key of the process's history.
@@ -41,11 +42,11 @@ type storageLease struct {
 }
 
 // openHistory takes part in the history if the settings ask for one.
-func (l *leases) openHistory(ctx caddy.Context, days int) (*storageLease, error) {
+func openHistory(ctx caddy.Context, l *shared.Leases, days int) (*storageLease, error) {
 	if days <= 0 {
 		return nil, nil
 	}
-	shared, err := take(l, historyKey{days}, func() (*recorder, error) {
+	all, err := shared.Take(l, historyKey{days}, func() (*recorder, error) {
 		s := new(storages)
 		return &recorder{storages: s, Store: history.New(history.Config{
 			Days: days, Storage: s, Instance: instanceName,
@@ -57,8 +58,8 @@ func (l *leases) openHistory(ctx caddy.Context, days int) (*storageLease, error)
 	if err != nil {
 		return nil, err
 	}
-	lease := &storageLease{recorder: shared, storage: ctx.Storage()}
-	shared.storages.add(lease)
+	lease := &storageLease{recorder: all, storage: ctx.Storage()}
+	all.storages.add(lease)
 	return lease, nil
 }
 

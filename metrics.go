@@ -2,14 +2,10 @@ package dyndns
 
 import (
 	"errors"
-	"fmt"
-	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -24,18 +20,6 @@ var (
 		"Records written or removed, by zone and type.", "zone", "type")
 	authFailureCount = newCounter("auth_failures_total",
 		"Requests without a valid credential, by reason.", "reason")
-	exchangeDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Namespace: "caddy", Subsystem: "dyndns", Name: "dns_exchange_duration_seconds",
-		Help:    "How long exchanges with nameservers took, by server and operation.",
-		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-	}, []string{"server", "op"})
-	dnsErrorCount = newCounter("dns_errors_total",
-		"Exchanges with nameservers that failed, by server and kind.", "server", "kind")
-	groupSize = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Namespace: "caddy", Subsystem: "dyndns", Name: "group_size",
-		Help:    "How many names travelled in one UPDATE message.",
-		Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200},
-	})
 )
 
 func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
@@ -45,9 +29,7 @@ func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
 }
 
 func collectors() []prometheus.Collector {
-	return []prometheus.Collector{
-		requestCount, recordCount, authFailureCount, exchangeDuration, dnsErrorCount, groupSize, poolCollector{},
-	}
+	return append(backend.Collectors(), requestCount, recordCount, authFailureCount, poolCollector{})
 }
 
 var (
@@ -77,18 +59,10 @@ func init() {
 	}
 }
 
-// countZone begins the series of a zone and its nameservers.
-func countZone(s zone.Status) {
+// countZone begins the series of a zone.
+func countZone(zoneName string) {
 	for _, t := range []zone.Type{zone.TypeA, zone.TypeAAAA, zone.TypeTXT} {
-		recordCount.WithLabelValues(s.Zone, t.String())
-	}
-	for _, server := range s.Servers {
-		for _, op := range []string{"connect", "query", "update"} {
-			exchangeDuration.WithLabelValues(server.Address, op)
-		}
-		for _, kind := range []zone.Reason{zone.Refused, zone.Timeout, zone.Unreachable} {
-			dnsErrorCount.WithLabelValues(server.Address, kindWord(kind))
-		}
+		recordCount.WithLabelValues(zoneName, t.String())
 	}
 }
 
@@ -119,52 +93,6 @@ func countRequest(dialect string, o *service.Outcome) {
 			}
 		}
 	}
-}
-
-// dnsHooks feeds metrics and log from the DNS client, which outlives handlers: it
-// asks for the logger each time, because a reload closes the one of before.
-func dnsHooks() dnsupdate.Hooks {
-	logger := func() *zap.Logger { return caddy.Log().Named("http.handlers.dyndns") }
-	return dnsupdate.Hooks{
-		Exchange: func(server, op string, took time.Duration, err *zone.Error) {
-			exchangeDuration.WithLabelValues(server, op).Observe(took.Seconds())
-			if err != nil {
-				dnsErrorCount.WithLabelValues(server, kindWord(err.Reason)).Inc()
-			}
-		},
-		Group: func(_ string, names int) { groupSize.Observe(float64(names)) },
-		Health: func(server string, up bool) {
-			if up {
-				logger().Info("nameserver answers", zap.String("server", server))
-			} else {
-				logger().Warn("nameserver does not answer", zap.String("server", server))
-			}
-		},
-		Clamped: func(zone string, wanted, got uint32) {
-			logger().Warn("nameserver bounds the TTL",
-				zap.String("zone", zone), zap.Uint32("wanted", wanted), zap.Uint32("got", got))
-		},
-		Incomparable: func(zone string) {
-			logger().Warn("nameserver finds no values equal in prerequisites: what stands in the zone is read and cannot be proven",
-				zap.String("zone", zone))
-		},
-		Panic: func(zone string, value any, stack []byte) {
-			logger().Error("internal error in the DNS client", zap.String("zone", zone),
-				zap.String("panic", fmt.Sprint(value)), zap.ByteString("stack", stack))
-		},
-	}
-}
-
-// kindWord names what became of an exchange in the metrics. The engine's other
-// kinds are of changes that it did not send.
-func kindWord(kind zone.Reason) string {
-	switch kind {
-	case zone.Refused:
-		return "refused"
-	case zone.Timeout:
-		return "timeout"
-	}
-	return "unreachable"
 }
 
 var (

@@ -2,6 +2,7 @@ package dyndns
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,7 +132,9 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is %v, want %v", gauge.name, got, gauge.value)
 		}
 	}
+	configured := regexp.MustCompile(`server="[^"]*"`) // other tests' nameservers, too
 	for name := range after {
+		name = configured.ReplaceAllString(name, "")
 		if strings.Contains(name, "h1") || strings.Contains(name, "192.0.2") || strings.Contains(name, "12345678") {
 			t.Errorf("a host, address or secret stands in %s", name)
 		}

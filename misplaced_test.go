@@ -7,6 +7,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/caddy-dyndns/dyndns/internal/seed"
 )
 
 // loadError is what `caddy adapt` or `caddy validate` says of a site's dyndns block.
@@ -164,8 +166,8 @@ func TestMisplacedKey(t *testing.T) {
 // What the search for a file says of its variable is no secret either.
 func TestMisplacedVariable(t *testing.T) {
 	t.Chdir(t.TempDir())
-	t.Setenv(configVariable, canaryToken)
-	_, err := findConfig("search")
+	t.Setenv(seed.Variable, canaryToken)
+	_, err := seed.Find("search")
 	if err == nil {
 		t.Fatal("no error")
 	}

@@ -7,6 +7,7 @@
 package dyndns
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -15,7 +16,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/proxies"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/internal/shared"
+	"github.com/caddy-dyndns/dyndns/internal/throttle"
 )
 
 func init() {
@@ -85,19 +89,16 @@ type Handler struct {
 
 	service  *service.Service
 	dialects dialect.Options
-	leases   leases
+	leases   shared.Leases
 	events   *notifier
 	history  *storageLease // nil if there is none
 	logger   *zap.Logger
 }
 
-// Zone is a zone on the nameserver and the key that may change it.
+// Zone is a zone that may be changed.
 type Zone struct {
-	// The zone's name as the nameserver knows it, such as `dyn.example.com`.
+	// The zone's name as its nameservers know it, such as `dyn.example.com`.
 	Name string `json:"name"`
-
-	// The TSIG key that signs the updates.
-	TSIG TSIG `json:"tsig"`
 
 	// Addresses of the zone's primary. Default: those of the handler.
 	Nameservers []string `json:"nameservers,omitempty"`
@@ -106,26 +107,8 @@ type Zone struct {
 	// of the handler.
 	TTL *uint32 `json:"ttl,omitempty"`
 
-	// Prove every change by a second message without changes, for a nameserver
-	// that acknowledges what it drops. Default: only where the nameserver looks
-	// like PowerDNS, whose Lua policy does that.
-	ProveWrites bool `json:"prove_writes,omitempty"`
-}
-
-// TSIG is a shared key (RFC 8945), given as it is or by the file that holds it.
-type TSIG struct {
-	// The key's name. Default: the zone's name, or the only key of the file.
-	Name string `json:"name,omitempty"`
-
-	// `hmac-sha1`, `hmac-sha224`, `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
-	// Default: `hmac-sha512`.
-	Algorithm string `json:"algorithm,omitempty"`
-
-	// The key itself in base64.
-	Secret string `json:"secret,omitempty"`
-
-	// The path of a file as `tsig-keygen` writes it, instead of a secret.
-	File string `json:"file,omitempty"`
+	// What changes the zone, such as `rfc2136`.
+	BackendRaw json.RawMessage `json:"backend,omitempty" caddy:"namespace=http.handlers.dyndns.zones inline_key=type"`
 }
 
 // Client is someone who may change some names: a router, a script, a person.
@@ -200,17 +183,65 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	for _, w := range c.warnings {
 		h.logger.Warn("unused key in configuration file", zap.String("at", w))
 	}
-	warnOfProxies(ctx, h.logger)
+	proxies.Warn(ctx, h.logger)
 	h.dialects = dialect.Options{Domain: c.domain, MissingFamilyDelete: c.missingFamilyDelete}
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.events = newNotifier(ctx)
-	if h.history, err = h.leases.openHistory(ctx, c.historyDays); err != nil {
+	if h.history, err = openHistory(ctx, &h.leases, c.historyDays); err != nil {
 		return fmt.Errorf("opening the history: %w", err)
 	}
-	h.service, err = h.leases.open(c, ctx.Storage, h.logger)
+	h.service, err = h.open(ctx, c)
 	return err
+}
+
+// sharedThrottle counts wrong secrets.
+type sharedThrottle struct{ *throttle.Throttle }
+
+// Destruct has nothing to end.
+func (sharedThrottle) Destruct() error { return nil }
+
+// throttleKey is the key of the process's throttle among what is shared.
+type throttleKey struct{}
+
+// open takes all that the settings need and joins it to a service.
+func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error) {
+	counters, err := shared.Take(&h.leases, throttleKey{}, func() (sharedThrottle, error) {
+		return sharedThrottle{throttle.New()}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	config := service.Config{
+		Clients:        c.clients,
+		Throttle:       counters.Throttle,
+		Limit:          c.limit,
+		MinTTL:         c.minTTL,
+		MaxTTL:         c.maxTTL,
+		PublicOnly:     c.publicOnly,
+		PrivateClients: c.privateClients,
+		Timeout:        c.timeout,
+		Warn: func(message, zone string, err error) {
+			h.logger.Warn(message, zap.String("zone", zone), zap.Error(err))
+		},
+	}
+	if len(c.zones) > 1 {
+		config.NameServers = service.StoredNameServers{Storage: ctx.Storage()}
+	}
+	for i := range c.zones {
+		z := &c.zones[i]
+		backend, err := z.open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := report(&h.leases, backend); err != nil {
+			return nil, err
+		}
+		countZone(z.Name)
+		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.ttl, Backend: backend})
+	}
+	return service.New(config), nil
 }
 
 // Validate checks what does not depend on any file or variable.
@@ -235,7 +266,7 @@ func (h *Handler) Validate() error {
 // Cleanup gives back what Provision took. Requests may still be running.
 func (h *Handler) Cleanup() error {
 	h.history.release()
-	return h.leases.release()
+	return h.leases.Release()
 }
 
 // Interface guards

@@ -1,49 +1,60 @@
 package dyndns
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/certmagic"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/shared"
 )
 
 // provisioned provisions a handler as Caddy does; the test cleans it up if
 // nobody did.
-func provisioned(t *testing.T, words ...string) (*Handler, error) {
+func provisioned(t *testing.T, words ...string) (*generation, error) {
 	t.Helper()
 	h, err := unmarshal(block(words...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, err := caddy.ProvisionContext(&caddy.Config{})
+	whole, err := caddy.ProvisionContext(&caddy.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := caddy.NewContext(whole)
+	g := &generation{h, cancel}
 	t.Cleanup(func() {
-		if err := h.Cleanup(); err != nil {
+		if err := g.Cleanup(); err != nil {
 			t.Error(err)
 		}
 	})
-	return h, h.Provision(ctx)
+	return g, h.Provision(ctx)
 }
 
-// references returns how many handlers use what the pool holds under a key.
-func references(key any) int {
-	n, _ := pool.References(key)
-	return n
+// generation is a handler in a context of its own.
+type generation struct {
+	*Handler
+	cancel context.CancelFunc
 }
+
+// Cleanup ends the handler and its guests.
+func (g *generation) Cleanup() error {
+	err := g.Handler.Cleanup()
+	g.cancel()
+	return err
+}
+
+// references returns how many handlers use what is shared under a key.
+func references(key any) int { return shared.Held()[key] }
 
 // emptyPool fails if something is left in the pool.
 func emptyPool(t *testing.T) {
 	t.Helper()
-	pool.Range(func(key, _ any) bool {
-		t.Errorf("the pool still holds %T with %d references", key, references(key))
-		return true
-	})
+	for key, references := range shared.Held() {
+		t.Errorf("there still is %T with %d references", key, references)
+	}
 }
 
 func TestSharedState(t *testing.T) {
@@ -94,11 +105,16 @@ func TestCleanup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := running.leases[len(running.leases)-1]
+	key, held := running.leases[len(running.leases)-1], len(shared.Held())
 	unchanged := func(t *testing.T) {
 		t.Helper()
-		if references(key) != 1 || references(throttleKey{}) != 1 || references(connectionsKey{}) != 1 {
-			t.Errorf("the running handler has %d %d %d references", references(key), references(throttleKey{}), references(connectionsKey{}))
+		for key, references := range shared.Held() {
+			if references != 1 {
+				t.Errorf("%T has %d references", key, references)
+			}
+		}
+		if len(shared.Held()) != held {
+			t.Errorf("%d things are shared, want %d", len(shared.Held()), held)
 		}
 	}
 	t.Run("never provisioned", func(t *testing.T) {
@@ -118,16 +134,14 @@ func TestCleanup(t *testing.T) {
 		unchanged(t)
 	})
 	t.Run("half-way through the zones", func(t *testing.T) {
-		var half leases
-		good := zoneSettings{name: "dyn.test.", servers: []string{"192.0.2.53:53"}, key: key0(t)}
-		bad := zoneSettings{name: "bad.test.", servers: []string{"192.0.2.53:53"}}
-		if _, err := half.open(&settings{zones: []zoneSettings{good, bad}}, func() certmagic.Storage { return nil }, nil); err == nil || !strings.Contains(err.Error(), "zone bad.test.") {
+		half, err := provisioned(t, secretWord, serverWord, zoneWord, "zone bad.test {\ntsig_key canary0\n}")
+		if err == nil || !strings.Contains(err.Error(), "zone bad.test.") {
 			t.Errorf("got %v", err)
 		}
 		if references(key) != 2 {
 			t.Errorf("the zone that both have has %d references", references(key))
 		}
-		if err := half.release(); err != nil {
+		if err := half.Cleanup(); err != nil {
 			t.Error(err)
 		}
 		unchanged(t)
@@ -150,16 +164,6 @@ func TestCleanup(t *testing.T) {
 	emptyPool(t)
 }
 
-// key0 is the key of zoneWord.
-func key0(t *testing.T) dnsupdate.Key {
-	t.Helper()
-	key, err := dnsupdate.NewKey("dyn.test", "hmac-sha512", canaryKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 // validateJSON does what `caddy validate` does with a handler.
 func validateJSON(t *testing.T, handler string) error {
 	t.Helper()
@@ -179,7 +183,7 @@ func validateJSON(t *testing.T, handler string) error {
 func TestValidateTouchesNoNetwork(t *testing.T) {
 	ns := startNameserver(t, "dyn.test")
 	err := validateJSON(t, `{"handler": "dyndns", "secret": "`+canarySecret+`", "nameservers": ["`+ns.Addr()+`", "does-not-exist.invalid"],
-		"zones": [{"name": "dyn.test", "tsig": {"secret": "`+canaryKey+`"}}]}`)
+		"zones": [{"name": "dyn.test", "backend": {"type": "rfc2136", "tsig": {"secret": "`+canaryKey+`"}}}]}`)
 	if err != nil {
 		t.Error(err)
 	}
@@ -191,7 +195,7 @@ func TestValidateTouchesNoNetwork(t *testing.T) {
 
 func TestValidateJSON(t *testing.T) {
 	const (
-		zones  = `"nameservers": ["::1"], "zones": [{"name": "dyn.test", "tsig": {"secret": "` + canaryKey + `"}}]`
+		zones  = `"nameservers": ["::1"], "zones": [{"name": "dyn.test", "backend": {"type": "rfc2136", "tsig": {"secret": "` + canaryKey + `"}}}]`
 		secret = `"secret": "` + canarySecret + `"`
 	)
 	tests := []struct{ name, fields, want string }{
@@ -208,7 +212,7 @@ func TestValidateJSON(t *testing.T) {
 		{"throttle's interval", secret + `,` + zones + `, "throttle": {"interval": "-1s"}`, `throttle: a burst of 0 every -1s is not positive`},
 		{"ttl", secret + `,` + zones + `, "ttl": {"max": 4294967295}`, `ttl: 0 to 4294967295 is no range`},
 		{"ttl below 0", secret + `,` + zones + `, "ttl": {"min": -1}`, `cannot unmarshal number -1`},
-		{"zone's ttl", secret + `,"nameservers": ["::1"], "zones": [{"name": "dyn.test", "tsig": {"secret": "` + canaryKey + `"}, "ttl": 4294967295}]`, `zone dyn.test.: ttl 4294967295 is not between`},
+		{"zone's ttl", secret + `,"nameservers": ["::1"], "zones": [{"name": "dyn.test", "backend": {"type": "rfc2136", "tsig": {"secret": "` + canaryKey + `"}}, "ttl": 4294967295}]`, `zone dyn.test.: ttl 4294967295 is not between`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

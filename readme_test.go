@@ -22,6 +22,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	"github.com/caddy-dyndns/dyndns/internal/seed"
 	"github.com/caddy-dyndns/dyndns/test/markdown"
 )
 
@@ -87,7 +88,7 @@ func validateCaddyfile(t *testing.T, text string) {
 	dir := t.TempDir()
 	// Caddy notes its instance there, whatever storage is configured.
 	t.Setenv("XDG_DATA_HOME", dir)
-	t.Setenv(configVariable, filepath.Join("example", "dyndns.yml"))
+	t.Setenv(seed.Variable, filepath.Join("example", "dyndns.yml"))
 	text = strings.ReplaceAll(text, "/etc/dyndns.yml", filepath.Join("example", "dyndns.yml"))
 	text = logFile.ReplaceAllString(text, filepath.Join(dir, "log"))
 	text = keyFile.ReplaceAllStringFunc(text, func(path string) string {
@@ -158,13 +159,17 @@ func everyOption(t *testing.T) string {
 
 // The parser, its godoc and the README know the same words.
 func TestEveryOptionIsDocumented(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "caddyfile.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var godoc string
+	var decls []ast.Decl
+	for _, path := range []string{"caddyfile.go", "internal/backend/rfc2136.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decls = append(decls, file.Decls...)
+	}
 	parsed := make(map[string][]string) // the words of each block
-	for _, decl := range file.Decls {
+	for _, decl := range decls {
 		function, ok := decl.(*ast.FuncDecl)
 		if !ok {
 			continue
@@ -172,9 +177,9 @@ func TestEveryOptionIsDocumented(t *testing.T) {
 		switch function.Name.Name {
 		case "UnmarshalCaddyfile":
 			_, godoc, _ = strings.Cut(function.Doc.Text(), "Syntax:\n")
-		case "unmarshalWord":
+		case "unmarshalWord", "UnmarshalWord":
 			receiver := function.Recv.List[0].Type.(*ast.StarExpr).X.(*ast.Ident).Name
-			block := map[string]string{"Handler": "dyndns", "Zone": "zone", "Client": "client"}[receiver]
+			block := map[string]string{"Handler": "dyndns", "Zone": "zone", "RFC2136": "zone", "Client": "client"}[receiver]
 			ast.Inspect(function, func(n ast.Node) bool {
 				clause, ok := n.(*ast.CaseClause)
 				if !ok {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/caddy-dyndns/dyndns/internal/placeholder"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
@@ -70,7 +71,7 @@ func (r redaction) field(key, value string) string {
 		return redact.Mark
 	case "secret", "token", "tokens":
 		// The words of this module's configuration, which Caddy's debug log dumps.
-		if value != "" && !wholePlaceholder.MatchString(value) {
+		if value != "" && !placeholder.Whole(value) {
 			return redact.Mark
 		}
 		return value

@@ -22,13 +22,14 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/internal/await"
+	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/kept"
 	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
 // TestMain is the command caddy or a nameserver if a test starts it as such.
 func TestMain(m *testing.M) {
-	resolver = nil // a test asks nobody outside
+	backend.Resolver = nil // a test asks nobody outside
 	switch {
 	case os.Getenv(asCaddy) != "":
 		caddycmd.Main()

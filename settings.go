@@ -1,17 +1,23 @@
 package dyndns
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/caddy-dyndns/dyndns/clients"
-	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/address"
+	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/internal/placeholder"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
+	"github.com/caddy-dyndns/dyndns/internal/seed"
 	"github.com/caddy-dyndns/dyndns/internal/throttle"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // settings is a handler's configuration merged with its file, with placeholders
@@ -32,14 +38,12 @@ type settings struct {
 	warnings            []string
 }
 
-// zoneSettings is one zone with its own or inherited nameservers and TTL.
+// zoneSettings is one zone with its own or inherited nameservers and TTL, and the
+// configuration of the guest module that opens it.
 type zoneSettings struct {
-	name    string
-	servers []string
-	key     dnsupdate.Key
+	zone.Config
 	ttl     uint32
-	// proveWrites: the nameserver may acknowledge what it drops.
-	proveWrites bool
+	backend json.RawMessage
 }
 
 const (
@@ -70,7 +74,7 @@ func (h *Handler) compile() (*settings, error) {
 	if err := c.setTTL(h.TTL); err != nil {
 		return nil, err
 	}
-	if c.domain, err = expandDomain(merged.Domain); err != nil {
+	if c.domain, err = placeholder.Host("domain", merged.Domain); err != nil {
 		return nil, err
 	}
 	c.limit = h.Throttle.limit()
@@ -91,11 +95,11 @@ func (h *Handler) withFile() (*Handler, []string, error) {
 	if h.Config == "" {
 		return merged, nil, nil
 	}
-	path, err := findConfig(h.Config)
+	path, err := seed.Find(h.Config)
 	if err != nil {
 		return nil, nil, err
 	}
-	file, warnings, err := readSeedFile(path)
+	file, warnings, err := seed.Read(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("config: %w", err)
 	}
@@ -116,10 +120,17 @@ func (h *Handler) withFile() (*Handler, []string, error) {
 	}
 	for _, z := range file.Zones {
 		if normal, err := name.Zone(z.Name); err != nil || !own[normal] {
-			merged.Zones = append(merged.Zones[:len(merged.Zones):len(merged.Zones)], z)
+			merged.Zones = append(merged.Zones[:len(merged.Zones):len(merged.Zones)], zoneOf(z))
 		}
 	}
 	return merged, warnings, nil
+}
+
+// zoneOf returns a zone of the file as the handler has it.
+func zoneOf(z seed.Zone) Zone {
+	own := Zone{Name: z.Name}
+	own.setBackend("rfc2136", &backend.RFC2136{TSIG: backend.TSIG{Secret: z.TSIGKey}})
+	return own
 }
 
 func (c *settings) setTTL(t *TTL) error {
@@ -163,7 +174,7 @@ func (c *settings) setZones(h *Handler) error {
 	if len(h.Zones) == 0 {
 		return errors.New("zone: at least one is needed")
 	}
-	inherited, err := expandServers("nameserver", h.Nameservers)
+	inherited, err := placeholder.Servers("nameserver", h.Nameservers)
 	if err != nil {
 		return err
 	}
@@ -178,95 +189,30 @@ func (c *settings) setZones(h *Handler) error {
 		}
 		seen[normal] = true
 		shown := redact.Name(normal)
-		zone := zoneSettings{name: normal, servers: inherited, ttl: c.ttl, proveWrites: z.ProveWrites}
+		settings := zoneSettings{Config: zone.Config{Name: normal, Nameservers: inherited}, ttl: c.ttl, backend: z.BackendRaw}
 		if z.TTL != nil {
-			if zone.ttl = *z.TTL; zone.ttl < c.minTTL || zone.ttl > c.maxTTL {
-				return fmt.Errorf("zone %s: ttl %d is not between %d and %d", shown, zone.ttl, c.minTTL, c.maxTTL)
+			if settings.ttl = *z.TTL; settings.ttl < c.minTTL || settings.ttl > c.maxTTL {
+				return fmt.Errorf("zone %s: ttl %d is not between %d and %d", shown, settings.ttl, c.minTTL, c.maxTTL)
 			}
 		}
 		if len(z.Nameservers) > 0 {
-			if zone.servers, err = expandServers("zone "+shown+": nameserver", z.Nameservers); err != nil {
+			if settings.Nameservers, err = placeholder.Servers("zone "+shown+": nameserver", z.Nameservers); err != nil {
 				return err
 			}
 		}
-		if len(zone.servers) == 0 {
-			return fmt.Errorf("zone %s: no nameserver is configured", shown)
+		if z.BackendRaw == nil {
+			return fmt.Errorf("zone %s: backend: none is configured", shown)
 		}
-		if zone.key, err = z.TSIG.key(normal); err != nil {
-			return fmt.Errorf("zone %s: %w", shown, err)
-		}
-		c.zones = append(c.zones, zone)
+		c.zones = append(c.zones, settings)
 	}
 	return nil
-}
-
-// key reads the zone's key from where the configuration says it is.
-func (t TSIG) key(zone string) (dnsupdate.Key, error) {
-	switch {
-	case t.Secret != "" && t.File != "":
-		return dnsupdate.Key{}, errors.New("tsig_key and tsig_keyfile are both given")
-	case t.Secret == "" && t.File == "":
-		return dnsupdate.Key{}, errors.New("tsig_key: no key is given")
-	case t.File != "":
-		return t.fromFile()
-	}
-	secret, err := expandSecret("tsig_key", t.Secret)
-	if err != nil {
-		return dnsupdate.Key{}, err
-	}
-	keyName, algorithm := t.Name, t.Algorithm
-	if keyName == "" {
-		keyName = zone
-	}
-	if algorithm == "" {
-		algorithm = "hmac-sha512"
-	}
-	key, err := dnsupdate.NewKey(keyName, algorithm, secret)
-	if err != nil {
-		return key, fmt.Errorf("tsig_key: %w", err)
-	}
-	return key, nil
-}
-
-func (t TSIG) fromFile() (dnsupdate.Key, error) {
-	fail := func(err error) (dnsupdate.Key, error) {
-		return dnsupdate.Key{}, fmt.Errorf("tsig_keyfile: %w", err)
-	}
-	path, err := expand("tsig_keyfile", t.File)
-	if err != nil {
-		return dnsupdate.Key{}, err
-	}
-	data, err := readFile(path)
-	if err != nil {
-		return fail(err)
-	}
-	keys, err := dnsupdate.ParseKeyFile(data)
-	if err != nil {
-		return fail(fmt.Errorf("%s: %w", path, err))
-	}
-	if t.Name == "" {
-		if len(keys) != 1 {
-			return fail(fmt.Errorf("%s holds %d keys, name the one to use", path, len(keys)))
-		}
-		return keys[0], nil
-	}
-	wanted, err := name.Zone(t.Name)
-	if err != nil {
-		return fail(err)
-	}
-	for _, k := range keys {
-		if k.Name == wanted {
-			return k, nil
-		}
-	}
-	return fail(fmt.Errorf("%s holds no key named %s", path, redact.Name(t.Name)))
 }
 
 // setClients builds the registry from the secret and the client blocks.
 func (c *settings) setClients(h *Handler) error {
 	var specs []clients.Spec
 	if h.Secret != "" {
-		secret, err := expandSecret("secret", h.Secret)
+		secret, err := placeholder.ExpandSecret("secret", h.Secret)
 		if err != nil {
 			return err
 		}
@@ -275,7 +221,7 @@ func (c *settings) setClients(h *Handler) error {
 	for _, cl := range h.Clients {
 		spec := clients.Spec{Name: cl.Name, Hosts: cl.Hosts}
 		for _, token := range cl.Tokens {
-			expanded, err := expandSecret("client "+redact.ClientName(cl.Name)+": token", token)
+			expanded, err := placeholder.ExpandSecret("client "+redact.ClientName(cl.Name)+": token", token)
 			if err != nil {
 				return err
 			}
@@ -295,9 +241,28 @@ func (c *settings) setClients(h *Handler) error {
 	}
 	zones := make([]string, 0, len(c.zones))
 	for _, z := range c.zones {
-		zones = append(zones, z.name)
+		zones = append(zones, z.Name)
 	}
 	var err error
 	c.clients, err = clients.NewStatic(specs, name.NewZones(zones))
 	return err
+}
+
+// open loads the guest module of the zone, which gives back what it took when the
+// context ends.
+func (z *zoneSettings) open(ctx caddy.Context) (zone.Zone, error) {
+	shown := redact.Name(z.Name)
+	loaded, err := ctx.LoadModule(&Zone{BackendRaw: z.backend}, "BackendRaw")
+	if err != nil {
+		return nil, fmt.Errorf("zone %s: %w", shown, err)
+	}
+	opener, ok := loaded.(zone.Opener)
+	if !ok {
+		return nil, fmt.Errorf("zone %s: the module %T opens no zone", shown, loaded)
+	}
+	opened, err := opener.OpenZone(z.Config)
+	if err != nil {
+		return nil, fmt.Errorf("zone %s: %w", shown, err)
+	}
+	return opened, nil
 }

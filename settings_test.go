@@ -2,6 +2,7 @@ package dyndns
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,8 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/dnsupdate"
+	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/throttle"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // compiled reads and checks a block of these words.
@@ -20,7 +26,32 @@ func compiled(t *testing.T, words ...string) (*settings, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h.compile()
+	c, err := h.compile()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	t.Cleanup(cancel)
+	for i := range c.zones {
+		if _, err := c.zones[i].open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// keyOf returns the key of a zone's configuration.
+func keyOf(t *testing.T, z *zoneSettings) dnsupdate.Key {
+	t.Helper()
+	var b backend.RFC2136
+	if err := json.Unmarshal(z.backend, &b); err != nil {
+		t.Fatal(err)
+	}
+	key, err := b.TSIG.Key(z.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // write writes a file of the test and returns its path.
@@ -172,15 +203,15 @@ func TestPlaceholders(t *testing.T) {
 		{"a.test.", "hmac-sha512", "192.0.2.53:5353"}, {"one.", "hmac-sha256", "192.0.2.53:53"},
 	} {
 		z := c.zones[i]
-		if z.key.Name != want.name || z.key.Algorithm != want.algorithm || !slices.Equal(z.key.Secret, key) || !slices.Equal(z.servers, []string{want.server}) {
-			t.Errorf("zone %s has key %v at %v", z.name, z.key, z.servers)
+		if got := keyOf(t, &z); got.Name != want.name || got.Algorithm != want.algorithm || !slices.Equal(got.Secret, key) || !slices.Equal(z.Nameservers, []string{want.server}) {
+			t.Errorf("zone %s has key %v at %v", z.Name, got, z.Nameservers)
 		}
 	}
 	if c.domain != "192.0.2.53.example" {
 		t.Errorf("domain is %s", c.domain)
 	}
 	// Caddy shows the exported fields in its logs and on its admin API.
-	if h.Secret != "{env.DYNDNS_TEST_SECRET}" || h.Zones[0].TSIG.Secret != "{env.DYNDNS_TEST_KEY}" || h.Clients[0].Tokens[0] != "{env.DYNDNS_TEST_TOKEN}" {
+	if h.Secret != "{env.DYNDNS_TEST_SECRET}" || !strings.Contains(string(h.Zones[0].BackendRaw), "{env.DYNDNS_TEST_KEY}") || h.Clients[0].Tokens[0] != "{env.DYNDNS_TEST_TOKEN}" {
 		t.Errorf("the configuration was expanded in place: %+v", h)
 	}
 }
@@ -195,15 +226,15 @@ func TestInheritance(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []zoneSettings{
-		{name: "a.test.", servers: []string{"ns1.test:53", "ns2.test:5353"}, ttl: 600},
-		{name: "b.test.", servers: []string{"[2001:db8::53]:53"}, ttl: 60},
-		{name: "c.test.", servers: []string{"ns1.test:53", "ns2.test:5353"}, ttl: 600},
+		{Config: zone.Config{Name: "a.test.", Nameservers: []string{"ns1.test:53", "ns2.test:5353"}}, ttl: 600},
+		{Config: zone.Config{Name: "b.test.", Nameservers: []string{"[2001:db8::53]:53"}}, ttl: 60},
+		{Config: zone.Config{Name: "c.test.", Nameservers: []string{"ns1.test:53", "ns2.test:5353"}}, ttl: 600},
 	} {
-		if got := c.zones[i]; got.name != want.name || !slices.Equal(got.servers, want.servers) || got.ttl != want.ttl {
-			t.Errorf("got %s %v %d, want %s %v %d", got.name, got.servers, got.ttl, want.name, want.servers, want.ttl)
+		if got := c.zones[i]; got.Name != want.Name || !slices.Equal(got.Nameservers, want.Nameservers) || got.ttl != want.ttl {
+			t.Errorf("got %s %v %d, want %s %v %d", got.Name, got.Nameservers, got.ttl, want.Name, want.Nameservers, want.ttl)
 		}
 	}
-	if got := c.zones[2].key.Name; got != "two.keys." {
+	if got := keyOf(t, &c.zones[2]).Name; got != "two.keys." {
 		t.Errorf("got key %s", got)
 	}
 }

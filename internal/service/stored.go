@@ -1,4 +1,4 @@
-package dyndns
+package service
 
 import (
 	"context"
@@ -9,12 +9,12 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
-// nameServerStore keeps the nameservers of the zones in Caddy's storage, one
+// StoredNameServers is a NameServerStore that keeps the nameservers of the zones in Caddy's storage, one
 // object for each zone.
-type nameServerStore struct{ certmagic.Storage }
+type StoredNameServers struct{ certmagic.Storage }
 
 // LoadNameServers returns what was saved last, nothing if nothing was.
-func (s nameServerStore) LoadNameServers(ctx context.Context, zone string) ([]string, error) {
+func (s StoredNameServers) LoadNameServers(ctx context.Context, zone string) ([]string, error) {
 	data, err := s.Load(ctx, nameServerKey(zone))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -27,7 +27,7 @@ func (s nameServerStore) LoadNameServers(ctx context.Context, zone string) ([]st
 }
 
 // SaveNameServers replaces what was saved.
-func (s nameServerStore) SaveNameServers(ctx context.Context, zone string, names []string) error {
+func (s StoredNameServers) SaveNameServers(ctx context.Context, zone string, names []string) error {
 	data, err := json.Marshal(names)
 	if err != nil {
 		return err

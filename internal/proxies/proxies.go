@@ -1,4 +1,5 @@
-package dyndns
+// Package proxies looks at how a server of Caddy trusts proxies.
+package proxies
 
 import (
 	"reflect"
@@ -8,11 +9,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// warnOfProxies warns if the handler's server lets a client write its own
+// Warn warns if the handler's server lets a client write its own
 // address: without trusted_proxies_strict Caddy takes the leftmost address of
 // X-Forwarded-For, which is the client's own text, and the throttle counts for
 // whomever it names.
-func warnOfProxies(ctx caddy.Context, logger *zap.Logger) {
+func Warn(ctx caddy.Context, logger *zap.Logger) {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok || server.TrustedProxiesStrict > 0 {
 		return

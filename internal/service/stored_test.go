@@ -1,4 +1,4 @@
-package dyndns
+package service
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 func TestNameServerStore(t *testing.T) {
 	ctx := context.Background()
 	storage := &certmagic.FileStorage{Path: t.TempDir()}
-	s := nameServerStore{storage}
+	s := StoredNameServers{storage}
 	if names, err := s.LoadNameServers(ctx, "dyn.test."); names != nil || err != nil {
 		t.Errorf("got %q, %v where nothing was saved", names, err)
 	}

@@ -1,4 +1,4 @@
-package dyndns
+package seed
 
 import (
 	"bytes"
@@ -9,9 +9,10 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// importSeed writes the Caddyfile that does what a YAML configuration says.
-func importSeed(out, warn io.Writer, path, site string) error {
-	file, warnings, err := readSeedFile(path)
+// Import writes the Caddyfile that does what a YAML configuration says. check returns
+// the domain of a file that can be loaded.
+func Import(out, warn io.Writer, path, site string, check func(*File) (domain string, err error)) error {
+	file, warnings, err := Read(path)
 	if err != nil {
 		return err
 	}
@@ -19,12 +20,12 @@ func importSeed(out, warn io.Writer, path, site string) error {
 		fmt.Fprintf(warn, "unused key: %s\n", w)
 	}
 	// What this configuration could not be loaded with is better said now.
-	c, err := (&Handler{Secret: file.Secret, Nameservers: file.Nameservers, Domain: file.Domain, Zones: file.Zones}).compile()
+	domain, err := check(file)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if site == "" {
-		site = c.domain
+		site = domain
 	}
 	if site == "" {
 		site = "localhost"
@@ -44,11 +45,11 @@ format dyndns
 	if len(file.Nameservers) > 0 {
 		fmt.Fprintf(&b, "nameserver %s\n", quote(file.Nameservers[0]))
 	}
-	if c.domain != "" {
-		fmt.Fprintf(&b, "domain %s\n", c.domain)
+	if domain != "" {
+		fmt.Fprintf(&b, "domain %s\n", domain)
 	}
 	for _, z := range file.Zones {
-		fmt.Fprintf(&b, "zone %s %s\n", quote(z.Name), quote(z.TSIG.Secret))
+		fmt.Fprintf(&b, "zone %s %s\n", quote(z.Name), quote(z.TSIGKey))
 	}
 	fmt.Fprint(&b, "}\n}\n")
 	_, err = out.Write(caddyfile.Format(b.Bytes()))

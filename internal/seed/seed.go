@@ -1,4 +1,5 @@
-package dyndns
+// Package seed reads the YAML configuration of the Flask application dyndns.
+package seed
 
 import (
 	"errors"
@@ -11,66 +12,73 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/caddy-dyndns/dyndns/internal/placeholder"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
-// seedFile is what the YAML configuration of the Flask application dyndns says,
-// in this module's words.
-type seedFile struct {
+// File is what a YAML configuration says.
+type File struct {
 	Secret      string
 	Nameservers []string
 	Domain      string
 	Zones       []Zone
 }
 
-// configVariable names the environment variable that goes before the search;
-// its spelling is the Flask application's.
-const configVariable = "dyndns_CONFIG_FILE"
+// Zone is one of its zones.
+type Zone struct {
+	Name string
+	// TSIGKey is the secret in base64 of a key that is named like the zone.
+	TSIGKey string
+}
 
-// findConfig returns the path that `config` names, or the first existing file of
+// Variable names the environment variable that goes before the search;
+// its spelling is the Flask application's.
+const Variable = "dyndns_CONFIG_FILE"
+
+// Find returns the path that `config` names, or the first existing file of
 // the search.
-func findConfig(config string) (string, error) {
+func Find(config string) (string, error) {
 	if config != "search" {
-		return expand("config", config)
+		return placeholder.Expand("config", config)
 	}
 	paths := []string{"./.dyndns.yml", "/etc/dyndns.yml"}
-	if custom := os.Getenv(configVariable); custom != "" {
+	if custom := os.Getenv(Variable); custom != "" {
 		paths = append([]string{custom}, paths...)
 	}
 	for _, path := range paths {
 		if _, err := os.Stat(path); err == nil {
 			return path, nil
 		} else if !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("config: %w", fileError(path, err))
+			return "", fmt.Errorf("config: %w", placeholder.FileError(path, err))
 		}
 	}
-	custom := redact.Path(os.Getenv(configVariable))
+	custom := redact.Path(os.Getenv(Variable))
 	if custom != "" {
 		paths[0] = custom
 	}
-	return "", fmt.Errorf("config: no configuration file found, looked for %s ($%s is %q)", strings.Join(paths, ", "), configVariable, custom)
+	return "", fmt.Errorf("config: no configuration file found, looked for %s ($%s is %q)", strings.Join(paths, ", "), Variable, custom)
 }
 
-// readSeedFile reads a YAML configuration. Its warnings name file, line and key.
-func readSeedFile(path string) (*seedFile, []string, error) {
-	data, err := readFile(path)
+// Read reads a YAML configuration. Its warnings name file, line and key.
+func Read(path string) (*File, []string, error) {
+	data, err := placeholder.ReadFile(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	return parseSeedFile(path, data)
+	return parse(path, data)
 }
 
 // yamlAnchor is the one thing that the YAML package quotes of a file: a secret
 // that starts with an asterisk.
 var yamlAnchor = regexp.MustCompile(`anchor '[^']*'`)
 
-func parseSeedFile(path string, data []byte) (*seedFile, []string, error) {
+func parse(path string, data []byte) (*File, []string, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
 		message := yamlAnchor.ReplaceAllLiteralString(strings.TrimPrefix(err.Error(), "yaml: "), "anchor")
 		return nil, nil, fmt.Errorf("%s: %s", path, message)
 	}
-	p := &seedParser{path: path}
+	p := &parser{path: path}
 	if len(doc.Content) == 0 {
 		return nil, nil, fmt.Errorf("%s: the file is empty", path)
 	}
@@ -103,26 +111,26 @@ func parseSeedFile(path string, data []byte) (*seedFile, []string, error) {
 	return &p.file, p.warnings, nil
 }
 
-// seedParser walks the YAML nodes itself: decoding into a struct would lose the
+// parser walks the YAML nodes itself: decoding into a struct would lose the
 // line of an unknown key and read `secret: 012345678` as a number.
-type seedParser struct {
+type parser struct {
 	path     string
-	file     seedFile
+	file     File
 	warnings []string
 }
 
 // at prefixes a message with file, line and key. It quotes no value: any may be a secret.
-func (p *seedParser) at(node *yaml.Node, key, message string) error {
+func (p *parser) at(node *yaml.Node, key, message string) error {
 	return fmt.Errorf("%s:%d: %s: %s", p.path, node.Line, key, message)
 }
 
 // unused warns about a key that has no effect here, log_level among them.
-func (p *seedParser) unused(prefix string, node *yaml.Node) {
+func (p *parser) unused(prefix string, node *yaml.Node) {
 	p.warnings = append(p.warnings, fmt.Sprintf("%s:%d: %s%s", p.path, node.Line, prefix, redact.Word(node.Value)))
 }
 
 // mapping calls visit with every key of a mapping, each of which may stand once.
-func (p *seedParser) mapping(node *yaml.Node, what string, visit func(key, value *yaml.Node) error) error {
+func (p *parser) mapping(node *yaml.Node, what string, visit func(key, value *yaml.Node) error) error {
 	if node.Kind != yaml.MappingNode {
 		return p.at(node, what, "keys with values are expected")
 	}
@@ -140,14 +148,14 @@ func (p *seedParser) mapping(node *yaml.Node, what string, visit func(key, value
 	return nil
 }
 
-func (p *seedParser) scalar(key string, node *yaml.Node) (string, error) {
+func (p *parser) scalar(key string, node *yaml.Node) (string, error) {
 	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
 		return "", p.at(node, key, "one value is expected")
 	}
 	return node.Value, nil
 }
 
-func (p *seedParser) zones(list *yaml.Node) error {
+func (p *parser) zones(list *yaml.Node) error {
 	if list.Kind != yaml.SequenceNode {
 		return p.at(list, "zones", "a list is expected")
 	}
@@ -158,7 +166,7 @@ func (p *seedParser) zones(list *yaml.Node) error {
 			case "name":
 				zone.Name, err = p.scalar(key, value)
 			case "tsig_key":
-				zone.TSIG.Secret, err = p.scalar(key, value)
+				zone.TSIGKey, err = p.scalar(key, value)
 			default:
 				p.unused("zones.", node)
 			}
@@ -169,7 +177,7 @@ func (p *seedParser) zones(list *yaml.Node) error {
 			return err
 		case zone.Name == "":
 			return p.at(item, "zones", "a zone has no name")
-		case zone.TSIG.Secret == "":
+		case zone.TSIGKey == "":
 			return p.at(item, "zones", "a zone has no tsig_key")
 		}
 		p.file.Zones = append(p.file.Zones, zone)

@@ -1,0 +1,82 @@
+// Package directive reads the words of a Caddyfile block. Its errors quote nothing
+// that may be a secret in the wrong place.
+package directive
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-dyndns/dyndns/internal/redact"
+)
+
+// Unknown refuses the present word. It quotes only what looks like a word,
+// because "secret=<secret>" and a token on a line of its own are likely mistakes.
+func Unknown(d *caddyfile.Dispenser, where string) error {
+	word := d.Val()
+	if redact.Word(word) != word {
+		return d.Errf("%sunrecognized subdirective", where)
+	}
+	return d.Errf("%sunrecognized subdirective %q", where, word)
+}
+
+// ArgErr says that a word has too few or too many arguments. Unlike the
+// dispenser's own error it does not quote the last one, which may be a secret.
+func ArgErr(d *caddyfile.Dispenser, word string) error {
+	return d.Errf("%s: wrong number of arguments", word)
+}
+
+// Last refuses an argument beyond those read.
+func Last(d *caddyfile.Dispenser, word string) error {
+	if d.NextArg() {
+		return ArgErr(d, word)
+	}
+	return nil
+}
+
+// One reads the only argument of a word.
+func One(d *caddyfile.Dispenser, word string, value *string) error {
+	if !d.AllArgs(value) || *value == "" {
+		return ArgErr(d, word)
+	}
+	return nil
+}
+
+// Some reads one argument or more.
+func Some(d *caddyfile.Dispenser, word string, values *[]string) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return ArgErr(d, word)
+	}
+	*values = append(*values, args...)
+	return nil
+}
+
+// Seconds reads the next argument as a TTL.
+func Seconds(d *caddyfile.Dispenser, seconds *uint32) error {
+	if !d.NextArg() {
+		return ArgErr(d, "ttl")
+	}
+	n, err := strconv.ParseUint(d.Val(), 10, 31)
+	if err != nil {
+		return d.Errf("ttl: %q is not a number of seconds from 0 to %d", redact.Word(d.Val()), math.MaxInt32)
+	}
+	*seconds = uint32(n)
+	return nil
+}
+
+// Duration reads the only argument as a duration above zero.
+func Duration(d *caddyfile.Dispenser, word string, duration *caddy.Duration) error {
+	var text string
+	if err := One(d, word, &text); err != nil {
+		return err
+	}
+	value, err := caddy.ParseDuration(text)
+	if err != nil || value <= 0 {
+		return d.Errf("%s: %q is not a duration such as 10s", word, redact.Word(text))
+	}
+	*duration = caddy.Duration(value)
+	return nil
+}
