@@ -44,6 +44,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //			hosts        <pattern>...
 //			lan          <fqdn> <iid>
 //		}
+//		clients      <module> ...
 //		ttl          <default> [<min> <max>]
 //		domain       <name>
 //		missing_family keep|delete
@@ -102,6 +103,8 @@ func (h *Handler) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		return h.unmarshalZone(d)
 	case "client":
 		return h.unmarshalClient(d)
+	case "clients":
+		return h.unmarshalClients(d)
 	case "ttl":
 		return h.unmarshalTTL(d)
 	case "public_only":
@@ -226,6 +229,25 @@ func (h *Handler) unmarshalClient(d *caddyfile.Dispenser) error {
 	}
 	h.Clients = append(h.Clients, client)
 	return nil
+}
+
+// sources is the namespace of the guest modules that find clients.
+const sources = "http.handlers.dyndns.clients."
+
+// unmarshalClients reads the name of a guest module and its configuration.
+func (h *Handler) unmarshalClients(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return directive.ArgErr(d, "clients")
+	}
+	name := d.Val()
+	if _, err := caddy.GetModule(sources + name); err != nil {
+		return d.Errf("clients: no module %s%s is compiled in", sources, redact.Word(name))
+	}
+	guest, err := caddyfile.UnmarshalModule(d, sources+name)
+	if err == nil {
+		h.ClientSourceRaw = caddyconfig.JSONModuleObject(guest, "type", name, nil)
+	}
+	return err
 }
 
 func (c *Client) unmarshalWord(d *caddyfile.Dispenser, word string) error {

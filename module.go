@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/proxies"
 	"github.com/caddy-dyndns/dyndns/internal/service"
@@ -57,6 +58,9 @@ type Handler struct {
 
 	// Who may change which names, beside the secret.
 	Clients []Client `json:"clients,omitempty"`
+
+	// Where more clients are found, after those above. Default: nowhere.
+	ClientSourceRaw json.RawMessage `json:"client_source,omitempty" caddy:"namespace=http.handlers.dyndns.clients inline_key=type"`
 
 	// The time to live of the records. Default: 300 seconds, from 0 to 2147483647.
 	TTL *TTL `json:"ttl,omitempty"`
@@ -205,6 +209,31 @@ func (sharedThrottle) Destruct() error { return nil }
 // throttleKey is the key of the process's throttle among what is shared.
 type throttleKey struct{}
 
+// openClients returns the source of the clients that the handler configures, and
+// behind it the one of the guest module.
+func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, error) {
+	if h.ClientSourceRaw == nil {
+		return c.clients, nil
+	}
+	loaded, err := ctx.LoadModule(h, "ClientSourceRaw")
+	if err != nil {
+		return nil, fmt.Errorf("clients: %w", err)
+	}
+	opener, ok := loaded.(clients.Opener)
+	if !ok {
+		return nil, fmt.Errorf("clients: the module %T opens no source of clients", loaded)
+	}
+	var zones []string
+	for _, z := range c.zones {
+		zones = append(zones, z.Name)
+	}
+	source, err := opener.OpenClients(clients.NewConfig(zones))
+	if err != nil {
+		return nil, fmt.Errorf("clients: %w", err)
+	}
+	return clients.Sources{c.clients, source}, nil
+}
+
 // open takes all that the settings need and joins it to a service.
 func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error) {
 	counters, err := shared.Take(&h.leases, throttleKey{}, func() (sharedThrottle, error) {
@@ -213,8 +242,12 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 	if err != nil {
 		return nil, err
 	}
+	source, err := h.openClients(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	config := service.Config{
-		Clients:        c.clients,
+		Clients:        source,
 		Throttle:       counters.Throttle,
 		Limit:          c.limit,
 		MinTTL:         c.minTTL,

@@ -145,7 +145,7 @@ func valueFor(t *testing.T, name string) string {
 }
 
 // commentedOption is an option of the README that is not on as it stands there.
-var commentedOption = regexp.MustCompile(`(?m)^(\s*)# (config|public_only|private_clients)\b`)
+var commentedOption = regexp.MustCompile(`(?m)^(\s*)# (config|clients|public_only|private_clients)\b`)
 
 // everyOption is the Caddyfile below that heading of the README.
 func everyOption(t *testing.T) string {

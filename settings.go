@@ -91,6 +91,7 @@ func (h *Handler) compile() (*settings, error) {
 func (h *Handler) withFile() (*Handler, []string, error) {
 	merged := &Handler{
 		Secret: h.Secret, Nameservers: h.Nameservers, Domain: h.Domain, Zones: h.Zones, Clients: h.Clients,
+		ClientSourceRaw: h.ClientSourceRaw,
 	}
 	if h.Config == "" {
 		return merged, nil, nil
@@ -236,7 +237,7 @@ func (c *settings) setClients(h *Handler) error {
 		}
 		specs = append(specs, spec)
 	}
-	if len(specs) == 0 {
+	if len(specs) == 0 && h.ClientSourceRaw == nil {
 		return errors.New("neither secret nor client is configured: nobody could ask for anything")
 	}
 	zones := make([]string, 0, len(c.zones))

@@ -1,0 +1,153 @@
+package dyndns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/zone"
+)
+
+func init() {
+	caddy.RegisterModule(new(memoryZone))
+	caddy.RegisterModule(new(memoryClients))
+}
+
+// memoryZone is a backend as somebody else would write it: it keeps a zone in memory.
+type memoryZone struct {
+	TTL uint32 `json:"ttl,omitempty"`
+
+	mu   sync.Mutex
+	name string
+	sets map[string][]string
+}
+
+func (*memoryZone) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.dyndns.zones.memory", New: func() caddy.Module { return new(memoryZone) }}
+}
+
+func (z *memoryZone) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() {
+		if _, err := fmt.Sscan(d.Val(), &z.TTL); err != nil {
+			return d.Errf("memory: %v", err)
+		}
+	}
+	return nil
+}
+
+func (z *memoryZone) OpenZone(c zone.Config) (zone.Zone, error) {
+	if z.TTL == 1 {
+		return nil, errors.New("memory: too short")
+	}
+	z.name, z.sets = c.Name, make(map[string][]string)
+	return z, nil
+}
+
+func (z *memoryZone) Apply(_ context.Context, changes []zone.Change) []zone.Result {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	results := make([]zone.Result, len(changes))
+	for i, c := range changes {
+		id := c.Name + " " + c.Type.String()
+		old := z.sets[id]
+		switch c.Action {
+		case zone.Set:
+			z.sets[id] = c.Values
+		case zone.Delete:
+			delete(z.sets, id)
+		}
+		results[i] = zone.Result{Old: old, New: z.sets[id], TTL: z.TTL, Changed: !slices.Equal(old, z.sets[id])}
+	}
+	return results
+}
+
+// memoryClients is a source of clients as somebody else would write it.
+type memoryClients struct {
+	config clients.Config
+}
+
+func (*memoryClients) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.dyndns.clients.memory", New: func() caddy.Module { return new(memoryClients) }}
+}
+
+func (*memoryClients) UnmarshalCaddyfile(*caddyfile.Dispenser) error { return nil }
+
+func (m *memoryClients) OpenClients(c clients.Config) (clients.Source, error) {
+	m.config = c
+	return m, nil
+}
+
+func (m *memoryClients) FindClient(_ context.Context, d clients.Digest) (*clients.Client, error) {
+	switch d {
+	case clients.DigestOf("token-of-a-customer"):
+		return m.config.NewClient(clients.Spec{Name: "customer", Hosts: []string{"customer.mem.test", "customer.elsewhere.test"}})
+	case clients.DigestOf("token-in-a-storm-00"):
+		return nil, errors.New("the database is down")
+	}
+	return nil, nil
+}
+
+// Guest modules change a zone and find clients without a line elsewhere.
+func TestGuests(t *testing.T) {
+	s := serve(t, "", "http://:{$HTTP_PORT} {\ndyndns {\n"+clientWord("token "+canaryToken, "hosts home.mem.test")+
+		"\nclients memory\nzone mem.test {\nmemory 77\nttl 60\n}\n}\n}\n")
+	for _, tt := range []struct {
+		name, path, want string
+		status           int
+	}{
+		{"a configured client", "/nic/update?hostname=home.mem.test&myip=192.0.2.1&token=" + canaryToken, "good 192.0.2.1", 200},
+		{"the source's client", "/update-by-path/token-of-a-customer/customer.mem.test/192.0.2.1", "UPDATED: customer.mem.test. A None -> 192.0.2.1\nUNCHANGED: customer.mem.test. AAAA None\n", 200},
+		{"again", "/update-by-path/token-of-a-customer/customer.mem.test/192.0.2.1", "UNCHANGED: customer.mem.test. A 192.0.2.1\nUNCHANGED: customer.mem.test. AAAA None\n", 200},
+		{"somebody else's name", "/update-by-path/token-of-a-customer/home.mem.test/192.0.2.1", "PARAMETER_ERROR: you may not change home.mem.test.\n", 403},
+		{"an unknown token", "/update-by-path/token-of-nobody-00/home.mem.test/192.0.2.1", "PARAMETER_ERROR: wrong secret or token\n", 403},
+		{"a source that fails", "/update-by-path/token-in-a-storm-00/home.mem.test/192.0.2.1", "DNS_SERVER_ERROR: it cannot be told at present whose token this is; try again later\n", 503},
+		{"a source that fails, dyndns2", "/nic/update?hostname=home.mem.test&myip=192.0.2.1&token=token-in-a-storm-00", "911", 503},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := rawGet(t, s, tt.path); got.status != tt.status || got.body != tt.want {
+				t.Errorf("got %d %q, want %d %q", got.status, got.body, tt.status, tt.want)
+			}
+		})
+	}
+}
+
+func TestGuestErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		words []string
+		want  string
+	}{
+		{"unknown zone module", []string{"zone mem.test {\nmemry\n}"}, `zone mem.test: unrecognized subdirective "memry", and no module http.handlers.dyndns.zones.memry is compiled in`},
+		{"two zone modules", []string{"zone mem.test {\nmemory\ntsig_key YQ==\n}"}, "zone mem.test: it can be changed in one way only"},
+		{"a zone module and a key", []string{"zone mem.test YQ== {\nmemory\n}"}, "zone mem.test: it can be changed in one way only"},
+		{"bad words of a zone module", []string{"zone mem.test {\nmemory x\n}"}, "memory: expected integer"},
+		{"a zone that cannot be opened", []string{"zone mem.test {\nmemory 1\n}"}, "zone mem.test.: memory: too short"},
+		{"unknown source", []string{"zone mem.test {\nmemory\n}", "clients mememory"}, "clients: no module http.handlers.dyndns.clients.mememory is compiled in"},
+		{"no source", []string{"zone mem.test {\nmemory\n}", "clients"}, "clients: wrong number of arguments"},
+		{"two sources", []string{"zone mem.test {\nmemory\n}", "clients memory", "clients memory"}, "clients: stands here twice"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h, err := unmarshal(block(append([]string{secretWord}, tt.words...)...))
+			if err == nil {
+				ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+				defer cancel()
+				err = h.Provision(ctx)
+				if err := h.Cleanup(); err != nil {
+					t.Error(err)
+				}
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
