@@ -1,8 +1,6 @@
 package dyndns
 
 import (
-	"strconv"
-
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -199,10 +197,8 @@ func (z *Zone) unmarshalGuest(d *caddyfile.Dispenser, word string) error {
 	if z.BackendRaw != nil {
 		return d.Errf("zone %s: %s: it can be changed in one way only", shown, word)
 	}
-	guest, err := caddyfile.UnmarshalModule(d, zones+word)
-	if err == nil {
-		z.setBackend(word, guest)
-	}
+	var err error
+	z.BackendRaw, err = directive.Guest(d, zones, word)
 	return err
 }
 
@@ -243,10 +239,8 @@ func (h *Handler) unmarshalClients(d *caddyfile.Dispenser) error {
 	if _, err := caddy.GetModule(sources + name); err != nil {
 		return d.Errf("clients: no module %s%s is compiled in", sources, redact.Word(name))
 	}
-	guest, err := caddyfile.UnmarshalModule(d, sources+name)
-	if err == nil {
-		h.ClientSourceRaw = caddyconfig.JSONModuleObject(guest, "type", name, nil)
-	}
+	var err error
+	h.ClientSourceRaw, err = directive.Guest(d, sources, name)
 	return err
 }
 
@@ -285,36 +279,18 @@ func (h *Handler) unmarshalTTL(d *caddyfile.Dispenser) error {
 	return directive.Last(d, "ttl")
 }
 
-func (h *Handler) unmarshalThrottle(d *caddyfile.Dispenser) error {
-	if !d.NextArg() {
-		return directive.ArgErr(d, "throttle")
-	}
+func (h *Handler) unmarshalThrottle(d *caddyfile.Dispenser) (err error) {
 	h.Throttle = new(Throttle)
-	if d.Val() == "off" {
-		h.Throttle.Burst = -1
-		return directive.Last(d, "throttle")
+	if h.Throttle.Burst, err = directive.CountOrOff(d, "throttle", "a positive number"); err != nil || h.Throttle.Burst < 0 {
+		return err
 	}
-	burst, err := strconv.Atoi(d.Val())
-	if err != nil || burst < 1 {
-		return d.Errf("throttle: %q is neither a positive number nor off", redact.Word(d.Val()))
-	}
-	h.Throttle.Burst = burst
 	return directive.Duration(d, "throttle", &h.Throttle.Interval)
 }
 
-func (h *Handler) unmarshalHistory(d *caddyfile.Dispenser) error {
-	if !d.NextArg() {
-		return directive.ArgErr(d, "history")
+func (h *Handler) unmarshalHistory(d *caddyfile.Dispenser) (err error) {
+	if h.History, err = directive.CountOrOff(d, "history", "a number of days"); err != nil {
+		return err
 	}
-	if d.Val() == "off" {
-		h.History = -1
-		return directive.Last(d, "history")
-	}
-	days, err := strconv.Atoi(d.Val())
-	if err != nil || days < 1 {
-		return d.Errf("history: %q is neither a number of days nor off", redact.Word(d.Val()))
-	}
-	h.History = days
 	return directive.Last(d, "history")
 }
 

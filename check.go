@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
+	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -149,7 +150,7 @@ func checkZone(ctx context.Context, out io.Writer, checker zone.Checker, name st
 			warnings++
 		}
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s\t%s\n",
-			verdict, step.Name, step.Server, step.Took.Round(time.Microsecond*100), escapeControls(detail))
+			verdict, step.Name, step.Server, step.Took.Round(time.Microsecond*100), redact.EscapeControls(detail))
 	}
 	return failures, warnings, table.Flush()
 }

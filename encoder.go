@@ -10,6 +10,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/logging"
 	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/caddy-dyndns/dyndns/internal/logentry"
+	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
 func init() {
@@ -33,7 +36,7 @@ type LogEncoder struct {
 	WrappedRaw json.RawMessage `json:"wrap,omitempty" caddy:"namespace=caddy.logging.encoders inline_key=format"`
 
 	// The redacting methods of zapcore.ObjectEncoder.
-	redactingObject `json:"-"`
+	logentry.Object `json:"-"`
 
 	wrapped zapcore.Encoder
 }
@@ -70,7 +73,7 @@ func (e *LogEncoder) Provision(ctx caddy.Context) error {
 }
 
 func (e *LogEncoder) wrap(encoder zapcore.Encoder) {
-	e.wrapped, e.redactingObject = encoder, redactingObject{encoder, requestText}
+	e.wrapped, e.Object = encoder, logentry.Object{ObjectEncoder: encoder, Kind: logentry.Request}
 }
 
 // ConfigureDefaultFormat implements caddy.ConfiguresFormatterDefault.
@@ -117,107 +120,15 @@ func (e *LogEncoder) Clone() zapcore.Encoder {
 }
 
 // EncodeEntry implements zapcore.Encoder.
-func (e *LogEncoder) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
+func (e *LogEncoder) EncodeEntry(logged zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	clone := e.wrapped.Clone()
-	how := redactionOf(entry.LoggerName)
+	how := logentry.KindOf(logged.LoggerName, string((*Handler)(nil).CaddyModule().ID))
 	for _, field := range fields {
-		field.AddTo(redactingObject{clone, how})
+		field.AddTo(logentry.Object{ObjectEncoder: clone, Kind: how})
 	}
 	// The console encoder writes the message as it is.
-	entry.Message = escapeControls(how.text(entry.Message))
-	return clone.EncodeEntry(entry, nil)
-}
-
-// redactingObject redacts what is added to an object. What it does not override
-// holds no text.
-type redactingObject struct {
-	zapcore.ObjectEncoder
-	redaction redaction
-}
-
-// key returns the key under which a value is added: in an object of header
-// fields the client has chosen it.
-func (o redactingObject) key(key string) string {
-	if o.redaction == requestHeaders {
-		return o.redaction.text(key)
-	}
-	return key
-}
-
-// AddString implements zapcore.ObjectEncoder.
-func (o redactingObject) AddString(key, value string) {
-	o.ObjectEncoder.AddString(o.key(key), o.redaction.value(key, value))
-}
-
-// AddByteString implements zapcore.ObjectEncoder.
-func (o redactingObject) AddByteString(key string, value []byte) { o.AddString(key, string(value)) }
-
-// AddObject implements zapcore.ObjectEncoder.
-func (o redactingObject) AddObject(key string, value zapcore.ObjectMarshaler) error {
-	return o.ObjectEncoder.AddObject(o.key(key), redactingObjectMarshaler{value, o.redaction.inside(key)})
-}
-
-// AddArray implements zapcore.ObjectEncoder.
-func (o redactingObject) AddArray(key string, value zapcore.ArrayMarshaler) error {
-	return o.ObjectEncoder.AddArray(o.key(key), redactingArrayMarshaler{key, value, o.redaction.inside(key)})
-}
-
-// AddReflected implements zapcore.ObjectEncoder.
-func (o redactingObject) AddReflected(key string, value any) error {
-	redacted, err := o.redaction.inside(key).reflected(key, value)
-	if err != nil {
-		return err
-	}
-	return o.ObjectEncoder.AddReflected(o.key(key), redacted)
-}
-
-type redactingObjectMarshaler struct {
-	object    zapcore.ObjectMarshaler
-	redaction redaction
-}
-
-func (m redactingObjectMarshaler) MarshalLogObject(enc zapcore.ObjectEncoder) error {
-	return m.object.MarshalLogObject(redactingObject{enc, m.redaction})
-}
-
-// redactingArrayMarshaler redacts the elements of the array with that key: a
-// header field is one.
-type redactingArrayMarshaler struct {
-	key       string
-	array     zapcore.ArrayMarshaler
-	redaction redaction
-}
-
-func (m redactingArrayMarshaler) MarshalLogArray(enc zapcore.ArrayEncoder) error {
-	return m.array.MarshalLogArray(redactingArray{enc, m.key, m.redaction})
-}
-
-type redactingArray struct {
-	zapcore.ArrayEncoder
-	key       string
-	redaction redaction
-}
-
-func (a redactingArray) AppendString(value string) {
-	a.ArrayEncoder.AppendString(a.redaction.value(a.key, value))
-}
-
-func (a redactingArray) AppendByteString(value []byte) { a.AppendString(string(value)) }
-
-func (a redactingArray) AppendObject(value zapcore.ObjectMarshaler) error {
-	return a.ArrayEncoder.AppendObject(redactingObjectMarshaler{value, a.redaction})
-}
-
-func (a redactingArray) AppendArray(value zapcore.ArrayMarshaler) error {
-	return a.ArrayEncoder.AppendArray(redactingArrayMarshaler{a.key, value, a.redaction})
-}
-
-func (a redactingArray) AppendReflected(value any) error {
-	redacted, err := a.redaction.reflected(a.key, value)
-	if err != nil {
-		return err
-	}
-	return a.ArrayEncoder.AppendReflected(redacted)
+	logged.Message = redact.EscapeControls(how.Text(logged.Message))
+	return clone.EncodeEntry(logged, nil)
 }
 
 // Interface guards

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
 
+	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
@@ -157,7 +158,7 @@ func eventsOf(r *http.Request, dialect string, o *service.Outcome) []event {
 	}
 	refuse := func(host, zone string, err *service.Error) {
 		add(eventRefused, map[string]any{
-			"host": host, "zone": zone, "reason": err.Reason, "message": escapeControls(err.Message),
+			"host": host, "zone": zone, "reason": err.Reason, "message": redact.EscapeControls(err.Message),
 		})
 	}
 	if o.Err != nil {

@@ -2,10 +2,8 @@ package dyndns
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -89,27 +87,7 @@ func excerpt(s string) string {
 		}
 		n++
 	}
-	return escapeControls(s)
-}
-
-// escapeControls writes as Go escapes what could end a line or steer a terminal.
-func escapeControls(s string) string {
-	return escape(s, func(r rune) bool { return !unicode.IsPrint(r) })
-}
-
-func escape(s string, unsafe func(rune) bool) string {
-	if strings.IndexFunc(s, unsafe) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if unsafe(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
+	return redact.EscapeControls(s)
 }
 
 // loggedHosts logs what became of each name.
@@ -172,7 +150,7 @@ func (e loggedError) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	if e.Cause != nil && e.Cause.Error() != message {
 		message += ": " + e.Cause.Error()
 	}
-	enc.AddString("error", escapeControls(message))
+	enc.AddString("error", redact.EscapeControls(message))
 	return nil
 }
 
@@ -209,10 +187,10 @@ func (c *loggedCheck) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 		}
 	}
 	if failures != nil {
-		enc.AddString("error", escapeControls(strings.Join(failures, "; ")))
+		enc.AddString("error", redact.EscapeControls(strings.Join(failures, "; ")))
 	}
 	if warnings != nil {
-		enc.AddString("warning", escapeControls(strings.Join(warnings, "; ")))
+		enc.AddString("warning", redact.EscapeControls(strings.Join(warnings, "; ")))
 	}
 	return nil
 }

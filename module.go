@@ -15,7 +15,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/proxies"
 	"github.com/caddy-dyndns/dyndns/internal/service"
@@ -200,44 +199,13 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// sharedThrottle counts wrong secrets.
-type sharedThrottle struct{ *throttle.Throttle }
-
-// Destruct has nothing to end.
-func (sharedThrottle) Destruct() error { return nil }
-
 // throttleKey is the key of the process's throttle among what is shared.
 type throttleKey struct{}
 
-// openClients returns the source of the clients that the handler configures, and
-// behind it the one of the guest module.
-func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, error) {
-	if h.ClientSourceRaw == nil {
-		return c.clients, nil
-	}
-	loaded, err := ctx.LoadModule(h, "ClientSourceRaw")
-	if err != nil {
-		return nil, fmt.Errorf("clients: %w", err)
-	}
-	opener, ok := loaded.(clients.Opener)
-	if !ok {
-		return nil, fmt.Errorf("clients: the module %T opens no source of clients", loaded)
-	}
-	var zones []string
-	for _, z := range c.zones {
-		zones = append(zones, z.Name)
-	}
-	source, err := opener.OpenClients(clients.NewConfig(zones))
-	if err != nil {
-		return nil, fmt.Errorf("clients: %w", err)
-	}
-	return clients.Sources{c.clients, source}, nil
-}
-
 // open takes all that the settings need and joins it to a service.
 func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error) {
-	counters, err := shared.Take(&h.leases, throttleKey{}, func() (sharedThrottle, error) {
-		return sharedThrottle{throttle.New()}, nil
+	counters, err := shared.Take(&h.leases, throttleKey{}, func() (*throttle.Throttle, error) {
+		return throttle.New(), nil
 	})
 	if err != nil {
 		return nil, err
@@ -248,7 +216,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 	}
 	config := service.Config{
 		Clients:        source,
-		Throttle:       counters.Throttle,
+		Throttle:       counters,
 		Limit:          c.limit,
 		MinTTL:         c.minTTL,
 		MaxTTL:         c.maxTTL,

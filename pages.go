@@ -2,20 +2,25 @@ package dyndns
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/history"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/pages"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/internal/shared"
 )
 
 // pathIP answers with the visitor's address, for clients that ask for theirs.
@@ -184,4 +189,75 @@ func (p *page) write(status int, render func(*bytes.Buffer) error) {
 func (p *page) send(status int, contentType string, body []byte) {
 	p.status = status
 	writeReply(p.w, dialect.Reply{Status: status, ContentType: contentType, Body: body})
+}
+
+// historyKey is the pool's key of the process's history.
+type historyKey struct{ days int }
+
+// recorder is the process's history. It begins to save with the first request:
+// `caddy validate` provisions handlers too, and must not write.
+type recorder struct {
+	*history.Store
+	storages *history.Storages
+	start    sync.Once
+}
+
+// Destruct saves what has changed.
+func (r *recorder) Destruct() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	r.Stop(ctx)
+	return nil
+}
+
+// storageLease is a handler's part of the history: while it lasts, snapshots may
+// go to the storage of the handler's configuration.
+type storageLease struct {
+	recorder *recorder
+	storage  history.Storage
+}
+
+// openHistory takes part in the history if the settings ask for one.
+func openHistory(ctx caddy.Context, l *shared.Leases, days int) (*storageLease, error) {
+	if days <= 0 {
+		return nil, nil
+	}
+	all, err := shared.Take(l, historyKey{days}, func() (*recorder, error) {
+		s := new(history.Storages)
+		return &recorder{storages: s, Store: history.New(history.Config{
+			Days: days, Storage: s, Instance: instanceName,
+			Warn: func(message string, err error) {
+				caddy.Log().Named("http.handlers.dyndns").Warn(message, zap.Error(err))
+			},
+		})}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	lease := &storageLease{recorder: all, storage: ctx.Storage()}
+	all.storages.Add(lease.storage)
+	return lease, nil
+}
+
+// instanceName is Caddy's name for this installation. Caddy makes one up and
+// writes it to its data folder if there is none.
+func instanceName() (string, error) {
+	id, err := caddy.InstanceID()
+	return id.String(), err
+}
+
+// release ends the handler's part; a nil lease has none.
+func (l *storageLease) release() {
+	if l != nil {
+		l.recorder.storages.Remove(l.storage)
+	}
+}
+
+// record notes what became of a request.
+func (l *storageLease) record(r *http.Request, o *service.Outcome) {
+	if l == nil {
+		return
+	}
+	l.recorder.start.Do(l.recorder.Start)
+	l.recorder.Record(history.Entry{At: time.Now(), Source: clientAddress(r), UserAgent: r.UserAgent(), Outcome: *o})
 }

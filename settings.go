@@ -267,3 +267,28 @@ func (z *zoneSettings) open(ctx caddy.Context) (zone.Zone, error) {
 	}
 	return opened, nil
 }
+
+// openClients returns the source of the clients that the handler configures, and
+// behind it the one of the guest module.
+func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, error) {
+	if h.ClientSourceRaw == nil {
+		return c.clients, nil
+	}
+	loaded, err := ctx.LoadModule(h, "ClientSourceRaw")
+	if err != nil {
+		return nil, fmt.Errorf("clients: %w", err)
+	}
+	opener, ok := loaded.(clients.Opener)
+	if !ok {
+		return nil, fmt.Errorf("clients: the module %T opens no source of clients", loaded)
+	}
+	var zones []string
+	for _, z := range c.zones {
+		zones = append(zones, z.Name)
+	}
+	source, err := opener.OpenClients(clients.NewConfig(zones))
+	if err != nil {
+		return nil, fmt.Errorf("clients: %w", err)
+	}
+	return clients.Sources{c.clients, source}, nil
+}

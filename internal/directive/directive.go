@@ -3,10 +3,12 @@
 package directive
 
 import (
+	"encoding/json"
 	"math"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddy-dyndns/dyndns/internal/redact"
@@ -79,4 +81,29 @@ func Duration(d *caddyfile.Dispenser, word string, duration *caddy.Duration) err
 	}
 	*duration = caddy.Duration(value)
 	return nil
+}
+
+// Guest reads the configuration of the guest module of that name, whose words the
+// dispenser has come to. It returns the module's JSON, with its name as the type.
+func Guest(d *caddyfile.Dispenser, namespace, name string) (json.RawMessage, error) {
+	guest, err := caddyfile.UnmarshalModule(d, namespace+name)
+	if err != nil {
+		return nil, err
+	}
+	return caddyconfig.JSONModuleObject(guest, "type", name, nil), nil
+}
+
+// CountOrOff reads the next argument as a number above zero, or as off, which is -1.
+func CountOrOff(d *caddyfile.Dispenser, word, what string) (int, error) {
+	if !d.NextArg() {
+		return 0, ArgErr(d, word)
+	}
+	if d.Val() == "off" {
+		return -1, Last(d, word)
+	}
+	n, err := strconv.Atoi(d.Val())
+	if err != nil || n < 1 {
+		return 0, d.Errf("%s: %q is neither %s nor off", word, redact.Word(d.Val()), what)
+	}
+	return n, nil
 }

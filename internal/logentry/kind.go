@@ -1,4 +1,5 @@
-package dyndns
+// Package logentry redacts the secrets in log entries.
+package logentry
 
 import (
 	"bytes"
@@ -10,53 +11,53 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
-// redaction is what an encoder takes for harmless in a part of an entry.
-type redaction uint8
+// Kind is what an encoder takes for harmless in a part of an entry.
+type Kind uint8
 
 const (
-	// requestText may hold parts of a request: entries of Caddy's HTTP app, and
+	// Request may hold parts of a request: entries of Caddy's HTTP app, and
 	// fields that were added before it is known whose entry they belong to.
-	requestText redaction = iota
-	// requestHeaders is an object of header fields.
-	requestHeaders
-	// otherText is the entries of other apps, which know no request.
-	otherText
-	// ownText is the entries of this module, which hold no secret.
-	ownText
+	Request Kind = iota
+	// Headers is an object of header fields.
+	Headers
+	// Other is the entries of other apps, which know no request.
+	Other
+	// Own is the entries of this module, which hold no secret.
+	Own
 )
 
-// redactionOf returns how to redact the entries of a logger.
-func redactionOf(logger string) redaction {
+// KindOf returns how to redact the entries of a logger; own is this module's.
+func KindOf(logger, own string) Kind {
 	switch {
-	case logger == string((*Handler)(nil).CaddyModule().ID):
-		return ownText
+	case logger == own:
+		return Own
 	case logger == "http" || strings.HasPrefix(logger, "http."):
-		return requestText
+		return Request
 	}
-	return otherText
+	return Other
 }
 
 // inside returns how to redact the object or array of that key.
-func (r redaction) inside(key string) redaction {
-	if r != ownText && (key == "headers" || key == "resp_headers") {
-		return requestHeaders
+func (k Kind) inside(key string) Kind {
+	if k != Own && (key == "headers" || key == "resp_headers") {
+		return Headers
 	}
-	return r
+	return k
 }
 
 // value returns the text of a log field without secrets.
-func (r redaction) value(key, value string) string {
-	switch r {
-	case ownText:
-	case requestHeaders:
+func (k Kind) value(key, value string) string {
+	switch k {
+	case Own:
+	case Headers:
 		value = redact.Header(key, value)
 	default:
-		value = r.field(strings.ToLower(key), value)
+		value = k.field(strings.ToLower(key), value)
 	}
 	return escapeBeyondASCII(value)
 }
 
-func (r redaction) field(key, value string) string {
+func (k Kind) field(key, value string) string {
 	switch key {
 	case "uri", "url", "location", "referer":
 		// A URI as a whole: also a space may belong to a secret.
@@ -78,17 +79,17 @@ func (r redaction) field(key, value string) string {
 	case "err_id":
 		return value // Caddy's own random text
 	}
-	return r.text(value)
+	return k.Text(value)
 }
 
-// text returns a message, or a key, without secrets.
-func (r redaction) text(text string) string {
-	switch r {
-	case ownText:
+// Text returns a message, or a key, without secrets.
+func (k Kind) Text(text string) string {
+	switch k {
+	case Own:
 		return text
-	case requestHeaders:
+	case Headers:
 		return redact.HeaderName(text)
-	case otherText:
+	case Other:
 		return redact.Arguments(text)
 	}
 	return redact.Text(text)
@@ -96,23 +97,23 @@ func (r redaction) text(text string) string {
 
 // escapeBeyondASCII escapes what JSON lets through but a terminal obeys.
 func escapeBeyondASCII(s string) string {
-	return escape(s, func(r rune) bool { return r >= unicode.MaxASCII && !unicode.IsPrint(r) })
+	return redact.Escape(s, func(r rune) bool { return r >= unicode.MaxASCII && !unicode.IsPrint(r) })
 }
 
 // reflected returns what zap would print of a value, without secrets.
-func (r redaction) reflected(key string, value any) (json.RawMessage, error) {
+func (k Kind) reflected(key string, value any) (json.RawMessage, error) {
 	var doc bytes.Buffer
 	encoder := json.NewEncoder(&doc)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
 		return nil, err
 	}
-	return r.document(key, doc.Bytes()), nil
+	return k.document(key, doc.Bytes()), nil
 }
 
 // document redacts the strings of a valid JSON document in their places. It
 // changes nothing else: a log is read by people who know the original.
-func (r redaction) document(key string, doc []byte) json.RawMessage {
+func (k Kind) document(key string, doc []byte) json.RawMessage {
 	var out bytes.Buffer
 	for len(doc) > 0 {
 		start := bytes.IndexByte(doc, '"')
@@ -136,9 +137,9 @@ func (r redaction) document(key string, doc []byte) json.RawMessage {
 		var redacted string
 		if isKey := bytes.HasPrefix(bytes.TrimLeft(doc, " \t\r\n"), []byte(":")); isKey {
 			// It holds for the strings of an array, too.
-			key, redacted = text, escapeBeyondASCII(r.text(text))
+			key, redacted = text, escapeBeyondASCII(k.Text(text))
 		} else {
-			redacted = r.value(key, text)
+			redacted = k.value(key, text)
 		}
 		if redacted == text {
 			out.Write(literal)
