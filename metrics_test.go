@@ -117,7 +117,7 @@ func TestMetrics(t *testing.T) {
 	}
 	updates := `caddy_dyndns_dns_exchange_duration_seconds_count{op="update",server="` + ns.Addr() + `"}`
 	messages := ns.Zone("dyn.example.com.").Messages().Updates + ns.Zone("other.example.com.").Messages().Updates
-	if got := after[updates]; got != float64(messages) {
+	if got := after[updates] - before[updates]; got != float64(messages) { // the port may have been another's
 		t.Errorf("%v updates counted, the nameserver saw %d", got, messages)
 	}
 	for _, gauge := range []struct {
