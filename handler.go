@@ -19,8 +19,9 @@ import (
 // It never returns an error of its own: Caddy would log the whole URI, which may
 // hold a secret.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	call, ok := dialect.Match(r, h.dialects)
-	if !ok {
+	in := dialect.NewInput(r, clientAddress(r), h.dialects)
+	d := dialect.Match(in)
+	if d == nil {
 		if h.servePage(w, r) {
 			return nil
 		}
@@ -29,37 +30,36 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	h.limitBody(w, r)
 	start := time.Now()
-	outcome := h.answer(w, r, call)
-	reply := call.Reply(outcome)
+	var request dialect.Request
+	outcome := h.answer(w, r, d, in, &request)
+	reply := d.Write(in, &request, &outcome)
 	writeReply(w, reply)
-	h.report(r, call.Dialect(), outcome, reply.Status, time.Since(start))
+	h.report(r, d.Info().Name, outcome, reply.Status, time.Since(start))
 	return nil
 }
 
 // answer takes one request through the checks, in the order in which they may
 // tell something: nothing about zones or names before the credential.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, call dialect.Call) service.Outcome {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d dialect.Dialect, in *dialect.Input, request *dialect.Request) service.Outcome {
 	refuse := func(err *service.Error) service.Outcome { return service.Outcome{Err: err} }
-	if !slices.Contains(call.Methods(), r.Method) {
+	if !slices.Contains(dialect.Methods, r.Method) {
 		return refuse(&service.Error{Reason: service.BadMethod, Message: "this path does not take that method"})
 	}
 	if dialect.CrossSite(r) {
 		return refuse(&service.Error{Reason: service.CrossSite, Message: "this request comes from another site's page"})
 	}
-	if err := parse(w, r, call); err != nil {
+	if err := readBody(w, r, d, in); err != nil {
 		return refuse(err)
 	}
-	from := clientAddress(r)
-	client, err := h.service.Authenticate(r.Context(), call.Credential(), from, time.Now())
+	*request = d.Read(in)
+	client, err := h.service.Authenticate(r.Context(), request.Credential, clientAddress(r), time.Now())
 	if err != nil {
 		return refuse(err)
 	}
-	submission, err := call.Submission()
-	if err != nil {
-		return service.Outcome{Client: client.Name, Err: err}
+	if request.Err != nil {
+		return service.Outcome{Client: client.Name, Err: request.Err}
 	}
-	submission.Detected = from
-	return h.service.Do(r.Context(), client, submission)
+	return h.service.Do(r.Context(), client, request.Submission)
 }
 
 // report tells log, metrics, events and history what became of a request.
@@ -80,9 +80,9 @@ func (h *Handler) limitBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// parse reads the form.
-func parse(w http.ResponseWriter, r *http.Request, call dialect.Call) *service.Error {
-	err := call.Parse()
+// readBody reads the arguments in the body.
+func readBody(w http.ResponseWriter, r *http.Request, d dialect.Dialect, in *dialect.Input) *service.Error {
+	err := in.ReadBody(d)
 	if err == nil && r.ContentLength != 0 && r.Method == http.MethodPost {
 		// The body is read; later its deadline would end the request itself.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddy-dyndns/dyndns/internal/backend"
+	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -34,14 +35,7 @@ func collectors() []prometheus.Collector {
 
 var (
 	changeResults = []service.Result{service.Unchanged, service.Deleted, service.Updated, service.Refused, service.Failed}
-	// dialectResults are the results that a request of each dialect can have.
-	dialectResults = map[string][]service.Result{
-		"native":  append([]service.Result{service.Checked}, changeResults...),
-		"dyndns2": changeResults,
-		"duckdns": changeResults,
-		"pages":   {service.Unchanged, service.Refused},
-	}
-	authFailures = map[service.Reason]string{
+	authFailures  = map[service.Reason]string{
 		service.NoCredential: "missing", service.BadCredential: "wrong", service.Throttled: "throttled",
 	}
 )
@@ -49,9 +43,16 @@ var (
 // The series of the counters begin at zero: an increase from nothing to one is
 // none to Prometheus, and an alert would miss the first failure.
 func init() {
-	for dialect, results := range dialectResults {
+	begin := func(name string, results ...service.Result) {
 		for _, result := range results {
-			requestCount.WithLabelValues(dialect, result.String())
+			requestCount.WithLabelValues(name, result.String())
+		}
+	}
+	begin("pages", service.Unchanged, service.Refused)
+	for _, d := range dialect.All {
+		begin(d.Info().Name, changeResults...)
+		if d.Info().Checks {
+			begin(d.Info().Name, service.Checked)
 		}
 	}
 	for _, reason := range authFailures {

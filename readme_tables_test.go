@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -42,11 +43,12 @@ var (
 func TestDocumentedStatuses(t *testing.T) {
 	answered := make(map[string]map[string]bool)
 	answer := func(outcome service.Outcome) {
-		call, ok := dialect.Match(httptest.NewRequest(http.MethodGet, "/check/x", nil), dialect.Options{})
-		if !ok {
+		in := dialect.NewInput(httptest.NewRequest(http.MethodGet, "/check/x", nil), netip.Addr{}, dialect.Options{})
+		d := dialect.Match(in)
+		if d == nil {
 			t.Fatal("/check/x is not ours")
 		}
-		reply := call.Reply(outcome)
+		reply := d.Write(in, new(dialect.Request), &outcome)
 		word, _, _ := strings.Cut(string(reply.Body), ":")
 		if answered[word] == nil {
 			answered[word] = make(map[string]bool)
@@ -98,14 +100,15 @@ func TestDocumentedPaths(t *testing.T) {
 				continue
 			}
 			path := argument.Replace(span[1])
-			call, ok := dialect.Match(httptest.NewRequest(http.MethodGet, path, nil), dialect.Options{})
-			if !ok {
+			d := dialect.Match(dialect.NewInput(httptest.NewRequest(http.MethodGet, path, nil), netip.Addr{}, dialect.Options{}))
+			if d == nil {
 				t.Errorf("%s is not ours", path)
 				continue
 			}
-			seen[call.Dialect()]++
-			if want := cmp.Or(regexp.MustCompile(`dyndns2|DuckDNS`).FindString(row[2]), "native"); !strings.EqualFold(call.Dialect(), want) {
-				t.Errorf("%s is answered by %s, the README says %s", path, call.Dialect(), want)
+			name := d.Info().Name
+			seen[name]++
+			if want := cmp.Or(regexp.MustCompile(`dyndns2|DuckDNS`).FindString(row[2]), "native"); !strings.EqualFold(name, want) {
+				t.Errorf("%s is answered by %s, the README says %s", path, name, want)
 			}
 		}
 	}

@@ -22,14 +22,11 @@ func benchmark(b *testing.B, uri string, outcome service.HostOutcome) {
 	out := service.Outcome{Hosts: []service.HostOutcome{outcome}}
 	b.ReportAllocs()
 	for b.Loop() {
-		call, _ := Match(r, Options{})
-		if CrossSite(r) || call.Parse() != nil || len(call.Credential().Secrets) == 0 {
+		call := match(r, Options{})
+		if err := call.read(); err != nil || CrossSite(r) || len(call.req.Credential.Secrets) == 0 {
 			b.Fatal("refused")
 		}
-		if _, err := call.Submission(); err != nil {
-			b.Fatal(err)
-		}
-		if len(call.Reply(out).Body) == 0 {
+		if len(call.reply(out).Body) == 0 {
 			b.Fatal("no reply")
 		}
 	}

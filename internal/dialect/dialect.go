@@ -1,6 +1,7 @@
 // Package dialect translates between HTTP and the service: each way in which
-// routers and scripts ask for an update is a Call that reads the request into a
-// service.Submission and writes the service.Outcome as its clients expect it.
+// routers and scripts ask for an update is a [Dialect], which reads a request into a
+// service.Submission and writes the service.Outcome as its clients expect it. A new
+// one is a file of its own and an entry of [All].
 package dialect
 
 import (
@@ -10,24 +11,53 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
-// Call is one request in its dialect. Its methods are called in the order in
-// which they stand here, each at most once.
-type Call interface {
-	// Dialect is the dialect's name, for the log and the metrics.
-	Dialect() string
-	// Methods are the allowed HTTP methods.
-	Methods() []string
-	// Parse reads a form body, if there is one.
-	Parse() *service.Error
-	// Credential returns every secret that the request presents.
-	Credential() service.Credential
-	// Submission returns what the request asks for, without Detected.
-	Submission() (service.Submission, *service.Error)
-	// Reply answers, also if one of the steps above refused the request.
-	Reply(service.Outcome) Reply
+// Dialect is one way in which clients ask. A request goes through its methods in
+// their order.
+type Dialect interface {
+	// Info tells what others have to know of the dialect.
+	Info() *Info
+	// Match tells whether a request is in this dialect, by its path, query and headers.
+	Match(*Input) bool
+	// Read returns what the request asks for. Nobody has been asked yet who the client
+	// is: what is wrong with the arguments stands in the result.
+	Read(*Input) Request
+	// Write answers. The request is the zero value if it was refused before it was read.
+	Write(*Input, *Request, *service.Outcome) Reply
+}
+
+// Info is what documents, log and metrics take from a dialect.
+type Info struct {
+	// Name is for the log and the metrics.
+	Name string
+	// Arguments tells by their names in lower case what the log may show of them.
+	Arguments redact.Kinds
+	// Checks tells that a request may ask for a self-test.
+	Checks bool
+	// JSON tells that a body is JSON whatever its type; else it is a form.
+	JSON bool
+}
+
+// Request is what a client asks for, and does not change any more.
+type Request struct {
+	// Credential is all that it presents to say who it is.
+	Credential service.Credential
+	// Submission is as far as it could be read if Err is set.
+	Submission service.Submission
+	// Err is what is wrong with the arguments. Only who has a credential is told.
+	Err *service.Error
+}
+
+// All are the dialects. The first that matches answers.
+var All = []Dialect{dyndns2{}, duckdns{}, native{}}
+
+func init() {
+	for _, d := range All {
+		redact.Know(d.Info().Arguments)
+	}
 }
 
 // Options is the configuration that the dialects depend on.
@@ -56,7 +86,7 @@ func (r *Reply) setHeader(e *service.Error, status int) {
 	case status == http.StatusUnauthorized:
 		key, value = "Www-Authenticate", `Basic realm="dyndns"`
 	case status == http.StatusMethodNotAllowed:
-		key, value = "Allow", strings.Join(methods, ", ")
+		key, value = "Allow", strings.Join(Methods, ", ")
 	case e.RetryAfter > 0:
 		seconds := (e.RetryAfter + time.Second - 1) / time.Second
 		key, value = "Retry-After", strconv.FormatInt(int64(seconds), 10)
@@ -71,66 +101,19 @@ func (r *Reply) setHeader(e *service.Error, status int) {
 
 const textPlain = "text/plain; charset=utf-8"
 
-// Match finds the dialect of a request by its path. It returns false for a path
-// that is not ours.
-func Match(r *http.Request, o Options) (Call, bool) {
-	// UniFi asks for "//nic/update" and "/\/nic/update".
-	path := strings.TrimLeft(r.URL.Path, `/\`)
-	switch path = strings.TrimRight(path, "/"); path {
-	case "nic/update", "v2/update", "v3/update":
-		return newDyndns2(r), true
-	case "update":
-		return matchDuckDNS(r)
-	}
-	endpoint, _, _ := strings.Cut(path, "/")
-	switch endpoint {
-	case "update-by-query":
-		if path != endpoint {
-			return nil, false
+// Match finds the dialect of a request. It returns nil for one that is not ours.
+func Match(in *Input) Dialect {
+	for _, d := range All {
+		if d.Match(in) {
+			return d
 		}
-	case "update-by-path", "delete-by-path", "check":
-	default:
-		return nil, false
 	}
-	return matchNative(r, o, endpoint)
+	return nil
 }
 
-// methods are those of every path that can write. HEAD is not among them: link
+// Methods are those of every path that can write. HEAD is not among them: link
 // checkers and mail scanners send it.
-var methods = []string{http.MethodGet, http.MethodPost}
-
-// CrossSite tells whether a browser sent the request on behalf of another site
-// or before its user asked for it. A browser adds the Basic password that it
-// remembers to such requests as well; routers send none of these headers.
-func CrossSite(r *http.Request) bool {
-	for _, site := range r.Header["Sec-Fetch-Site"] {
-		if site != "none" && site != "same-origin" {
-			return true
-		}
-	}
-	for _, origin := range r.Header["Origin"] {
-		if !ownOrigin(r, origin) {
-			return true
-		}
-	}
-	for _, purpose := range r.Header["Sec-Purpose"] {
-		if strings.Contains(strings.ToLower(purpose), "prefetch") {
-			return true
-		}
-	}
-	return false
-}
-
-// ownOrigin compares scheme, host and port (RFC 6454 section 5).
-func ownOrigin(r *http.Request, origin string) bool {
-	scheme, port := "http", ":80"
-	if r.TLS != nil {
-		scheme, port = "https", ":443"
-	}
-	given, host, ok := strings.Cut(origin, "://")
-	return ok && strings.EqualFold(given, scheme) && host != "" &&
-		strings.EqualFold(strings.TrimSuffix(host, port), strings.TrimSuffix(r.Host, port))
-}
+var Methods = []string{http.MethodGet, http.MethodPost}
 
 // ForDomain tells whether the request is for the host that shows the pages.
 func (o Options) ForDomain(r *http.Request) bool {

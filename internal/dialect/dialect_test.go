@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -34,19 +35,44 @@ func post(t testing.TB, uri, contentType, body string) *http.Request {
 	return read(t, fmt.Sprintf("POST %s HTTP/1.1\nHost: dyndns.example.com\nContent-Type: %s\nContent-Length: %d\n\n%s", uri, contentType, len(body), body))
 }
 
-// ask takes a request through a call as the handler does, up to the submission.
-func ask(t testing.TB, r *http.Request, o Options) (Call, service.Credential, service.Submission, *service.Error) {
+// call is a request on its way through its dialect.
+type call struct {
+	Dialect
+	in  *Input
+	req Request
+}
+
+// match finds the dialect of a request, nil if there is none.
+func match(r *http.Request, o Options) *call {
+	in := NewInput(r, netip.Addr{}, o)
+	if d := Match(in); d != nil {
+		return &call{Dialect: d, in: in}
+	}
+	return nil
+}
+
+func (c *call) name() string { return c.Info().Name }
+
+// read reads the request as the handler does.
+func (c *call) read() *service.Error {
+	if err := c.in.ReadBody(c.Dialect); err != nil {
+		return err
+	}
+	c.req = c.Read(c.in)
+	return c.req.Err
+}
+
+func (c *call) reply(o service.Outcome) Reply { return c.Write(c.in, &c.req, &o) }
+
+// ask takes a request through its dialect, up to the submission.
+func ask(t testing.TB, r *http.Request, o Options) (*call, service.Credential, service.Submission, *service.Error) {
 	t.Helper()
-	call, ok := Match(r, o)
-	if !ok {
+	c := match(r, o)
+	if c == nil {
 		t.Fatalf("%s is not matched", r.URL)
 	}
-	if err := call.Parse(); err != nil {
-		return call, service.Credential{}, service.Submission{}, err
-	}
-	credential := call.Credential()
-	sub, err := call.Submission()
-	return call, credential, sub, err
+	err := c.read()
+	return c, c.req.Credential, c.req.Submission, err
 }
 
 // describe prints a submission in one line.
@@ -164,8 +190,8 @@ func TestMatch(t *testing.T) {
 				raw += test.header + "\n"
 			}
 			got := ""
-			if call, ok := Match(read(t, raw+"\n"), Options{Domain: test.domain}); ok {
-				got = call.Dialect()
+			if call := match(read(t, raw+"\n"), Options{Domain: test.domain}); call != nil {
+				got = call.name()
 			}
 			if got != test.want {
 				t.Errorf("dialect %q, want %q", got, test.want)
@@ -213,9 +239,9 @@ func TestCrossSite(t *testing.T) {
 
 // TestRefusals shows the same refusal in every dialect.
 func TestRefusals(t *testing.T) {
-	calls := make([]Call, 3)
+	calls := make([]*call, 3)
 	for i, uri := range []string{"/update-by-query", "/nic/update", "/update?domains=a"} {
-		calls[i], _ = Match(get(t, uri), Options{})
+		calls[i] = match(get(t, uri), Options{})
 	}
 	const challenge = `Www-Authenticate: Basic realm="dyndns"`
 	tests := []struct {
@@ -265,8 +291,8 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, test := range tests {
 		for i, call := range calls {
-			t.Run(test.name+" "+call.Dialect(), func(t *testing.T) {
-				reply := call.Reply(service.Outcome{Err: &test.err})
+			t.Run(test.name+" "+call.name(), func(t *testing.T) {
+				reply := call.reply(service.Outcome{Err: &test.err})
 				if got := fmt.Sprint(reply.Status, " ", string(reply.Body)); got != test.want[i] {
 					t.Errorf("got %q, want %q", got, test.want[i])
 				}

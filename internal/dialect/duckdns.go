@@ -4,49 +4,50 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // duckdns is the API of duckdns.org.
-type duckdns struct {
-	request
+type duckdns struct{}
+
+var duckdnsInfo = Info{
+	Name: "duckdns",
+	Arguments: redact.Kinds{
+		"domains": redact.KindHost, "ip": redact.KindAddress, "ipv6": redact.KindAddress, "clear": redact.KindFlag, "verbose": redact.KindFlag,
+		"token": redact.KindSecret, "txt": redact.KindSecret, // which has the form of a token
+	},
 }
 
-// matchDuckDNS takes the common path /update only if the query looks like DuckDNS.
-func matchDuckDNS(r *http.Request) (Call, bool) {
-	d := &duckdns{}
-	d.init(r)
-	for _, p := range d.params {
-		if p.name == "domains" || p.name == "token" {
-			return d, true
-		}
+func (duckdns) Info() *Info { return &duckdnsInfo }
+
+// Match takes the common path /update only if the query looks like DuckDNS.
+func (duckdns) Match(in *Input) bool {
+	if in.path != "update" {
+		return false
 	}
-	return nil, false
+	_, domains := in.lookup("domains")
+	_, token := in.lookup("token")
+	return domains || token
 }
 
-func (d *duckdns) Dialect() string { return "duckdns" }
-
-func (d *duckdns) Credential() service.Credential {
-	d.presentHeader()
-	for _, p := range d.params {
-		if p.name == "token" {
-			d.present(p.value, true)
-		}
-	}
-	return d.credential
+func (duckdns) Read(in *Input) (r Request) {
+	r.Credential = in.credential(func(name string) bool { return name == "token" }, "")
+	r.Submission, r.Err = readDuckDNS(in)
+	return r
 }
 
-func (d *duckdns) Submission() (service.Submission, *service.Error) {
-	sub := service.Submission{ShortNames: true}
-	if err := d.checkCount(); err != nil {
+func readDuckDNS(in *Input) (service.Submission, *service.Error) {
+	sub := service.Submission{ShortNames: true, Detected: in.from}
+	if err := in.checkCount(); err != nil {
 		return sub, err
 	}
-	host, err := d.wanted()
+	host, err := duckdnsHost(in)
 	if err != nil {
 		return sub, err
 	}
-	domains, _ := d.lookup("domains")
+	domains, _ := in.lookup("domains")
 	if sub.Hosts, err = appendHosts(nil, domains); err != nil {
 		return sub, err
 	}
@@ -60,13 +61,13 @@ func (d *duckdns) Submission() (service.Submission, *service.Error) {
 	return sub, nil
 }
 
-// wanted returns what all hosts of the request should hold. An ACME client
+// duckdnsHost returns what all hosts of the request should hold. An ACME client
 // clears the challenge with an empty txt (lego, acme.sh), so there the name of
 // the argument counts, not its value.
-func (d *duckdns) wanted() (service.Host, *service.Error) {
+func duckdnsHost(in *Input) (service.Host, *service.Error) {
 	var host service.Host
-	txt, isTXT := d.lookup("txt")
-	clearAll := d.flag("clear")
+	txt, isTXT := in.lookup("txt")
+	clearAll := in.flag("clear")
 	switch {
 	case isTXT && clearAll:
 		host.TXT.Action = zone.Delete
@@ -82,7 +83,7 @@ func (d *duckdns) wanted() (service.Host, *service.Error) {
 	}
 	given := false
 	for _, argument := range []string{"ip", "ipv6"} {
-		value, _ := d.lookup(argument)
+		value, _ := in.lookup(argument)
 		if value == "" {
 			continue
 		}
@@ -111,8 +112,8 @@ func (d *duckdns) wanted() (service.Host, *service.Error) {
 	return host, nil
 }
 
-func (d *duckdns) flag(name string) bool {
-	value, _ := d.lookup(name)
+func (in *Input) flag(name string) bool {
+	value, _ := in.lookup(name)
 	return strings.EqualFold(value, "true")
 }
 
@@ -130,8 +131,8 @@ func isText(s string) bool {
 	return true
 }
 
-// Reply says OK only if all hosts succeeded. ddclient 4 compares the body whole.
-func (d *duckdns) Reply(out service.Outcome) Reply {
+// Write says OK only if all hosts succeeded. ddclient 4 compares the body whole.
+func (duckdns) Write(in *Input, _ *Request, out *service.Outcome) Reply {
 	reply := Reply{Status: http.StatusOK, ContentType: textPlain, Body: []byte("KO")}
 	if out.Err != nil {
 		reply.Status = duckdnsStatus(out.Err)
@@ -150,14 +151,14 @@ func (d *duckdns) Reply(out service.Outcome) Reply {
 		return reply
 	}
 	reply.Body = append(reply.Body[:0], "OK"...)
-	if d.flag("verbose") {
+	if in.flag("verbose") {
 		reply.Body = appendVerbose(reply.Body, out)
 	}
 	return reply
 }
 
 // appendVerbose adds both addresses of the first host, and whether anything changed.
-func appendVerbose(b []byte, out service.Outcome) []byte {
+func appendVerbose(b []byte, out *service.Outcome) []byte {
 	for _, t := range []zone.Type{zone.TypeA, zone.TypeAAAA} {
 		b = append(b, '\n')
 		if len(out.Hosts) == 0 {

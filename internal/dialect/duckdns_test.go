@@ -49,8 +49,8 @@ func TestDuckDNSSubmission(t *testing.T) {
 
 // DuckDNS has no LAN hosts; if it had, OK would have to be true of them.
 func TestDuckDNSReplyOfLAN(t *testing.T) {
-	call, _ := Match(get(t, "/update?domains=a"), Options{})
-	reply := call.Reply(service.Outcome{
+	call := match(get(t, "/update?domains=a"), Options{})
+	reply := call.reply(service.Outcome{
 		Hosts: []service.HostOutcome{host("a.", record(a, "", "192.0.2.1"))},
 		LAN:   []service.HostOutcome{failed("n.", zone.Timeout, "m")},
 	})
@@ -78,8 +78,8 @@ func TestDuckDNSReply(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			call, _ := Match(get(t, "/update?domains=a"+test.query), Options{})
-			reply := call.Reply(service.Outcome{Hosts: test.hosts})
+			call := match(get(t, "/update?domains=a"+test.query), Options{})
+			reply := call.reply(service.Outcome{Hosts: test.hosts})
 			if got := fmt.Sprint(reply.Status, " ", string(reply.Body)); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}

@@ -1,65 +1,75 @@
 package dialect
 
 import (
-	"net/http"
 	"strings"
 
+	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
 // dyndns2 is the protocol of dyn.com and No-IP, with what other providers and
 // their routers have added to it.
-type dyndns2 struct {
-	request
-	// hosts is how many names the request carries, once they are read.
-	hosts int
-}
+type dyndns2 struct{}
 
-func newDyndns2(r *http.Request) *dyndns2 {
-	d := &dyndns2{}
-	d.init(r)
-	return d
-}
+var dyndns2Info = Info{Name: "dyndns2", Arguments: dyndns2Arguments()}
 
-func (d *dyndns2) Dialect() string { return "dyndns2" }
-
-// Credential takes the secret under every name that providers have for it; what
-// says who the user is does not matter.
-func (d *dyndns2) Credential() service.Credential {
-	d.presentHeader()
-	for _, p := range d.params {
-		switch folded(p.name) {
-		case "password", "pass", "passwd", "pwd", "token", "key", "apikey", "secret", "k", "authkey":
-			d.present(p.value, true)
-		}
+func dyndns2Arguments() redact.Kinds {
+	kinds := redact.Kinds{
+		"keepipv4": redact.KindFlag, "keepipv6": redact.KindFlag, "ip6lanprefix": redact.KindAddress, "ipv6prefix": redact.KindAddress, "offline": redact.KindFlag,
 	}
-	return d.credential
+	for _, name := range hostArguments {
+		kinds[name] = redact.KindHost
+	}
+	for name := range addressArguments {
+		kinds[name] = redact.KindAddress
+	}
+	for name := range secretArguments {
+		kinds[name] = redact.KindSecret
+	}
+	return kinds
 }
 
-func (d *dyndns2) Submission() (service.Submission, *service.Error) {
-	var sub service.Submission
-	if err := d.checkCount(); err != nil {
+// secretArguments are the names that providers have for the secret. What says who
+// the user is does not matter.
+var secretArguments = map[string]bool{
+	"password": true, "pass": true, "passwd": true, "pwd": true, "token": true, "key": true, "apikey": true, "secret": true, "k": true, "authkey": true,
+}
+
+func (dyndns2) Info() *Info { return &dyndns2Info }
+
+func (dyndns2) Match(in *Input) bool {
+	return in.path == "nic/update" || in.path == "v2/update" || in.path == "v3/update"
+}
+
+func (dyndns2) Read(in *Input) (r Request) {
+	r.Credential = in.credential(func(name string) bool { return secretArguments[folded(name)] }, "")
+	r.Submission, r.Err = readDyndns2(in)
+	return r
+}
+
+// readDyndns2 returns the hosts also with an error of an address: the reply has a
+// line for each.
+func readDyndns2(in *Input) (service.Submission, *service.Error) {
+	sub := service.Submission{Detected: in.from}
+	if err := in.checkCount(); err != nil {
 		return sub, err
 	}
-	for _, p := range d.params {
+	for _, p := range in.params {
 		if strings.EqualFold(p.name, "offline") && strings.EqualFold(p.value, "yes") {
 			return sub, &service.Error{Reason: service.Unsupported, Message: "setting a host offline is not offered"}
 		}
 	}
 	var err *service.Error
-	if sub.Hosts, err = d.hostnames(); err != nil {
+	if sub.Hosts, err = hostnames(in); err != nil {
 		return sub, err
 	}
-	single, err := d.singleHosts()
+	single, err := singleHosts(in)
 	if err != nil {
 		return sub, err
 	}
-	// The reply to a bad address has a line for each host, so the hosts come first.
-	d.hosts = len(sub.Hosts)
-
 	var general wishes
 	var all common
-	for _, p := range d.params {
+	for _, p := range in.params {
 		if err := general.add(p, &all); err != nil {
 			return sub, err
 		}
@@ -84,7 +94,7 @@ func (d *dyndns2) Submission() (service.Submission, *service.Error) {
 			return sub, err
 		}
 	}
-	if d.hosts = len(sub.Hosts); d.hosts == 0 {
+	if len(sub.Hosts) == 0 {
 		return sub, &service.Error{Reason: service.BadName, Message: "no host name is given"}
 	}
 	return sub, nil
@@ -95,9 +105,9 @@ func (d *dyndns2) Submission() (service.Submission, *service.Error) {
 var hostArguments = []string{"hostname", "host_id", "host", "domain", "domains", "fqdn", "dn", "h", "zone", "id"}
 
 // hostnames returns the hosts that the request is about.
-func (d *dyndns2) hostnames() (hosts []service.Host, err *service.Error) {
+func hostnames(in *Input) (hosts []service.Host, err *service.Error) {
 	for _, argument := range hostArguments {
-		for _, p := range d.params {
+		for _, p := range in.params {
 			if !strings.EqualFold(p.name, argument) || strings.EqualFold(p.value, "yes") {
 				continue
 			}
@@ -110,7 +120,7 @@ func (d *dyndns2) hostnames() (hosts []service.Host, err *service.Error) {
 		}
 	}
 	// Without a dot the user name is an account's, or a token in the wrong field.
-	if user := d.basicUser(); strings.Contains(user, ".") {
+	if user := in.basicUser(); strings.Contains(user, ".") {
 		host := service.Host{Name: user}
 		if _, err := host.FQDN(); err == nil {
 			return []service.Host{host}, nil
@@ -128,9 +138,9 @@ type singleHost struct {
 
 // singleHosts returns the arguments <address argument>:<host>[,<host>]=, of
 // which deSEC's clients send myipv4: and myipv6:.
-func (d *dyndns2) singleHosts() (single []singleHost, err *service.Error) {
+func singleHosts(in *Input) (single []singleHost, err *service.Error) {
 	var hosts []service.Host
-	for _, p := range d.params {
+	for _, p := range in.params {
 		argument, list, ok := strings.Cut(p.name, ":")
 		if _, known := addressArgument(argument); !ok || !known || p.value == "" {
 			continue

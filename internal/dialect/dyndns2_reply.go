@@ -7,12 +7,12 @@ import (
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
-// Reply writes a line for each host: a word, and after a good one the addresses.
+// Write writes a line for each host: a word, and after a good one the addresses.
 // Nothing else, and no newline at the end: IPFire and pfSense compare the body whole.
-func (d *dyndns2) Reply(out service.Outcome) Reply {
+func (dyndns2) Write(_ *Input, r *Request, out *service.Outcome) Reply {
 	reply := Reply{Status: http.StatusOK, ContentType: textPlain}
 	if out.Err != nil {
-		reply.refuseDyndns2(out.Err, d.hosts)
+		reply.refuseDyndns2(out.Err, len(r.Submission.Hosts))
 		return reply
 	}
 	lanChanged, lanFailure := (&service.Outcome{LAN: out.LAN}).Changed(), lanFailure(out.LAN)

@@ -174,8 +174,8 @@ func TestDyndns2Reply(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			call, _ := Match(get(t, "/nic/update"), Options{})
-			reply := call.Reply(service.Outcome{Hosts: test.hosts, LAN: test.lan})
+			call := match(get(t, "/nic/update"), Options{})
+			reply := call.reply(service.Outcome{Hosts: test.hosts, LAN: test.lan})
 			if got := fmt.Sprint(reply.Status, " ", string(reply.Body)); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -202,14 +202,14 @@ func TestDyndns2RefusalPerHost(t *testing.T) {
 			if err == nil {
 				t.Fatalf("no error: %s", describe(sub))
 			}
-			reply := call.Reply(service.Outcome{Err: err})
+			reply := call.reply(service.Outcome{Err: err})
 			if got := fmt.Sprint(reply.Status, " ", string(reply.Body)); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
 	}
 	call, _, _, _ := ask(t, get(t, three+"192.0.2.1"), Options{})
-	reply := call.Reply(refused(service.BadAddress, "192.168.1.1 is a private address"))
+	reply := call.reply(refused(service.BadAddress, "192.168.1.1 is a private address"))
 	if string(reply.Body) != "dnserr\ndnserr\ndnserr" {
 		t.Errorf("a refusal by the policy: %q", reply.Body)
 	}

@@ -14,21 +14,18 @@ import (
 // exercise takes a request through a call and checks what must hold of any
 // submission and of any reply.
 func exercise(t *testing.T, r *http.Request) {
-	call, ok := Match(r, Options{Domain: "x"})
-	if !ok {
+	call := match(r, Options{Domain: "x"})
+	if call == nil {
 		return
 	}
 	CrossSite(r)
-	if err := call.Parse(); err != nil {
-		call.Reply(service.Outcome{Err: err})
-		return
-	}
-	for _, secret := range call.Credential().Secrets {
+	err := call.read()
+	for _, secret := range call.req.Credential.Secrets {
 		if secret == "" {
 			t.Error("an empty secret")
 		}
 	}
-	sub, err := call.Submission()
+	sub := call.req.Submission
 	out := service.Outcome{Err: err}
 	if err != nil {
 		if strings.IndexFunc(err.Message, func(r rune) bool { return r < ' ' || r > '~' }) >= 0 {
@@ -47,11 +44,11 @@ func exercise(t *testing.T, r *http.Request) {
 			t.Errorf("prefix %s", p)
 		}
 	}
-	reply := call.Reply(out)
+	reply := call.reply(out)
 	if reply.Status < 200 || reply.Status > 504 {
 		t.Errorf("status %d", reply.Status)
 	}
-	if body := string(reply.Body); call.Dialect() != "native" && (body == "" || strings.HasSuffix(body, "\n")) {
+	if body := string(reply.Body); call.name() != "native" && (body == "" || strings.HasSuffix(body, "\n")) {
 		t.Errorf("body %q", body)
 	}
 }

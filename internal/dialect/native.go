@@ -1,7 +1,6 @@
 package dialect
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/redact"
@@ -11,62 +10,75 @@ import (
 
 // native is the API of the Python dyndns: the paths and words of its versions
 // 1.1.1 and 2.0.0, with statuses of our own.
-type native struct {
-	request
-	endpoint            string
-	missingFamilyDelete bool
-	// secret and segments are what follows the endpoint in the path.
-	secret   string
+type native struct{}
+
+var nativeInfo = Info{
+	Name: "native",
+	Arguments: redact.Kinds{
+		"fqdn": redact.KindHost, "zone_name": redact.KindHost, "record_name": redact.KindHost, "ttl": redact.KindNumber,
+		"ip_1": redact.KindAddress, "ip_2": redact.KindAddress, "ipv4": redact.KindAddress, "ipv6": redact.KindAddress,
+		"myipv6": redact.KindAddress, "ip6lanprefix": redact.KindAddress, "ipv6prefix": redact.KindAddress, "secret": redact.KindSecret,
+	},
+	Checks: true,
+}
+
+func (native) Info() *Info { return &nativeInfo }
+
+func (native) Match(in *Input) bool {
+	endpoint, rest, _ := strings.Cut(in.path, "/")
+	switch endpoint {
+	case "update-by-query":
+		return rest == ""
+	case "update-by-path", "delete-by-path":
+		return true
+	case "check":
+		// Many a site has a page of its own at /check.
+		_, inQuery := in.lookup("secret")
+		return rest != "" || inQuery || in.http.Header.Get("Authorization") != "" || in.options.ForDomain(in.http)
+	}
+	return false
+}
+
+func (native) Read(in *Input) (r Request) {
+	c := nativeCall{Input: in}
+	c.endpoint, _, _ = strings.Cut(in.path, "/")
+	secret := ""
+	if c.endpoint != "update-by-query" {
+		secret = c.splitPath()
+	}
+	r.Credential = in.credential(func(name string) bool { return name == "secret" }, secret)
+	r.Submission, r.Err = c.submission()
+	return r
+}
+
+// nativeCall is a request of the native dialect while it is read.
+type nativeCall struct {
+	*Input
+	endpoint string
+	// segments are what follows the secret in the path.
 	segments []string
 }
 
-func matchNative(r *http.Request, o Options, endpoint string) (Call, bool) {
-	n := &native{endpoint: endpoint, missingFamilyDelete: o.MissingFamilyDelete}
-	n.init(r)
-	if endpoint != "update-by-query" {
-		n.splitPath()
-	}
-	// Many a site has a page of its own at /check.
-	if endpoint == "check" && n.secret == "" && !o.ForDomain(r) {
-		_, inQuery := n.lookup("secret")
-		if !inQuery && r.Header.Get("Authorization") == "" {
-			return nil, false
-		}
-	}
-	return n, true
-}
-
-func (n *native) Dialect() string { return "native" }
-
-// splitPath splits the path as it was sent: a prefix has its slash escaped.
-func (n *native) splitPath() {
+// splitPath splits the path as it was sent: a prefix has its slash escaped. It
+// returns the secret in it.
+func (n *nativeCall) splitPath() (secret string) {
 	_, rest, ok := strings.Cut(n.http.URL.EscapedPath(), n.endpoint)
 	escaped := ok
 	if !ok { // letters of the endpoint are escaped
 		_, rest, _ = strings.Cut(n.http.URL.Path, n.endpoint)
 	}
 	// One more than the longest path has: what follows is not looked at.
-	n.segments = strings.SplitN(strings.TrimRight(strings.TrimPrefix(rest, "/"), "/"), "/", 5)
+	segments := strings.SplitN(strings.TrimRight(strings.TrimPrefix(rest, "/"), "/"), "/", 5)
 	if escaped {
-		for i, s := range n.segments {
-			n.segments[i] = unescape(s, false)
+		for i, s := range segments {
+			segments[i] = unescape(s, false)
 		}
 	}
-	n.secret, n.segments = n.segments[0], n.segments[1:]
+	n.segments = segments[1:]
+	return segments[0]
 }
 
-func (n *native) Credential() service.Credential {
-	n.present(n.secret, true)
-	for _, p := range n.params {
-		if p.name == "secret" {
-			n.present(p.value, true)
-		}
-	}
-	n.presentHeader()
-	return n.credential
-}
-
-func (n *native) Submission() (service.Submission, *service.Error) {
+func (n *nativeCall) submission() (service.Submission, *service.Error) {
 	if err := n.checkArguments(); err != nil {
 		return service.Submission{}, err
 	}
@@ -83,20 +95,19 @@ func (n *native) Submission() (service.Submission, *service.Error) {
 		if err := n.checkSegments(3); err != nil {
 			return service.Submission{}, err
 		}
-		// From here on both forms are the same.
-		n.params = append(n.params, param{"fqdn", n.segment(0)}, param{"ip_1", n.segment(1)}, param{"ip_2", n.segment(2)})
+		return n.update([]param{{"fqdn", n.segment(0)}, {"ip_1", n.segment(1)}, {"ip_2", n.segment(2)}})
 	}
-	return n.update()
+	return n.update(n.params)
 }
 
-func (n *native) segment(i int) string {
+func (n *nativeCall) segment(i int) string {
 	if i < len(n.segments) {
 		return n.segments[i]
 	}
 	return ""
 }
 
-func (n *native) checkSegments(most int) *service.Error {
+func (n *nativeCall) checkSegments(most int) *service.Error {
 	if len(n.segments) > most {
 		return badParameter("the path has too many segments")
 	}
@@ -104,7 +115,7 @@ func (n *native) checkSegments(most int) *service.Error {
 }
 
 // checkArguments refuses what the endpoint does not know, and what is given twice.
-func (n *native) checkArguments() *service.Error {
+func (n *nativeCall) checkArguments() *service.Error {
 	if err := n.checkCount(); err != nil {
 		return err
 	}

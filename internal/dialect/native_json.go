@@ -64,7 +64,7 @@ type jsonError struct {
 	Message string `json:"message"`
 }
 
-func nativeJSON(out service.Outcome) Reply {
+func nativeJSON(out *service.Outcome) Reply {
 	reply := Reply{Status: http.StatusOK, ContentType: "application/json"}
 	var body jsonReply
 	fail := func(word string, status int, message string) {

@@ -9,8 +9,8 @@ import (
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
-func (n *native) Reply(out service.Outcome) Reply {
-	if acceptsJSON(n.http) {
+func (native) Write(in *Input, _ *Request, out *service.Outcome) Reply {
+	if acceptsJSON(in.http) {
 		return nativeJSON(out)
 	}
 	reply := Reply{Status: http.StatusOK, ContentType: textPlain}

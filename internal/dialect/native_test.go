@@ -196,8 +196,8 @@ func TestNativeReply(t *testing.T) {
 			{"application/json;q=0", "text/plain; charset=utf-8", test.text},
 		} {
 			t.Run(test.name+" as "+format.accept, func(t *testing.T) {
-				call, _ := Match(read(t, "GET /update-by-query HTTP/1.1\nHost: x\nAccept: "+format.accept+"\n\n"), Options{})
-				reply := call.Reply(test.out)
+				call := match(read(t, "GET /update-by-query HTTP/1.1\nHost: x\nAccept: "+format.accept+"\n\n"), Options{})
+				reply := call.reply(test.out)
 				got := fmt.Sprint(reply.Status, " ", reply.ContentType, "\n", string(reply.Body))
 				if want := fmt.Sprint(test.status, " ", format.contentType, "\n", format.want); got != want {
 					t.Errorf("got  %s\nwant %s", got, want)

@@ -14,15 +14,15 @@ import (
 // named in the rest of it: myipv6:<host>[,<host>]=, as deSEC has it.
 const singleHostsPrefix = "myipv6:"
 
-// update reads the arguments of an update. An empty one counts as absent.
-func (n *native) update() (service.Submission, *service.Error) {
+// update reads the arguments of an update, which may stand in the path. An empty one counts as absent.
+func (n *nativeCall) update(arguments []param) (service.Submission, *service.Error) {
 	var (
-		sub               service.Submission
+		sub               = service.Submission{Detected: n.from}
 		host              service.Host
 		fqdn, zone, label string
 		err               *service.Error
 	)
-	for _, p := range n.params {
+	for _, p := range arguments {
 		if p.value == "" {
 			continue
 		}
@@ -117,7 +117,7 @@ func readWish(value string, noneAllowed bool) (service.Wish, netip.Addr, netip.P
 }
 
 // singleHosts reads the values for single hosts.
-func (n *native) singleHosts(sub *service.Submission) (err *service.Error) {
+func (n *nativeCall) singleHosts(sub *service.Submission) (err *service.Error) {
 	var single []service.Host
 	for _, p := range n.params {
 		names, ok := strings.CutPrefix(p.name, singleHostsPrefix)
@@ -149,12 +149,12 @@ func (n *native) singleHosts(sub *service.Submission) (err *service.Error) {
 // complete decides what happens to the families of the host that the request
 // does not mention. Only a request without any value is about the address that
 // it comes from; one that has values for other hosts alone leaves this one be.
-func (n *native) complete(sub *service.Submission) {
+func (n *nativeCall) complete(sub *service.Submission) {
 	host := &sub.Hosts[0]
 	mentioned := host.A.Mentioned() || host.AAAA.Mentioned()
 	elsewhere := sub.Prefix.IsValid() || len(sub.Hosts) > 1
 	missing := zone.Keep
-	if n.missingFamilyDelete && (mentioned || !elsewhere) {
+	if n.options.MissingFamilyDelete && (mentioned || !elsewhere) {
 		missing = zone.Delete
 	}
 	if !mentioned && !elsewhere {

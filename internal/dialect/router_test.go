@@ -211,7 +211,7 @@ func TestRouters(t *testing.T) {
 			if got := fmt.Sprint(credential.Secrets); got != "["+token+"]" || credential.Malformed {
 				t.Errorf("secrets %s", got)
 			}
-			reply := call.Reply(service.Outcome{Hosts: test.hosts, LAN: test.lan})
+			reply := call.reply(service.Outcome{Hosts: test.hosts, LAN: test.lan})
 			if got := fmt.Sprint(reply.Status, " ", string(reply.Body)); got != test.reply {
 				t.Errorf("reply\ngot  %q\nwant %q", got, test.reply)
 			}
@@ -225,7 +225,7 @@ func TestChallenge(t *testing.T) {
 	if len(credential.Secrets) > 0 || credential.Malformed {
 		t.Fatalf("credential %+v", credential)
 	}
-	reply := call.Reply(refused(service.NoCredential, "no credential"))
+	reply := call.reply(refused(service.NoCredential, "no credential"))
 	if reply.Status != 401 || string(reply.Body) != "badauth" || reply.Header.Get("WWW-Authenticate") != `Basic realm="dyndns"` {
 		t.Errorf("reply %+v", reply)
 	}

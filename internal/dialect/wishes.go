@@ -18,18 +18,18 @@ const (
 	either
 )
 
-// addressArgument returns what words in an address argument refer to. Addresses
-// speak for themselves: clients send IPv6 in myip, and both in any.
+// addressArguments are the names of the address arguments, and what words in them
+// refer to. Addresses speak for themselves: clients send IPv6 in myip, and both in any.
+var addressArguments = map[string]family{
+	"myip": either, "ip": either, "ipaddr": either, "address": either, "dnsto": either,
+	"myipv4": v4, "ipv4": v4, "ip4": v4, "a": v4,
+	"myipv6": v6, "ipv6": v6, "ip6": v6, "ip6addr": v6, "aaaa": v6, "myip6": v6, "myip2": v6,
+}
+
+// addressArgument returns what words in an argument of that name refer to.
 func addressArgument(name string) (family, bool) {
-	switch folded(name) {
-	case "myip", "ip", "ipaddr", "address", "dnsto":
-		return either, true
-	case "myipv4", "ipv4", "ip4", "a":
-		return v4, true
-	case "myipv6", "ipv6", "ip6", "ip6addr", "aaaa", "myip6", "myip2":
-		return v6, true
-	}
-	return 0, false
+	of, ok := addressArguments[folded(name)]
+	return of, ok
 }
 
 // common is what all address arguments of one request have in common.

@@ -1,55 +1,50 @@
 package redact
 
-import "strings"
-
-// kind is what the value of an argument is. The zero value is a secret.
-type kind uint8
-
-const (
-	secret kind = iota
-	host
-	address
-	number
-	flag
+import (
+	"maps"
+	"strings"
 )
 
-type table map[string]kind
+// Kind is what the value of an argument is. The zero value is a secret.
+type Kind uint8
 
-// arguments are the names of the arguments of every dialect, in lower case, and
-// those that routers send beside them. The user's name is a secret: some routers
-// put the token there. So is txt, which has the form of a token.
-var arguments = table{
-	"hostname": host, "host_id": host, "host": host, "domain": host, "domains": host, "fqdn": host, "dn": host,
-	"h": host, "zone": host, "id": host, "zone_name": host, "record_name": host, "name": host, "mx": host,
+// The kinds of arguments. What has not the form of its kind is not shown.
+const (
+	KindSecret Kind = iota
+	KindHost
+	KindAddress
+	KindNumber
+	KindFlag
+)
 
-	"myip": address, "ip": address, "ipaddr": address, "address": address, "dnsto": address,
-	"myipv4": address, "ipv4": address, "ip4": address, "a": address, "ip_1": address, "ip_2": address,
-	"myipv6": address, "ipv6": address, "ip6": address, "ip6addr": address, "aaaa": address, "myip6": address, "myip2": address,
-	"ip6lanprefix": address, "ipv6prefix": address,
+// Kinds are kinds by the names of the arguments in lower case.
+type Kinds map[string]Kind
 
-	"ttl": number,
-
-	"system": flag, "wildcard": flag, "backmx": flag, "offline": flag, "keepipv4": flag, "keepipv6": flag,
-	"clear": flag, "verbose": flag, "dualstack": flag, "mode": flag,
-
-	"secret": secret, "token": secret, "password": secret, "pass": secret, "passwd": secret, "pwd": secret, "key": secret,
-	"apikey": secret, "k": secret, "authkey": secret, "user": secret, "username": secret, "login": secret, "u": secret,
-	"ddnsuser": secret, "txt": secret, "url": secret,
+// arguments are those that routers send beside the ones of the dialects, which
+// [Know] adds. The user's name is a secret: some routers put the token there.
+var arguments = Kinds{
+	"name": KindHost, "mx": KindHost,
+	"system": KindFlag, "wildcard": KindFlag, "backmx": KindFlag, "dualstack": KindFlag, "mode": KindFlag,
+	"user": KindSecret, "username": KindSecret, "login": KindSecret, "u": KindSecret, "ddnsuser": KindSecret, "url": KindSecret,
 }
+
+// Know adds arguments whose names and values may be shown, as their kinds say. It is
+// not for use after the program's start.
+func Know(more Kinds) { maps.Copy(arguments, more) }
 
 // flags are the words that clients send in place of a value.
-var flags = table{
-	"yes": flag, "no": flag, "true": flag, "false": flag, "on": flag, "off": flag, "1": flag, "0": flag, "nochg": flag,
-	"auto": flag, "preserve": flag, "none": flag, "-": flag, "dyndns": flag, "statdns": flag, "custom": flag, "noip": flag, "prefix": flag,
+var flags = Kinds{
+	"yes": KindFlag, "no": KindFlag, "true": KindFlag, "false": KindFlag, "on": KindFlag, "off": KindFlag, "1": KindFlag, "0": KindFlag, "nochg": KindFlag,
+	"auto": KindFlag, "preserve": KindFlag, "none": KindFlag, "-": KindFlag, "dyndns": KindFlag, "statdns": KindFlag, "custom": KindFlag, "noip": KindFlag, "prefix": KindFlag,
 }
 
-func (t table) has(name string) bool {
+func (t Kinds) has(name string) bool {
 	_, ok := t.find(name)
 	return ok
 }
 
 // find looks up a name in any case, without allocation.
-func (t table) find(name string) (kind, bool) {
+func (t Kinds) find(name string) (Kind, bool) {
 	var lower [16]byte
 	if len(name) > len(lower) {
 		return 0, false
@@ -67,17 +62,17 @@ func (t table) find(name string) (kind, bool) {
 
 // argumentKind returns what the argument of that name holds. A name such as
 // myipv6:<host>[,<host>] is for single hosts.
-func argumentKind(name string) (kind, bool) {
+func argumentKind(name string) (Kind, bool) {
 	argument, hosts, single := strings.Cut(name, ":")
 	k, ok := arguments.find(argument)
-	if single && (k != address || !host.fits(hosts)) {
+	if single && (k != KindAddress || !KindHost.fits(hosts)) {
 		return 0, false
 	}
 	return k, ok
 }
 
 // fits tells whether a value, or each of a list with commas, has the form of its kind.
-func (k kind) fits(value string) bool {
+func (k Kind) fits(value string) bool {
 	if value == "" {
 		return true
 	}
@@ -89,15 +84,15 @@ func (k kind) fits(value string) bool {
 	return true
 }
 
-func (k kind) fitsItem(item string) bool {
+func (k Kind) fitsItem(item string) bool {
 	switch k {
-	case host:
+	case KindHost:
 		return isShort(item) || isName(item) || flags.has(item)
-	case address:
+	case KindAddress:
 		return isAddress(item) || flags.has(item)
-	case number:
+	case KindNumber:
 		return isNumber(item)
-	case flag:
+	case KindFlag:
 		return flags.has(item)
 	}
 	return false

@@ -35,7 +35,7 @@ func init() {
 
 // addresses shows a list of addresses.
 func addresses(s string) string {
-	return orMark(s, address.fits(s))
+	return orMark(s, KindAddress.fits(s))
 }
 
 // Header returns a value of a header field, [Mark] if the field is none of those

@@ -1,8 +1,11 @@
-package redact
+package redact_test
 
 import (
 	"strings"
 	"testing"
+
+	_ "github.com/caddy-dyndns/dyndns/internal/dialect" // the arguments of the dialects
+	. "github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
 // What stands for secrets in the rows: a token, a password, the base64 of a key.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/service"
@@ -29,78 +30,87 @@ func folded(name string) string {
 	return strings.ToLower(name)
 }
 
-// request is what the dialects share: the arguments of one HTTP request, those
-// of the query before those of the body, and what it presents as credentials.
-// It must not be copied after init.
-type request struct {
-	http       *http.Request
-	params     []param
-	overflow   bool
-	credential service.Credential
+// Input is one HTTP request as all dialects read it: its path, and its arguments,
+// those of the query before those of the body. It must not be copied.
+type Input struct {
+	http    *http.Request
+	options Options
+	// from is the address that it came from, unmapped and without zone; invalid if
+	// that is unknown (a unix socket).
+	from netip.Addr
+	// path is the decoded path without slashes at its ends.
+	path     string
+	params   []param
+	overflow bool
+	body     []byte // if it is JSON
 	// The arrays spare an allocation each in the usual request.
 	paramArray  [8]param
 	secretArray [2]string
 }
 
-func (q *request) init(r *http.Request) {
-	q.http = r
-	q.params = q.paramArray[:0]
-	q.credential.Secrets = q.secretArray[:0]
-	q.parse(r.URL.RawQuery)
+// NewInput reads path and query of a request that came from that address.
+func NewInput(r *http.Request, from netip.Addr, o Options) *Input {
+	in := &Input{http: r, options: o, from: from}
+	in.params = in.paramArray[:0]
+	// UniFi asks for "//nic/update" and "/\/nic/update".
+	in.path = strings.Trim(strings.TrimLeft(r.URL.Path, `/\`), "/")
+	in.parse(r.URL.RawQuery)
+	return in
 }
 
-func (q *request) Methods() []string { return methods }
-
-// Parse reads a form body. An empty one may have any type: OPNsense posts with
+// ReadBody reads the body. An empty one may have any type: OPNsense posts with
 // all arguments in the URL.
-func (q *request) Parse() *service.Error {
-	if q.http.Method != http.MethodPost || q.http.Body == nil {
+func (in *Input) ReadBody(d Dialect) *service.Error {
+	if in.http.Method != http.MethodPost || in.http.Body == nil {
 		return nil
 	}
 	// An error still comes with the media type if only its parameters are bad.
-	mediaType, _, _ := mime.ParseMediaType(q.http.Header.Get("Content-Type"))
-	form := mediaType == "application/x-www-form-urlencoded"
+	mediaType, _, _ := mime.ParseMediaType(in.http.Header.Get("Content-Type"))
+	known := d.Info().JSON || mediaType == "application/x-www-form-urlencoded"
 	limit := int64(1)
-	if form {
+	if known {
 		limit = maxBody + 1
 	}
-	body, err := io.ReadAll(io.LimitReader(q.http.Body, limit))
+	body, err := io.ReadAll(io.LimitReader(in.http.Body, limit))
 	switch {
 	case err != nil:
 		e := badParameter("the body of the request did not arrive whole")
 		e.Cause = fmt.Errorf("reading the body: %w", err)
 		return e
-	case len(body) > 0 && !form:
+	case len(body) > 0 && !known:
 		return &service.Error{Reason: service.BadMediaType, Message: "a body has to be application/x-www-form-urlencoded"}
 	case len(body) > maxBody:
 		return badParameter("the body is larger than 64 KiB")
+	case d.Info().JSON:
+		in.body = body
+	default:
+		in.parse(string(body))
 	}
-	q.parse(string(body))
 	return nil
 }
 
 // parse appends the pairs of a query or a form body, in their order. Unlike
 // url.ParseQuery it fails on nothing: the FRITZ!Box escapes nothing that it
 // fills into a URL, so a stray percent sign stands for itself.
-func (q *request) parse(raw string) {
+func (in *Input) parse(raw string) {
 	for raw != "" {
 		var pair string
 		pair, raw, _ = strings.Cut(raw, "&")
 		if pair == "" {
 			continue
 		}
-		if len(q.params) == maxParams {
-			q.overflow = true
+		if len(in.params) == maxParams {
+			in.overflow = true
 			return
 		}
 		name, value, _ := strings.Cut(pair, "=")
-		q.params = append(q.params, param{unescape(name, true), unescape(value, true)})
+		in.params = append(in.params, param{unescape(name, true), unescape(value, true)})
 	}
 }
 
 // checkCount refuses a request of which some arguments were not read.
-func (q *request) checkCount() *service.Error {
-	if q.overflow {
+func (in *Input) checkCount() *service.Error {
+	if in.overflow {
 		return badParameter(fmt.Sprintf("there are more than %d arguments", maxParams))
 	}
 	return nil
@@ -111,10 +121,10 @@ func badParameter(message string) *service.Error {
 }
 
 // lookup returns the first value of an argument.
-func (q *request) lookup(name string) (string, bool) {
-	for i := range q.params {
-		if q.params[i].name == name {
-			return q.params[i].value, true
+func (in *Input) lookup(name string) (string, bool) {
+	for i := range in.params {
+		if in.params[i].name == name {
+			return in.params[i].value, true
 		}
 	}
 	return "", false

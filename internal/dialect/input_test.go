@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ func TestParams(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var q request
+			var q Input
 			q.parse(test.raw)
 			var got []string
 			for _, p := range q.params {
@@ -55,10 +56,9 @@ func TestBody(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var q request
-			q.init(post(t, "/nic/update", test.contentType, test.body))
+			in := NewInput(post(t, "/nic/update", test.contentType, test.body), netip.Addr{}, Options{})
 			var got service.Reason
-			if err := q.Parse(); err != nil {
+			if err := in.ReadBody(dyndns2{}); err != nil {
 				got = err.Reason
 			}
 			if got != test.want {
@@ -69,9 +69,7 @@ func TestBody(t *testing.T) {
 }
 
 func TestBodyCutShort(t *testing.T) {
-	var q request
-	q.init(read(t, "POST /nic/update HTTP/1.1\nHost: x\nContent-Type: application/x-www-form-urlencoded\nContent-Length: 10\n\na=1"))
-	err := q.Parse()
+	err := NewInput(read(t, "POST /nic/update HTTP/1.1\nHost: x\nContent-Type: application/x-www-form-urlencoded\nContent-Length: 10\n\na=1"), netip.Addr{}, Options{}).ReadBody(dyndns2{})
 	if err == nil || err.Reason != service.BadParameter || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("error %v", err)
 	}
@@ -128,7 +126,7 @@ func TestCredential(t *testing.T) {
 		{"native path", path + "/s/a.example.com", "", "[s] url"},
 		{"native path with an escape", path + "/s%2Ft+/a.example.com", "", "[s/t+] url"},
 		{"native path without a secret", path + "//a.example.com", secret, "[secret]"},
-		{"native path and header", path + "/s/a.example.com", secret, "[s secret] url"},
+		{"native path and header", path + "/s/a.example.com", secret, "[secret s] url"},
 		{"check", "/check/s", "", "[s] url"},
 		{"DuckDNS", duck + "&token=t", "", "[t] url"},
 		{"DuckDNS with Basic", duck, secret, "[secret]"},
@@ -139,8 +137,9 @@ func TestCredential(t *testing.T) {
 			if test.header != "" {
 				raw += test.header + "\n"
 			}
-			call, _ := Match(read(t, raw+"\n"), Options{})
-			c := call.Credential()
+			call := match(read(t, raw+"\n"), Options{})
+			_ = call.read()
+			c := call.req.Credential
 			got := fmt.Sprint(c.Secrets)
 			if c.InURL {
 				got += " url"
@@ -162,12 +161,14 @@ func TestTooManySecrets(t *testing.T) {
 	for i := range maxSecrets + 1 {
 		uri += fmt.Sprintf("&token=t%d", i)
 	}
-	call, _ := Match(get(t, uri), Options{})
-	if c := call.Credential(); len(c.Secrets) != maxSecrets || !c.Malformed {
+	call := match(get(t, uri), Options{})
+	_ = call.read()
+	if c := call.req.Credential; len(c.Secrets) != maxSecrets || !c.Malformed {
 		t.Errorf("%d secrets, malformed: %t", len(c.Secrets), c.Malformed)
 	}
-	call, _ = Match(get(t, strings.Replace(uri, "t0", "t1", 1)), Options{})
-	if c := call.Credential(); len(c.Secrets) != maxSecrets || c.Malformed {
+	call = match(get(t, strings.Replace(uri, "t0", "t1", 1)), Options{})
+	_ = call.read()
+	if c := call.req.Credential; len(c.Secrets) != maxSecrets || c.Malformed {
 		t.Errorf("%d secrets, malformed: %t, of which one is given twice", len(c.Secrets), c.Malformed)
 	}
 }
@@ -181,5 +182,17 @@ func TestCredentialInBody(t *testing.T) {
 	_, _, sub, err = ask(t, post(t, "/update-by-query?ipv4=192.0.2.1", form, "secret=s&fqdn=a.example.com&ipv4=192.0.2.1"), Options{})
 	if err == nil || err.Message != `The argument "ipv4" is given twice` {
 		t.Errorf("an argument in query and body: %s", answer(sub, err))
+	}
+}
+
+// jsonDialect is a dialect whose bodies are JSON.
+type jsonDialect struct{ dyndns2 }
+
+func (jsonDialect) Info() *Info { return &Info{Name: "json", JSON: true} }
+
+func TestJSONBody(t *testing.T) {
+	in := NewInput(post(t, "/records?a=1", "text/plain", `{"a":2}`), netip.Addr{}, Options{})
+	if err := in.ReadBody(jsonDialect{}); err != nil || string(in.body) != `{"a":2}` || len(in.params) != 1 {
+		t.Errorf("got %v, %q, %v", err, in.body, in.params)
 	}
 }
