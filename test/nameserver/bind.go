@@ -63,10 +63,10 @@ func (z Zone) bind(file string) string {
 	switch {
 	case policy != "" || z.Key.Name == "":
 	case z.Only == nil:
-		policy = fmt.Sprintf("grant %q zonesub A AAAA TXT;", z.Key.Name)
+		policy = fmt.Sprintf("grant %q zonesub A AAAA TXT HTTPS;", z.Key.Name)
 	default:
 		for _, name := range z.Only {
-			policy += fmt.Sprintf("grant %q subdomain %s A AAAA TXT; ", z.Key.Name, name)
+			policy += fmt.Sprintf("grant %q subdomain %s A AAAA TXT HTTPS; ", z.Key.Name, name)
 		}
 	}
 	text := fmt.Sprintf("zone %q {\n\ttype primary;\n\tfile %q;\n", z.Name, file)

@@ -35,7 +35,7 @@ func configureKnot(_ context.Context, dir string, at netip.AddrPort, config Conf
 		if z.Key.Name == "" {
 			continue
 		}
-		fmt.Fprintf(&acls, "  - id: update%d\n    key: %s\n    action: update\n    update-type: [A, AAAA, TXT]\n", i, z.Key.Name)
+		fmt.Fprintf(&acls, "  - id: update%d\n    key: %s\n    action: update\n    update-type: [A, AAAA, TXT, HTTPS]\n", i, z.Key.Name)
 		if z.Only != nil {
 			fmt.Fprintf(&acls, "    update-owner: name\n    update-owner-match: sub-or-equal\n    update-owner-name: [%s]\n", strings.Join(z.Only, ", "))
 		}

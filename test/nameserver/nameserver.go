@@ -54,7 +54,7 @@ type Zone struct {
 	// Records are lines of a zone file, added to a SOA with serial 1, one NS
 	// (ns1) and its address.
 	Records []string
-	// Key may update A, AAAA and TXT records anywhere in the zone (with PowerDNS
+	// Key may update A, AAAA, TXT and HTTPS records anywhere in the zone (with PowerDNS
 	// and YADIFA: everything, they know no such rule). The zero Key: no updates.
 	Key Key
 	// Only limits Key to these names and what is below them. BIND and Knot only.
