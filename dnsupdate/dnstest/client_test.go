@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/internal/authority"
 )
 
 const testZone = "dyn.example.com."
@@ -86,7 +88,7 @@ func pack(t *testing.T, m *dns.Msg) []byte {
 func signed(t *testing.T, m *dns.Msg, k Key, now time.Time) (wire []byte, mac string) {
 	t.Helper()
 	m = m.Copy()
-	m.SetTsig(dns.Fqdn(k.Name), dns.Fqdn(k.Algorithm), fudge, now.Unix())
+	m.SetTsig(dns.Fqdn(k.Name), dns.Fqdn(k.Algorithm), authority.Fudge, now.Unix())
 	wire, mac, err := dns.TsigGenerate(m, base64.StdEncoding.EncodeToString(k.Secret), "", false)
 	if err != nil {
 		t.Fatal(err)
@@ -97,13 +99,13 @@ func signed(t *testing.T, m *dns.Msg, k Key, now time.Time) (wire []byte, mac st
 // seal says what a reply's signature is worth to the holder of the key.
 func seal(t *testing.T, reply []byte, k Key, requestMAC string) string {
 	t.Helper()
-	sig, err := findSignature(reply)
+	sig, err := authority.FindSignature(reply)
 	switch {
 	case err != nil:
 		t.Fatal(err)
 	case sig == nil:
 		return "none"
-	case len(sig.mac) == 0:
+	case len(sig.MAC()) == 0:
 		return "empty"
 	}
 	secret := base64.StdEncoding.EncodeToString(k.Secret)
@@ -111,16 +113,16 @@ func seal(t *testing.T, reply []byte, k Key, requestMAC string) string {
 	if err == dns.ErrAuth {
 		// The library verifies no NOTAUTH reply. Its code is in the MAC, so
 		// that ours has to do.
-		own, err := newKey(k)
+		own, err := authority.NewSigner(authority.Key(k))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var other []byte
-		fmt.Sscanf(sig.rr.OtherData, "%x", &other)
+		fmt.Sscanf(sig.TSIG.OtherData, "%x", &other)
 		var request []byte
 		fmt.Sscanf(requestMAC, "%x", &request)
-		st := stamp{time: time.Unix(int64(sig.rr.TimeSigned), 0), fudge: sig.rr.Fudge, err: sig.rr.Error, other: other}
-		if string(own.mac(sig.strip(reply), st, request)) != string(sig.mac) {
+		st := authority.Stamp{Time: time.Unix(int64(sig.TSIG.TimeSigned), 0), Fudge: sig.TSIG.Fudge, Error: sig.TSIG.Error, Other: other}
+		if string(own.Digest(sig.Strip(reply), st, request)) != string(sig.MAC()) {
 			return "forged"
 		}
 		return "good"

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 )
 
 func Example() {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/internal/authority"
 )
 
 // Action is what a [Proxy] does to one message and its reply. The zero Action
@@ -138,11 +140,11 @@ func CutOff() Action {
 // Unsigned takes the TSIG record off the reply.
 func Unsigned() Action {
 	return Action{rewrite: func(t traffic) []byte {
-		sig, err := findSignature(t.genuine)
+		sig, err := authority.FindSignature(t.genuine)
 		if err != nil || sig == nil {
 			return t.genuine
 		}
-		return sig.strip(t.genuine)
+		return sig.Strip(t.genuine)
 	}}
 }
 
@@ -182,26 +184,26 @@ func RCodeAfter(rcode int) Action {
 // with the key. A wrong secret under the right name makes a forgery; the true
 // key makes a nameserver that says so. It panics if the key is malformed.
 func Forge(rcode int, k Key) Action {
-	signer, err := newKey(k)
+	signer, err := authority.NewSigner(authority.Key(k))
 	if err != nil {
 		panic("dnstest: forging with " + err.Error())
 	}
 	return Action{withhold: true, rewrite: func(t traffic) []byte {
 		var requestMAC []byte
-		if sig, err := findSignature(t.query); err == nil && sig != nil {
-			requestMAC = sig.mac
+		if sig, err := authority.FindSignature(t.query); err == nil && sig != nil {
+			requestMAC = sig.MAC()
 		}
-		return signer.sign(refusal(t.query, rcode), stamp{time: time.Now(), fudge: fudge}, requestMAC)
+		return signer.Sign(refusal(t.query, rcode), authority.Stamp{Time: time.Now(), Fudge: authority.Fudge}, requestMAC)
 	}}
 }
 
 // Answer answers in place of the nameserver with what change makes of an empty
 // reply. It is signed with the key, or unsigned without one.
 func Answer(k *Key, change func(reply *dns.Msg)) Action {
-	var signer key
+	var signer authority.Signer
 	if k != nil {
 		var err error
-		if signer, err = newKey(*k); err != nil {
+		if signer, err = authority.NewSigner(authority.Key(*k)); err != nil {
 			panic("dnstest: answering with " + err.Error())
 		}
 	}
@@ -217,8 +219,8 @@ func Answer(k *Key, change func(reply *dns.Msg)) Action {
 		if err != nil {
 			return nil
 		}
-		if sig, err := findSignature(t.query); k != nil && err == nil && sig != nil {
-			wire = signer.sign(wire, stamp{time: time.Now(), fudge: fudge}, sig.mac)
+		if sig, err := authority.FindSignature(t.query); k != nil && err == nil && sig != nil {
+			wire = signer.Sign(wire, authority.Stamp{Time: time.Now(), Fudge: authority.Fudge}, sig.MAC())
 		}
 		return wire
 	}}
@@ -255,47 +257,4 @@ func question(msg []byte) []byte {
 		return nil
 	}
 	return msg[headerSize : end+4]
-}
-
-// Always is a fault function that does the same to every message.
-func Always(a Action) func(Exchange) Action {
-	return func(Exchange) Action { return a }
-}
-
-// Sequence is a fault function that does the actions in turn, one for each
-// message, and passes on all that follow.
-func Sequence(actions ...Action) func(Exchange) Action {
-	return func(Exchange) Action {
-		if len(actions) == 0 {
-			return Pass()
-		}
-		a := actions[0]
-		actions = actions[1:]
-		return a
-	}
-}
-
-// OnUpdates makes a fault function apply to UPDATE messages only.
-func OnUpdates(f func(Exchange) Action) func(Exchange) Action {
-	return func(x Exchange) Action {
-		if x.Opcode != dns.OpcodeUpdate {
-			return Pass()
-		}
-		return f(x)
-	}
-}
-
-// Loss is a fault function that loses a percentage of the exchanges, the
-// message or its reply with equal chance. The same seed loses the same ones.
-func Loss(percent int, seed uint64) func(Exchange) Action {
-	random := rand.New(rand.NewPCG(seed, seed))
-	return func(Exchange) Action {
-		if random.IntN(100) >= percent {
-			return Pass()
-		}
-		if random.IntN(2) == 0 {
-			return Drop()
-		}
-		return DropReply()
-	}
 }

@@ -6,18 +6,29 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/internal/authority"
 )
+
+// Key is a TSIG key (RFC 8945).
+type Key struct {
+	// Name is the key's name; a missing trailing dot is added.
+	Name string
+	// Algorithm is hmac-sha1, -sha224, -sha256, -sha384 or -sha512.
+	Algorithm string
+	// Secret is the key itself, not its base64 form.
+	Secret []byte
+}
 
 // Server is an authoritative primary nameserver on a loopback port, the same
 // one for UDP and TCP.
 type Server struct {
 	zones map[string]*ZoneState
-	keys  map[string]key
+	keys  map[string]authority.Signer
 
 	clockMu sync.Mutex
 	clock   func() time.Time
@@ -32,7 +43,7 @@ type Server struct {
 // panics if a zone is malformed or no port can be had, for it is used in tests,
 // where there is nobody to handle the error.
 func NewServer(zones ...Zone) *Server {
-	s := &Server{zones: make(map[string]*ZoneState), keys: make(map[string]key), clock: time.Now}
+	s := &Server{zones: make(map[string]*ZoneState), keys: make(map[string]authority.Signer), clock: time.Now}
 	for _, zone := range zones {
 		state, err := newZoneState(zone)
 		if err != nil {
@@ -40,11 +51,11 @@ func NewServer(zones ...Zone) *Server {
 		}
 		s.zones[state.name] = state
 		for _, k := range zone.Keys {
-			k, err := newKey(k)
+			k, err := authority.NewSigner(authority.Key(k))
 			if err != nil {
 				panic(fmt.Sprintf("dnstest: loading the keys of zone %s: %v", zone.Name, err))
 			}
-			s.keys[k.name] = k
+			s.keys[k.Name] = k
 		}
 	}
 	var err error
@@ -82,11 +93,11 @@ func (s *Server) EchoTime() {
 }
 
 // replyTime returns the time to sign the reply to a signed request with.
-func (s *Server) replyTime(sig *signature) time.Time {
+func (s *Server) replyTime(sig *authority.Signature) time.Time {
 	s.clockMu.Lock()
 	defer s.clockMu.Unlock()
 	if s.echoes {
-		return time.Unix(int64(sig.rr.TimeSigned), 0)
+		return time.Unix(int64(sig.TSIG.TimeSigned), 0)
 	}
 	return s.clock()
 }
@@ -154,25 +165,29 @@ func (s *Server) answer(wire []byte, udp bool) []byte {
 	if err := req.Unpack(wire); err != nil {
 		return failure(wire, dns.RcodeFormatError)
 	}
-	sig, err := findSignature(wire)
+	sig, err := authority.FindSignature(wire)
 	if err != nil {
 		return failure(wire, dns.RcodeFormatError)
 	}
 	reply := new(dns.Msg).SetReply(req)
 	reply.Compress = true
-	var signer key
+	var signer authority.Signer
 	if sig != nil {
 		var tsigError uint16
-		signer, tsigError = s.authenticate(wire, sig)
+		signer, tsigError = sig.Authenticate(wire, s.keys, s.now())
 		if tsigError != 0 {
-			return s.rejectSignature(reply, signer, sig, tsigError)
+			rejection, err := sig.Reject(reply, signer, tsigError, s.now())
+			if err != nil {
+				return failure(wire, dns.RcodeServerFailure)
+			}
+			return rejection
 		}
 	}
 	switch req.Opcode {
 	case dns.OpcodeQuery:
 		s.query(req, reply)
 	case dns.OpcodeUpdate:
-		reply.Rcode = s.update(req, signer.name)
+		reply.Rcode = s.update(req, signer.Name)
 	default:
 		reply.Rcode = dns.RcodeNotImplemented
 	}
@@ -181,7 +196,7 @@ func (s *Server) answer(wire []byte, udp bool) []byte {
 
 // pack encodes the reply, cut to what the client takes over UDP, and signs it
 // if the request was.
-func (s *Server) pack(req, reply *dns.Msg, signer key, sig *signature, udp bool) []byte {
+func (s *Server) pack(req, reply *dns.Msg, signer authority.Signer, sig *authority.Signature, udp bool) []byte {
 	size := dns.MaxMsgSize
 	opt := req.IsEdns0()
 	if udp {
@@ -194,7 +209,7 @@ func (s *Server) pack(req, reply *dns.Msg, signer key, sig *signature, udp bool)
 		reply.SetEdns0(dns.DefaultMsgSize, false)
 	}
 	if sig != nil {
-		size -= signer.signatureSize()
+		size -= signer.Size()
 	}
 	reply.Truncate(size)
 	// Truncate leaves up to 512 octets, whatever else is to come.
@@ -206,7 +221,7 @@ func (s *Server) pack(req, reply *dns.Msg, signer key, sig *signature, udp bool)
 		panic(fmt.Sprintf("dnstest: packing a reply: %v", err))
 	}
 	if sig != nil {
-		wire = signer.sign(wire, stamp{time: s.replyTime(sig), fudge: fudge}, sig.mac)
+		wire = signer.Sign(wire, authority.Stamp{Time: s.replyTime(sig), Fudge: authority.Fudge}, sig.MAC())
 	}
 	return wire
 }
@@ -255,49 +270,4 @@ func listen(addr string) (net.Listener, net.PacketConn, error) {
 		errs = append(errs, err)
 	}
 	return nil, nil, fmt.Errorf("finding a loopback port: %w", errs[len(errs)-1])
-}
-
-// connSet keeps the connections that Close has to end and wait for.
-type connSet struct {
-	wg     sync.WaitGroup
-	mu     sync.Mutex
-	closed bool
-	open   []net.Conn
-}
-
-// serve runs f for the connection, which it closes afterwards, at once if the
-// set is closed already. Only what wg waits for may call it.
-func (c *connSet) serve(conn net.Conn, f func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		conn.Close()
-	}
-	c.open = append(c.open, conn)
-	c.wg.Go(func() {
-		defer func() {
-			conn.Close()
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.open = slices.DeleteFunc(c.open, func(o net.Conn) bool { return o == conn })
-		}()
-		f()
-	})
-}
-
-// each calls f for every open connection.
-func (c *connSet) each(f func(net.Conn)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, conn := range c.open {
-		f(conn)
-	}
-}
-
-func (c *connSet) close() {
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
-	c.each(func(conn net.Conn) { conn.Close() })
-	c.wg.Wait()
 }

@@ -2,10 +2,13 @@ package dnstest
 
 import (
 	"encoding/binary"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/internal/authority"
 )
 
 func TestTSIG(t *testing.T) {
@@ -32,15 +35,15 @@ func TestTSIG(t *testing.T) {
 		{name: "wrong algorithm", key: wrongAlgorithm, at: now, rcode: dns.RcodeNotAuth, err: dns.RcodeBadKey, seal: "empty"},
 		{name: "wrong secret", key: wrongSecret, at: now, rcode: dns.RcodeNotAuth, err: dns.RcodeBadSig, seal: "empty"},
 		{name: "changed on the way", key: testKey, at: now, bend: func(m []byte) []byte { m[3] ^= 0x10; return m }, rcode: dns.RcodeNotAuth, err: dns.RcodeBadSig, seal: "empty"},
-		{name: "clock at the limit", key: testKey, at: now.Add(-fudge * time.Second), seal: "good"},
+		{name: "clock at the limit", key: testKey, at: now.Add(-authority.Fudge * time.Second), seal: "good"},
 		{name: "clock behind", key: testKey, at: now.Add(-10 * time.Minute), rcode: dns.RcodeNotAuth, err: dns.RcodeBadTime, seal: "good"},
 		{name: "clock ahead", key: testKey, at: now.Add(10 * time.Minute), rcode: dns.RcodeNotAuth, err: dns.RcodeBadTime, seal: "good"},
 		{name: "wrong secret and clock", key: wrongSecret, at: now.Add(time.Hour), rcode: dns.RcodeNotAuth, err: dns.RcodeBadSig, seal: "empty"},
 		{name: "MAC cut to half", key: testKey, at: now, bend: cutMAC(16), rcode: dns.RcodeNotAuth, err: dns.RcodeBadTrunc, seal: "good"},
 		{name: "MAC cut below half", key: testKey, at: now, bend: cutMAC(15), rcode: dns.RcodeFormatError, seal: "none"},
 		{name: "two signatures", key: testKey, at: now, bend: func(m []byte) []byte {
-			k, _ := newKey(testKey)
-			return k.sign(m, stamp{time: now, fudge: fudge}, nil)
+			k, _ := authority.NewSigner(authority.Key(testKey))
+			return k.Sign(m, authority.Stamp{Time: now, Fudge: authority.Fudge}, nil)
 		}, rcode: dns.RcodeFormatError, seal: "none"},
 		{name: "cut short", key: testKey, at: now, bend: func(m []byte) []byte { return m[:len(m)-1] }, rcode: dns.RcodeFormatError, seal: "none"},
 	}
@@ -54,9 +57,9 @@ func TestTSIG(t *testing.T) {
 			if test.bend != nil {
 				wire = test.bend(wire)
 			}
-			sig, err := findSignature(wire)
+			sig, err := authority.FindSignature(wire)
 			if err == nil {
-				mac = sig.rr.MAC // a cut one is what the reply refers to
+				mac = sig.TSIG.MAC // a cut one is what the reply refers to
 			}
 			reply, raw := exchange(t, "tcp", s.Addr(), wire)
 			if reply.Rcode != test.rcode {
@@ -100,28 +103,30 @@ func TestAlgorithms(t *testing.T) {
 // cutMAC shortens the MAC of a message to n octets.
 func cutMAC(n int) func([]byte) []byte {
 	return func(m []byte) []byte {
-		sig, err := findSignature(m)
+		sig, err := authority.FindSignature(m)
 		if err != nil {
 			panic(err)
 		}
-		cut := len(sig.mac) - n
-		rdlen := sig.start + len(packName(sig.rr.Hdr.Name)) + 8
-		size := rdlen + 2 + len(packName(sig.rr.Algorithm)) + 8
+		cut := len(sig.MAC()) - n
+		rdlen := len(sig.Strip(m)) + wireSize(sig.TSIG.Hdr.Name) + 8
+		size := rdlen + 2 + wireSize(sig.TSIG.Algorithm) + 8
 		binary.BigEndian.PutUint16(m[rdlen:], binary.BigEndian.Uint16(m[rdlen:])-uint16(cut))
 		binary.BigEndian.PutUint16(m[size:], uint16(n))
-		end := size + 2 + len(sig.mac)
+		end := size + 2 + len(sig.MAC())
 		return append(m[:end-cut], m[end:]...)
 	}
 }
 
-func hex48(at time.Time) string {
-	const digits = "0123456789abcdef"
-	var s []byte
-	for _, b := range unix48(at) {
-		s = append(s, digits[b>>4], digits[b&15])
+// wireSize returns the octets of a name that is not compressed.
+func wireSize(name string) int {
+	end, err := dns.PackDomainName(name, make([]byte, 256), 0, nil, false)
+	if err != nil {
+		panic(err)
 	}
-	return string(s)
+	return end
 }
+
+func hex48(at time.Time) string { return fmt.Sprintf("%012x", at.Unix()) }
 
 func FuzzAnswer(f *testing.F) {
 	m := new(dns.Msg).SetQuestion("www."+testZone, dns.TypeA)
@@ -129,12 +134,12 @@ func FuzzAnswer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	k, err := newKey(testKey)
+	k, err := authority.NewSigner(authority.Key(testKey))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(wire)
-	f.Add(k.sign(wire, stamp{time: time.Now(), fudge: fudge}, nil))
+	f.Add(k.Sign(wire, authority.Stamp{Time: time.Now(), Fudge: authority.Fudge}, nil))
 	update := new(dns.Msg).SetUpdate(testZone)
 	update.Insert([]dns.RR{&dns.A{Hdr: dns.RR_Header{Name: "x." + testZone, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: []byte{192, 0, 2, 1}}})
 	if wire, err = update.Pack(); err != nil {
@@ -150,7 +155,7 @@ func FuzzAnswer(f *testing.F) {
 		}
 		// The same again as its key's holder would send it.
 		if len(wire) >= headerSize {
-			s.answer(k.sign(wire, stamp{time: time.Now(), fudge: fudge}, nil), true)
+			s.answer(k.Sign(wire, authority.Stamp{Time: time.Now(), Fudge: authority.Fudge}, nil), true)
 		}
 	})
 }

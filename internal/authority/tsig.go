@@ -1,4 +1,4 @@
-package dnstest
+package authority
 
 import (
 	"crypto/hmac"
@@ -25,14 +25,17 @@ type Key struct {
 	Secret []byte
 }
 
-// key is a checked Key with canonical names. The zero key signs nothing.
-type key struct {
-	name, algorithm string
-	secret          []byte
-	hash            func() hash.Hash
+// Signer signs and verifies with one key. The zero value signs nothing.
+type Signer struct {
+	// Name is the canonical name of the key.
+	Name      string
+	algorithm string
+	secret    []byte
+	hash      func() hash.Hash
 }
 
-func newKey(k Key) (key, error) {
+// NewSigner checks a key.
+func NewSigner(k Key) (Signer, error) {
 	hashes := map[string]func() hash.Hash{
 		dns.HmacSHA1:   sha1.New,
 		dns.HmacSHA224: sha256.New224,
@@ -43,29 +46,29 @@ func newKey(k Key) (key, error) {
 	algorithm := dns.CanonicalName(k.Algorithm)
 	h, ok := hashes[algorithm]
 	if !ok {
-		return key{}, fmt.Errorf("key %s: unknown algorithm %q", k.Name, k.Algorithm)
+		return Signer{}, fmt.Errorf("key %s: unknown algorithm %q", k.Name, k.Algorithm)
 	}
-	return key{name: dns.CanonicalName(k.Name), algorithm: algorithm, secret: k.Secret, hash: h}, nil
+	return Signer{Name: dns.CanonicalName(k.Name), algorithm: algorithm, secret: k.Secret, hash: h}, nil
 }
 
-// fudge is how far clocks may differ in seconds, as RFC 8945 section 10 advises.
-const fudge = 300
+// Fudge is how far clocks may differ in seconds, as RFC 8945 section 10 advises.
+const Fudge = 300
 
-// signature is a TSIG record found at the end of a message.
-type signature struct {
-	rr    *dns.TSIG
+// Signature is a TSIG record found at the end of a message.
+type Signature struct {
+	TSIG  *dns.TSIG
 	mac   []byte
 	start int // offset of the record
 }
 
-// findSignature returns the message's TSIG record, nil if it has none. The
+// FindSignature returns the message's TSIG record, nil if it has none. The
 // library's own routine overlooks one that does not stand last and gives up on
 // every NOTAUTH, so the records are walked here.
-func findSignature(wire []byte) (*signature, error) {
-	if len(wire) < headerSize {
+func FindSignature(wire []byte) (*Signature, error) {
+	if len(wire) < 12 {
 		return nil, errors.New("short message")
 	}
-	off := headerSize
+	off := 12
 	count := func(i int) int { return int(binary.BigEndian.Uint16(wire[i:])) }
 	for range count(4) {
 		_, end, err := dns.UnpackDomainName(wire, off)
@@ -104,68 +107,68 @@ func findSignature(wire []byte) (*signature, error) {
 			if err != nil {
 				return nil, err
 			}
-			return &signature{rr: t, mac: mac, start: off}, nil
+			return &Signature{TSIG: t, mac: mac, start: off}, nil
 		}
 		off = next
 	}
 	return nil, nil
 }
 
-// strip returns the message as it was before it was signed.
-func (s *signature) strip(wire []byte) []byte {
+// Strip returns the message as it was before it was signed.
+func (s *Signature) Strip(wire []byte) []byte {
 	bare := append([]byte(nil), wire[:s.start]...)
-	binary.BigEndian.PutUint16(bare, s.rr.OrigId)
+	binary.BigEndian.PutUint16(bare, s.TSIG.OrigId)
 	binary.BigEndian.PutUint16(bare[10:], binary.BigEndian.Uint16(bare[10:])-1)
 	return bare
 }
 
-// stamp is what a signature says besides the MAC.
-type stamp struct {
-	time     time.Time
-	fudge    uint16
-	err      uint16
-	other    []byte
-	unsigned bool // no MAC: the reply to a key that is not ours
+// Stamp is what a signature says besides the MAC.
+type Stamp struct {
+	Time     time.Time
+	Fudge    uint16
+	Error    uint16
+	Other    []byte
+	Unsigned bool // no MAC: the reply to a key that is not ours
 }
 
-// mac digests an unsigned message, RFC 8945 section 4.3.3.
-func (k key) mac(bare []byte, st stamp, requestMAC []byte) []byte {
+// Digest returns the MAC of an unsigned message, RFC 8945 section 4.3.3.
+func (k Signer) Digest(bare []byte, st Stamp, requestMAC []byte) []byte {
 	h := hmac.New(k.hash, k.secret)
 	if requestMAC != nil {
 		h.Write(binary.BigEndian.AppendUint16(nil, uint16(len(requestMAC))))
 		h.Write(requestMAC)
 	}
 	h.Write(bare)
-	vars := packName(k.name)
+	vars := packName(k.Name)
 	vars = binary.BigEndian.AppendUint16(vars, dns.ClassANY)
 	vars = binary.BigEndian.AppendUint32(vars, 0)
 	vars = append(vars, packName(k.algorithm)...)
-	vars = append(vars, unix48(st.time)...)
-	vars = binary.BigEndian.AppendUint16(vars, st.fudge)
-	vars = binary.BigEndian.AppendUint16(vars, st.err)
-	vars = binary.BigEndian.AppendUint16(vars, uint16(len(st.other)))
-	h.Write(append(vars, st.other...))
+	vars = append(vars, unix48(st.Time)...)
+	vars = binary.BigEndian.AppendUint16(vars, st.Fudge)
+	vars = binary.BigEndian.AppendUint16(vars, st.Error)
+	vars = binary.BigEndian.AppendUint16(vars, uint16(len(st.Other)))
+	h.Write(append(vars, st.Other...))
 	return h.Sum(nil)
 }
 
-// sign appends a TSIG record to the message; requestMAC is nil for a request.
-func (k key) sign(bare []byte, st stamp, requestMAC []byte) []byte {
+// Sign appends a TSIG record to the message; requestMAC is nil for a request.
+func (k Signer) Sign(bare []byte, st Stamp, requestMAC []byte) []byte {
 	var mac []byte
-	if !st.unsigned {
-		mac = k.mac(bare, st, requestMAC)
+	if !st.Unsigned {
+		mac = k.Digest(bare, st, requestMAC)
 	}
 	rdata := packName(k.algorithm)
-	rdata = append(rdata, unix48(st.time)...)
-	rdata = binary.BigEndian.AppendUint16(rdata, st.fudge)
+	rdata = append(rdata, unix48(st.Time)...)
+	rdata = binary.BigEndian.AppendUint16(rdata, st.Fudge)
 	rdata = binary.BigEndian.AppendUint16(rdata, uint16(len(mac)))
 	rdata = append(rdata, mac...)
 	rdata = append(rdata, bare[:2]...)
-	rdata = binary.BigEndian.AppendUint16(rdata, st.err)
-	rdata = binary.BigEndian.AppendUint16(rdata, uint16(len(st.other)))
-	rdata = append(rdata, st.other...)
+	rdata = binary.BigEndian.AppendUint16(rdata, st.Error)
+	rdata = binary.BigEndian.AppendUint16(rdata, uint16(len(st.Other)))
+	rdata = append(rdata, st.Other...)
 
 	wire := append([]byte(nil), bare...)
-	wire = append(wire, packName(k.name)...)
+	wire = append(wire, packName(k.Name)...)
 	wire = binary.BigEndian.AppendUint16(wire, dns.TypeTSIG)
 	wire = binary.BigEndian.AppendUint16(wire, dns.ClassANY)
 	wire = binary.BigEndian.AppendUint32(wire, 0)
@@ -175,26 +178,30 @@ func (k key) sign(bare []byte, st stamp, requestMAC []byte) []byte {
 	return wire
 }
 
-// signatureSize is the length of a reply's TSIG record.
-func (k key) signatureSize() int {
+// Size is the length of a reply's TSIG record.
+func (k Signer) Size() int {
 	const fixed = 10 + 6 + 2 + 2 + 2 + 2 + 2
-	return len(packName(k.name)) + len(packName(k.algorithm)) + k.hash().Size() + fixed
+	return len(packName(k.Name)) + len(packName(k.algorithm)) + k.hash().Size() + fixed
 }
 
-// authenticate checks a request's signature in the order of RFC 8945 section
-// 5.2: key, MAC, time, truncation. It returns the key and the TSIG error.
-func (s *Server) authenticate(wire []byte, sig *signature) (key, uint16) {
-	t := sig.rr
-	k, ok := s.keys[dns.CanonicalName(t.Hdr.Name)]
+// tsigFormatError stands for "answer FORMERR", which has no TSIG error code.
+const tsigFormatError = 0xffff
+
+// Authenticate checks a request's signature at that time, in the order of RFC 8945
+// section 5.2: key, MAC, time, truncation. It returns the key, of those by canonical
+// name, and the TSIG error.
+func (sig *Signature) Authenticate(wire []byte, keys map[string]Signer, now time.Time) (Signer, uint16) {
+	t := sig.TSIG
+	k, ok := keys[dns.CanonicalName(t.Hdr.Name)]
 	if !ok || k.algorithm != dns.CanonicalName(t.Algorithm) {
-		return key{name: t.Hdr.Name, algorithm: t.Algorithm}, dns.RcodeBadKey
+		return Signer{Name: t.Hdr.Name, algorithm: t.Algorithm}, dns.RcodeBadKey
 	}
 	signed := time.Unix(int64(t.TimeSigned), 0)
 	other, err := hex.DecodeString(t.OtherData)
 	if err != nil {
 		return k, dns.RcodeBadSig
 	}
-	want := k.mac(sig.strip(wire), stamp{time: signed, fudge: t.Fudge, err: t.Error, other: other}, nil)
+	want := k.Digest(sig.Strip(wire), Stamp{Time: signed, Fudge: t.Fudge, Error: t.Error, Other: other}, nil)
 	// Section 5.2.2.1: a MAC may be cut to half its length, not below 10 octets.
 	if len(sig.mac) > len(want) || len(sig.mac) < max(10, len(want)/2) {
 		return k, tsigFormatError
@@ -202,7 +209,7 @@ func (s *Server) authenticate(wire []byte, sig *signature) (key, uint16) {
 	if !hmac.Equal(sig.mac, want[:len(sig.mac)]) {
 		return k, dns.RcodeBadSig
 	}
-	if skew := s.now().Unix() - int64(t.TimeSigned); max(skew, -skew) > int64(t.Fudge) {
+	if skew := now.Unix() - int64(t.TimeSigned); max(skew, -skew) > int64(t.Fudge) {
 		return k, dns.RcodeBadTime
 	}
 	if len(sig.mac) < len(want) {
@@ -211,31 +218,31 @@ func (s *Server) authenticate(wire []byte, sig *signature) (key, uint16) {
 	return k, 0
 }
 
-// tsigFormatError stands for "answer FORMERR", which has no TSIG error code.
-const tsigFormatError = 0xffff
-
-// rejectSignature replies to a request whose signature is no good: unsigned
-// for BADKEY and BADSIG, signed otherwise (RFC 8945 section 5.3.2).
-func (s *Server) rejectSignature(reply *dns.Msg, k key, sig *signature, tsigError uint16) []byte {
+// Reject returns the reply to a request whose signature is no good: unsigned for
+// BADKEY and BADSIG, signed otherwise (RFC 8945 section 5.3.2).
+func (sig *Signature) Reject(reply *dns.Msg, k Signer, tsigError uint16, now time.Time) ([]byte, error) {
 	reply.Rcode = dns.RcodeNotAuth
 	if tsigError == tsigFormatError {
 		reply.Rcode = dns.RcodeFormatError
 	}
 	wire, err := reply.Pack()
 	if err != nil {
-		panic(fmt.Sprintf("dnstest: packing a reply: %v", err))
+		return nil, err
 	}
-	st := stamp{time: time.Unix(int64(sig.rr.TimeSigned), 0), fudge: sig.rr.Fudge, err: tsigError}
+	st := Stamp{Time: time.Unix(int64(sig.TSIG.TimeSigned), 0), Fudge: sig.TSIG.Fudge, Error: tsigError}
 	switch tsigError {
 	case tsigFormatError:
-		return wire
+		return wire, nil
 	case dns.RcodeBadKey, dns.RcodeBadSig:
-		st.unsigned = true
+		st.Unsigned = true
 	case dns.RcodeBadTime:
-		st.other = unix48(s.now()) // and Time Signed stays the client's
+		st.Other = unix48(now) // and Time Signed stays the client's
 	}
-	return k.sign(wire, st, sig.mac)
+	return k.Sign(wire, st, sig.MAC()), nil
 }
+
+// MAC returns the MAC of the request, which that of its reply covers.
+func (sig *Signature) MAC() []byte { return sig.mac }
 
 func unix48(t time.Time) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(t.Unix()))[2:]
@@ -247,7 +254,7 @@ func packName(name string) []byte {
 	buf := make([]byte, 256)
 	n, err := dns.PackDomainName(dns.CanonicalName(name), buf, 0, nil, false)
 	if err != nil {
-		panic(fmt.Sprintf("dnstest: packing the name %q: %v", name, err))
+		panic(fmt.Sprintf("authority: packing the name %q: %v", name, err))
 	}
 	return buf[:n]
 }

@@ -1,0 +1,142 @@
+// Package authority is what an authoritative nameserver knows of DNS: the data of a
+// zone, the answers out of it, its changes by UPDATE messages, and the signatures of
+// both. It listens nowhere and keeps no file. No message makes it panic.
+package authority
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// Zone is the data of one zone. It is not safe for concurrent use.
+type Zone struct {
+	// Name is the zone's canonical name.
+	Name string
+	// rrsets holds the records by owner and type. A slice is never changed in
+	// place, so that an older one can be kept for comparison.
+	rrsets map[string]map[uint16][]dns.RR
+	// below counts the RRsets at and below a name: what has some exists, if
+	// only as an empty non-terminal (RFC 4592 section 2.2.2).
+	below map[string]int
+	// before holds what a running update replaced.
+	before map[RRset][]dns.RR
+}
+
+// RRset names an RRset by its canonical owner and its type.
+type RRset struct {
+	Owner string
+	Type  uint16
+}
+
+// NewZone returns an empty zone. Before anything is asked of it, it needs a SOA record.
+func NewZone(name string) *Zone {
+	return &Zone{Name: dns.CanonicalName(name), rrsets: make(map[string]map[uint16][]dns.RR), below: make(map[string]int)}
+}
+
+// Load adds the records of lines of a zone file, whose names are relative to the zone
+// and whose TTL is 3600 where they give none.
+func (z *Zone) Load(lines []string) error {
+	parser := dns.NewZoneParser(strings.NewReader(strings.Join(lines, "\n")+"\n"), z.Name, "")
+	parser.SetDefaultTTL(3600)
+	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
+		if !dns.IsSubDomain(z.Name, rr.Header().Name) {
+			return fmt.Errorf("%s is outside the zone", rr.Header().Name)
+		}
+		z.add(rr)
+	}
+	return parser.Err()
+}
+
+// Records returns the records of an RRset, which must not be changed.
+func (z *Zone) Records(owner string, rrtype uint16) []dns.RR { return z.rrsets[owner][rrtype] }
+
+// All returns every record of the zone, in no order.
+func (z *Zone) All() []dns.RR {
+	var all []dns.RR
+	for _, types := range z.rrsets {
+		for _, rrs := range types {
+			all = append(all, rrs...)
+		}
+	}
+	return all
+}
+
+// SOA returns the zone's SOA record.
+func (z *Zone) SOA() *dns.SOA { return z.rrsets[z.Name][dns.TypeSOA][0].(*dns.SOA) }
+
+// RaiseSerial leaves out 0, as BIND does.
+func (z *Zone) RaiseSerial() {
+	soa := dns.Copy(z.SOA()).(*dns.SOA)
+	soa.Serial = max(1, soa.Serial+1)
+	z.Store(RRset{z.Name, dns.TypeSOA}, []dns.RR{soa})
+}
+
+// add puts a record into its RRset. The set takes over its TTL, and a record
+// with the same data is replaced (RFC 2136 section 3.4.2.2).
+func (z *Zone) add(rr dns.RR) {
+	rr = dns.Copy(rr)
+	h := rr.Header()
+	h.Name, h.Class, h.Rdlength = dns.CanonicalName(h.Name), dns.ClassINET, 0
+	id := RRset{h.Name, h.Rrtype}
+	var set []dns.RR
+	for _, old := range z.rrsets[id.Owner][id.Type] {
+		if dns.IsDuplicate(old, rr) || singleton(h.Rrtype) {
+			continue
+		}
+		old = dns.Copy(old)
+		old.Header().Ttl = h.Ttl
+		set = append(set, old)
+	}
+	z.Store(id, append(set, rr))
+}
+
+// singleton tells whether a name has at most one record of the type, so that a
+// new one takes the place of the old (RFC 2136 section 3.4.2.2, RFC 6672).
+func singleton(rrtype uint16) bool {
+	return rrtype == dns.TypeCNAME || rrtype == dns.TypeDNAME || rrtype == dns.TypeSOA
+}
+
+// Store replaces an RRset, the empty one included.
+func (z *Zone) Store(id RRset, set []dns.RR) {
+	old := z.rrsets[id.Owner][id.Type]
+	if _, seen := z.before[id]; z.before != nil && !seen {
+		z.before[id] = old
+	}
+	switch {
+	case len(set) > 0:
+		if z.rrsets[id.Owner] == nil {
+			z.rrsets[id.Owner] = make(map[uint16][]dns.RR)
+		}
+		z.rrsets[id.Owner][id.Type] = set
+		if len(old) == 0 {
+			z.count(id.Owner, 1)
+		}
+	case len(old) > 0:
+		delete(z.rrsets[id.Owner], id.Type)
+		if len(z.rrsets[id.Owner]) == 0 {
+			delete(z.rrsets, id.Owner)
+		}
+		z.count(id.Owner, -1)
+	}
+}
+
+func (z *Zone) count(owner string, n int) {
+	for name := owner; ; name = Parent(name) {
+		if z.below[name] += n; z.below[name] == 0 {
+			delete(z.below, name)
+		}
+		if name == z.Name {
+			return
+		}
+	}
+}
+
+// Parent returns the name without its first label; the root is its own parent.
+func Parent(name string) string {
+	if next, end := dns.NextLabel(name, 0); !end {
+		return name[next:]
+	}
+	return "."
+}
