@@ -199,14 +199,27 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// throttleKey is the key of the process's throttle among what is shared.
-type throttleKey struct{}
+// The keys of the process's throttle and of its self-test among what is shared.
+type (
+	throttleKey struct{}
+	checkingKey struct{}
+)
+
+// checking lets one self-test run at a time.
+type checking chan struct{}
+
+// Destruct has nothing to end.
+func (checking) Destruct() error { return nil }
 
 // open takes all that the settings need and joins it to a service.
 func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error) {
 	counters, err := shared.Take(&h.leases, throttleKey{}, func() (*throttle.Throttle, error) {
 		return throttle.New(), nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	selfTest, err := shared.Take(&h.leases, checkingKey{}, func() (checking, error) { return make(checking, 1), nil })
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +235,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		MaxTTL:         c.maxTTL,
 		PublicOnly:     c.publicOnly,
 		PrivateClients: c.privateClients,
+		Checking:       selfTest,
 		Timeout:        c.timeout,
 		Warn: func(message, zone string, err error) {
 			h.logger.Warn(message, zap.String("zone", zone), zap.Error(err))

@@ -2,12 +2,6 @@ package name
 
 import "strings"
 
-// Under tells whether child is parent or lies below it. Both are absolute.
-func Under(child, parent string) bool {
-	above, ok := strings.CutSuffix(child, parent)
-	return ok && (above == "" || strings.HasSuffix(above, "."))
-}
-
 // Parent returns name without its first label; false if that was the last.
 func Parent(name string) (string, bool) {
 	_, parent, _ := strings.Cut(name, ".")

@@ -171,17 +171,14 @@ func dnsError(err error) *Error {
 	return e
 }
 
-// checking lets one self-test run at a time in the process: each writes to every zone.
-var checking = make(chan struct{}, 1)
-
 // check runs the self-test of every zone, each with the whole timeout of its own.
 func (s *Service) check(ctx context.Context, client *clients.Client) ([]ZoneCheck, *Error) {
 	if !client.All() {
 		return nil, &Error{Reason: NotGranted, Message: "a check needs the secret or a client with hosts *"}
 	}
 	select {
-	case checking <- struct{}{}:
-		defer func() { <-checking }()
+	case s.Checking <- struct{}{}:
+		defer func() { <-s.Checking }()
 	default:
 		return nil, &Error{Reason: zone.Busy, Message: "another check is running", RetryAfter: busyRetry}
 	}

@@ -32,6 +32,8 @@ type fakeZone struct {
 	servers    []string
 	unproven   bool
 	serversErr error
+	// held, if not nil, holds NameServers up until it is closed.
+	held chan struct{}
 	// err fails every Apply, errs only the changes of a name.
 	err  error
 	errs map[string]error
@@ -102,6 +104,9 @@ func (z *fakeZone) change(c zone.Change) zone.Result {
 }
 
 func (z *fakeZone) NameServers(context.Context) (zone.NameServers, error) {
+	if z.held != nil {
+		<-z.held
+	}
 	return zone.NameServers{Names: z.servers, Proven: !z.unproven}, z.serversErr
 }
 
@@ -145,6 +150,7 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 			{Name: "other.test.", TTL: 300, Backend: f.other},
 		},
 		Throttle: throttle.New(),
+		Checking: checking,
 		Limit:    throttle.Limit{Burst: 3, Interval: 10 * time.Second},
 		MinTTL:   60,
 		MaxTTL:   86400,
@@ -237,3 +243,6 @@ func reason(err *Error) Reason {
 	}
 	return err.Reason
 }
+
+// checking is shared by all fixtures, as by the handlers of a process.
+var checking = make(chan struct{}, 1)

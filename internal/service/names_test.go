@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -131,6 +132,35 @@ func TestGrantsWithoutOtherNameServers(t *testing.T) {
 	if err := out.Hosts[0].Err; err != nil {
 		t.Error(err)
 	}
+}
+
+// While the nameservers are looked up again, what is known of them serves the others.
+func TestNameServersWhileLookedUp(t *testing.T) {
+	f := newFixture(t)
+	change := Submission{Hosts: []Host{pointed("home.dyn.test")}}
+	f.do(t, "below", change)
+	f.nameServers.read = time.Now().Add(-time.Hour)
+	f.other.held = make(chan struct{})
+	slow := make(chan struct{})
+	go func() {
+		defer close(slow)
+		f.do(t, "below", change)
+	}()
+	await.True(t, "the look-up to begin", func() bool {
+		if f.nameServers.turn.TryLock() {
+			f.nameServers.turn.Unlock()
+			return false
+		}
+		return true
+	})
+	f.do(t, "below", change)
+	select {
+	case <-slow:
+		t.Error("the look-up did not wait")
+	default:
+	}
+	close(f.other.held)
+	<-slow
 }
 
 // TestNameServersOfOtherZones shows whose nameservers a pattern does not cover

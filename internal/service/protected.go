@@ -56,7 +56,9 @@ type NameServerStore interface {
 // nameServers are those of all zones together: a name of one zone may be the
 // nameserver of another, and a provider has too many to ask each at every request.
 type nameServers struct {
-	mu sync.Mutex
+	// turn is held by the one who looks them up; zones belong to it.
+	turn sync.Mutex
+	mu   sync.Mutex
 	// zones are in the order of the service.
 	zones []zoneServers
 	// served lists, by the name of a nameserver, the zones that it serves.
@@ -82,18 +84,37 @@ type zoneServers struct {
 
 // of returns the nameservers of the zones of s, read again after a while.
 func (n *nameServers) of(ctx context.Context, s *Service) map[string][]servedZone {
+	served, fresh := n.known()
+	if fresh {
+		return served
+	}
+	// Who knows something already does not wait for another's look-up.
+	if served == nil {
+		n.turn.Lock()
+	} else if !n.turn.TryLock() {
+		return served
+	}
+	defer n.turn.Unlock()
+	if served, fresh := n.known(); fresh {
+		return served
+	}
+	served = n.lookUp(ctx, s)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.served == nil || time.Since(n.read) > nameServersAge {
-		n.refresh(ctx, s)
-		n.read = time.Now()
-	}
-	return n.served
+	n.served, n.read = served, time.Now()
+	return served
 }
 
-// refresh asks all zones at once. It outlives the request that began it: others
+// known returns what was found last, and whether it is recent.
+func (n *nameServers) known() (served map[string][]servedZone, fresh bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.served, n.served != nil && time.Since(n.read) <= nameServersAge
+}
+
+// lookUp asks all zones at once. It outlives the request that began it: others
 // wait for the same answer.
-func (n *nameServers) refresh(ctx context.Context, s *Service) {
+func (n *nameServers) lookUp(ctx context.Context, s *Service) map[string][]servedZone {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), nameServersTime)
 	defer cancel()
 	if n.zones == nil {
@@ -104,12 +125,13 @@ func (n *nameServers) refresh(ctx context.Context, s *Service) {
 		wg.Go(func() { n.zones[i] = s.findNameServers(ctx, &s.Zones[i], n.zones[i]) })
 	}
 	wg.Wait()
-	n.served = make(map[string][]servedZone)
+	served := make(map[string][]servedZone)
 	for i, z := range n.zones {
 		for _, name := range z.names {
-			n.served[name] = append(n.served[name], servedZone{s.Zones[i].Name, z.proven})
+			served[name] = append(served[name], servedZone{s.Zones[i].Name, z.proven})
 		}
 	}
+	return served
 }
 
 var errNoNameServers = errors.New("what serves the zone does not tell its nameservers")

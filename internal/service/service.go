@@ -33,6 +33,9 @@ type Config struct {
 	PublicOnly bool
 	// PrivateClients publishes a private address that was only detected.
 	PrivateClients bool
+	// Checking holds one value while a self-test runs. Services that change the same
+	// zones have the same: each test writes to every zone.
+	Checking chan struct{}
 	// Timeout bounds the DNS work of one request.
 	Timeout time.Duration
 	// NameServers keeps what was proven of the zones' nameservers; needed with
