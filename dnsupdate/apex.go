@@ -2,6 +2,7 @@ package dnsupdate
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/miekg/dns"
 
@@ -86,10 +87,19 @@ func (n *apexNS) prove(s *session) outcome {
 	return o
 }
 
+// hostOf returns the host that an underscored name tells something of (RFC 8552
+// section 1.1), another name as it is.
+func hostOf(name string) string {
+	for strings.HasPrefix(name, "_") {
+		name = wire.Parent(name)
+	}
+	return name
+}
+
 // spareNameServers ends the items that would change a nameserver's name and must not.
 func (a *attempt) spareNameServers() outcome {
 	n := &a.engine.apexNS
-	hits := func(it *item) bool { return it.notNameServer && slices.Contains(n.targets, it.Name) }
+	hits := func(it *item) bool { return it.notNameServer && slices.Contains(n.targets, hostOf(it.Name)) }
 	if !slices.ContainsFunc(a.round.items, hits) {
 		return outcome{verdict: accepted}
 	}

@@ -212,6 +212,19 @@ func TestNotNameServer(t *testing.T) {
 			expect(t, apply(w.Updater, guarded(host("home"))), "None -> 192.0.2.1")
 		})
 	}
+	t.Run("an underscored name", func(t *testing.T) {
+		w := newWorld(t, "@ NS ns1", "ns1 300 A "+kept)
+		text := func(name string) zone.Change {
+			return zone.Change{Name: host(name), Type: zone.TypeTXT, Action: zone.Set, Values: []string{"x"}, NotNameServer: true}
+		}
+		for _, name := range []string{"_acme-challenge.ns1", "_a._b.ns1"} {
+			if e := errorOf(t, apply(w.Updater, text(name))[0]); e.Reason != zone.NameServer {
+				t.Errorf("%s: got %v", name, e)
+			}
+		}
+		expect(t, apply(w.Updater, text("_acme-challenge.home")), "None -> x")
+		expect(t, apply(w.Updater, text("_acme-challenge.www.ns1")), "None -> x")
+	})
 	t.Run("a name that becomes a nameserver", func(t *testing.T) {
 		w := newWorld(t, "@ NS ns1")
 		expect(t, apply(w.Updater, guarded(host("home"))), "None -> 192.0.2.1")

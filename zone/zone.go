@@ -78,7 +78,8 @@ type Change struct {
 	// these values, none meaning that there is no RRset. Else the change is a [Keep].
 	Expect []string
 	// NotNameServer makes the change only while no NS record at the zone's apex
-	// points to Name; else its error has the reason [NameServer].
+	// points to Name or, if that is underscored, to its host (RFC 8552): a challenge at
+	// _acme-challenge gets certificates for it. Else its error has the reason [NameServer].
 	NotNameServer bool
 }
 
