@@ -237,6 +237,7 @@ func TestHeader(t *testing.T) {
 		{"browser", "User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"},
 		{"Speedport", "User-Agent", "Deutsche Telekom - Speedport Smart 4 Typ B - 010137.4.8.001.0", "Deutsche Telekom - Speedport Smart 4 Typ B - 010137.4.8.001.0"},
 		{"secret user agent", "user-agent", "curl/8 " + token + "/" + password, "curl/8 REDACTED/REDACTED"},
+		{"encoded user agent", "User-Agent", "curl/8 %53%33CRET%34%32 100%", "curl/8 REDACTED 100%"},
 		{"accept", "Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"},
 		{"secret accept", "Accept", token, Mark},
 		{"date", "Date", "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT"},

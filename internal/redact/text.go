@@ -6,7 +6,8 @@ import "strings"
 // a key: a run of letters and digits that is long and has digits, or longer
 // than any word.
 func Prose(s string) string {
-	delimiter := func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("-_.", r) }
+	// A percent sign may be part of an encoded key.
+	delimiter := func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("-_.%", r) }
 	return replaceWords(s, delimiter, func(word string) string {
 		if isName(word) || isAddress(word) {
 			return word
