@@ -2,6 +2,7 @@ package dyndns
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -149,5 +150,34 @@ func TestGuestErrors(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})
+	}
+}
+
+// What names no module is not quoted: it holds the key.
+func TestGuestWithoutType(t *testing.T) {
+	for _, tt := range []struct{ name, backend, want string }{
+		{"none", `{"tsig": {"secret": "` + canaryKey + `"}}`, "type: "},
+		{"no text", `{"type": {"tsig": {"secret": "` + canaryKey + `"}}}`, "type: "},
+		{"empty", `{"type": "", "tsig": {"secret": "` + canaryKey + `"}}`, "type: "},
+		{"the key", `{"type": "` + canaryKey + `"}`, "no module "},
+		{"no object", `"` + canaryKey + `"`, "type: "},
+	} {
+		for what, h := range map[string]*Handler{
+			"backend":       {Secret: canarySecret, Nameservers: []string{"127.0.0.1"}, Zones: []Zone{{Name: "mem.test", BackendRaw: json.RawMessage(tt.backend)}}},
+			"client_source": {Zones: []Zone{{Name: "mem.test", BackendRaw: json.RawMessage(`{"type": "memory"}`)}}, ClientSourceRaw: json.RawMessage(tt.backend)},
+		} {
+			t.Run(what+"/"+tt.name, func(t *testing.T) {
+				ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+				defer cancel()
+				err := h.Provision(ctx)
+				if err := h.Cleanup(); err != nil {
+					t.Error(err)
+				}
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Fatalf("got %v, want %s", err, tt.want)
+				}
+				checkNoSecret(t, err.Error())
+			})
+		}
 	}
 }

@@ -253,7 +253,7 @@ func (c *settings) setClients(h *Handler) error {
 // context ends.
 func (z *zoneSettings) open(ctx caddy.Context) (zone.Zone, error) {
 	shown := redact.Name(z.Name)
-	loaded, err := ctx.LoadModule(&Zone{BackendRaw: z.backend}, "BackendRaw")
+	loaded, err := loadGuest(ctx, zones, z.backend, &Zone{BackendRaw: z.backend}, "BackendRaw")
 	if err != nil {
 		return nil, fmt.Errorf("zone %s: %w", shown, err)
 	}
@@ -274,7 +274,7 @@ func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, e
 	if h.ClientSourceRaw == nil {
 		return c.clients, nil
 	}
-	loaded, err := ctx.LoadModule(h, "ClientSourceRaw")
+	loaded, err := loadGuest(ctx, sources, h.ClientSourceRaw, h, "ClientSourceRaw")
 	if err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
