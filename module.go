@@ -8,7 +8,6 @@ package dyndns
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,7 +17,6 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/proxies"
-	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/internal/shared"
 	"github.com/caddy-dyndns/dyndns/internal/throttle"
@@ -259,21 +257,6 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.ttl, Backend: backend})
 	}
 	return service.New(config), nil
-}
-
-// loadGuest loads the guest module that a field of holder configures with raw. Caddy's
-// own error would quote the whole of a configuration that names none.
-func loadGuest(ctx caddy.Context, namespace string, raw json.RawMessage, holder any, field string) (any, error) {
-	var config map[string]any
-	err := json.Unmarshal(raw, &config)
-	name, _ := config["type"].(string)
-	if err != nil || name == "" {
-		return nil, errors.New("type: it is not the name of a module")
-	}
-	if _, err := caddy.GetModule(namespace + name); err != nil {
-		return nil, fmt.Errorf("no module %s%s is compiled in", namespace, redact.Word(name))
-	}
-	return ctx.LoadModule(holder, field)
 }
 
 // Validate checks what does not depend on any file or variable.

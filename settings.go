@@ -12,6 +12,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/backend"
+	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/placeholder"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
@@ -253,7 +254,7 @@ func (c *settings) setClients(h *Handler) error {
 // context ends.
 func (z *zoneSettings) open(ctx caddy.Context) (zone.Zone, error) {
 	shown := redact.Name(z.Name)
-	loaded, err := loadGuest(ctx, zones, z.backend, &Zone{BackendRaw: z.backend}, "BackendRaw")
+	loaded, err := directive.LoadGuest(ctx, zones, z.backend, &Zone{BackendRaw: z.backend}, "BackendRaw")
 	if err != nil {
 		return nil, fmt.Errorf("zone %s: %w", shown, err)
 	}
@@ -274,7 +275,7 @@ func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, e
 	if h.ClientSourceRaw == nil {
 		return c.clients, nil
 	}
-	loaded, err := loadGuest(ctx, sources, h.ClientSourceRaw, h, "ClientSourceRaw")
+	loaded, err := directive.LoadGuest(ctx, sources, h.ClientSourceRaw, h, "ClientSourceRaw")
 	if err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}

@@ -1,9 +1,11 @@
-// Package directive reads the words of a Caddyfile block. Its errors quote nothing
-// that may be a secret in the wrong place.
+// Package directive reads the words of a Caddyfile block and loads the guest modules
+// that they configure. Its errors quote nothing that may be a secret in the wrong place.
 package directive
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -106,4 +108,19 @@ func CountOrOff(d *caddyfile.Dispenser, word, what string) (int, error) {
 		return 0, d.Errf("%s: %q is neither %s nor off", word, redact.Word(d.Val()), what)
 	}
 	return n, nil
+}
+
+// LoadGuest loads the guest module that a field of holder configures with raw. Caddy's
+// own error would quote the whole of a configuration that names none.
+func LoadGuest(ctx caddy.Context, namespace string, raw json.RawMessage, holder any, field string) (any, error) {
+	var config map[string]any
+	err := json.Unmarshal(raw, &config)
+	name, _ := config["type"].(string)
+	if err != nil || name == "" {
+		return nil, errors.New("type: it is not the name of a module")
+	}
+	if _, err := caddy.GetModule(namespace + name); err != nil {
+		return nil, fmt.Errorf("no module %s%s is compiled in", namespace, redact.Word(name))
+	}
+	return ctx.LoadModule(holder, field)
 }

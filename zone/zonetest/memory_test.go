@@ -46,7 +46,7 @@ func (m *memory) Apply(ctx context.Context, changes []zone.Change) []zone.Result
 			results[i].Err = &zone.Error{Reason: zone.Invalid, Zone: apex}
 		case ctx.Err() != nil && m.mutation != "no context":
 			results[i].Err = &zone.Error{Reason: zone.Timeout, Zone: apex, Cause: ctx.Err()}
-		case c.NotNameServer && name == "ns1."+apex && m.mutation != "nameservers":
+		case c.NotNameServer && strings.TrimPrefix(name, "_acme-challenge.") == "ns1."+apex && m.mutation != "nameservers":
 			results[i].Err = &zone.Error{Reason: zone.NameServer, Zone: apex}
 		default:
 			results[i] = m.apply(name+c.Type.String(), c)

@@ -262,10 +262,13 @@ func (s suite) nameServers() {
 		if !strings.HasSuffix(name, "."+s.Name) {
 			continue
 		}
-		guarded.Name = name
-		var e *zone.Error
-		if r := s.apply(guarded)[0]; !errors.As(r.Err, &e) || e.Reason != zone.NameServer {
-			s.t.Errorf("the nameserver's name %s: got %+v, want an error with the reason %s", name, r, zone.NameServer)
+		challenge := change("_acme-challenge."+name, zone.TypeTXT, zone.Set, "a")
+		challenge.NotNameServer, guarded.Name = true, name
+		for _, c := range []zone.Change{guarded, challenge} {
+			var e *zone.Error
+			if r := s.apply(c)[0]; !errors.As(r.Err, &e) || e.Reason != zone.NameServer {
+				s.t.Errorf("%s: got %+v, want an error with the reason %s", c.Name, r, zone.NameServer)
+			}
 		}
 	}
 }
