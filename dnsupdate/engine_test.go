@@ -176,6 +176,9 @@ func TestChangedBehindOurBack(t *testing.T) {
 	expect(t, apply(w.Updater, to(host("home"), "192.0.2.1")), "None -> 192.0.2.1")
 	w.zone.Edit("home 300 A 192.0.2.50")
 	expect(t, apply(w.Updater, zone.Change{Name: host("home"), Type: zone.TypeA, Action: zone.Keep}), "unchanged 192.0.2.50")
+	if err := w.Status().Servers[0].LastError; err != nil {
+		t.Errorf("the nameserver's status says %v", err)
+	}
 }
 
 func TestWildcard(t *testing.T) {

@@ -123,10 +123,14 @@ func (q *requester) ask(ctx context.Context, exchange func(*session) outcome) ou
 
 // exchanged tells servers and hooks how an exchange went.
 func (q *requester) exchanged(server *transport.Server, op string, took time.Duration, o outcome) {
+	err := o.err
+	if o.verdict == unmet { // an answer like any other
+		err = nil
+	}
 	switch o.verdict {
 	case accepted, unmet, denied, retimed:
 		// A forged reply must not wake a server up.
-		q.servers.Replied(server, took, o.err, o.err == nil || o.err.Verified)
+		q.servers.Replied(server, took, err, o.err == nil || o.err.Verified)
 	case failing:
 		q.servers.Replied(server, took, o.err, false)
 	default:
@@ -138,10 +142,6 @@ func (q *requester) exchanged(server *transport.Server, op string, took time.Dur
 	count(&q.counts, op, o.verdict)
 	q.mu.Unlock()
 	if q.hooks.Exchange != nil {
-		err := o.err
-		if o.verdict == unmet {
-			err = nil
-		}
 		q.hooks.Exchange(server.Address, op, took, err)
 	}
 }
