@@ -28,6 +28,10 @@ func (r *report) goals() string {
 	line("unchanged, one host: 40 times the Flask application", "%.0f times", rate(same)/seedUnchanged)
 	line("unchanged, one host: half of `respond`", "%.0f %%", 100*rate(same)/rate(respond))
 	line("unchanged, 500 hosts: a third of `respond`", "%.0f %%", 100*rate(many)/rate(respond))
+	if base := median(respond.cpu); base > 0 {
+		line("unchanged, one host: at most 1.5 times the processor time of `respond`", "%.2f times", median(same.cpu)/base)
+		line("changed, 128 connections: at most 2.5 times", "%.2f times", median(changed.cpu)/base)
+	}
 	line("changed, 128 connections: 40 times the Flask application, and 5,000 per second", "%.0f times, %.0f per second", rate(changed)/seedChanged, rate(changed))
 	line("changed, 128 connections, BIND: 10 times one UPDATE at a time", "%.1f times the bare UPDATE", rate(changed)/rate(bare))
 	if knot, one := r.find("Knot", changed.name), r.find("Knot", bare.name); knot != nil && one != nil {

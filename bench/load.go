@@ -21,6 +21,8 @@ type requester func(connection, n int) (request []byte, want string)
 type load struct {
 	requests int
 	took     time.Duration
+	// cpu is the processor time of Caddy, 0 if it was not measured.
+	cpu time.Duration
 	// latencies are sorted.
 	latencies []time.Duration
 }

@@ -128,7 +128,7 @@ func (m *measurement) round(round int, s *site) error {
 	answer := func(int, int) ([]byte, string) {
 		return []byte("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), "UNCHANGED"
 	}
-	l, err := run(s.respond, 32, m.o.seconds, 0, answer)
+	l, err := s.load(s.respond, 32, m.o.seconds, 0, answer)
 	if err := note("Caddy's `respond`, 32 connections", l, err); err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (m *measurement) round(round int, s *site) error {
 		if _, err := run(s.api, 8, 0, (hosts+7)/8, settle(hosts, 8)); err != nil {
 			return err
 		}
-		l, err := run(s.api, 32, m.o.seconds, 0, unchanged(hosts))
+		l, err := s.load(s.api, 32, m.o.seconds, 0, unchanged(hosts))
 		if err := note(fmt.Sprintf("unchanged, 32 connections, hosts: %d", hosts), l, err); err != nil {
 			return err
 		}
@@ -157,7 +157,7 @@ func (m *measurement) round(round int, s *site) error {
 	counts := []int{1, 8, 32, 128, 512}
 	for i, connections := range counts {
 		number := round*len(counts) + i
-		l, err := run(s.api, connections, m.o.seconds, 0, changed("g", number))
+		l, err := s.load(s.api, connections, m.o.seconds, 0, changed("g", number))
 		if err := note(fmt.Sprintf("changed, connections: %d", connections), l, err); err != nil {
 			return err
 		}
@@ -194,7 +194,7 @@ func (m *measurement) fresh(row string, connections, each int, next requester, a
 		return err
 	}
 	defer s.stop()
-	l, err := run(addr(s), connections, 0, each, next)
+	l, err := s.load(addr(s), connections, 0, each, next)
 	if err != nil {
 		return fmt.Errorf("%s: %w", row, err)
 	}

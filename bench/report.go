@@ -19,7 +19,7 @@ type report struct {
 type row struct {
 	server, name           string
 	rate, p50, p99, memory []float64
-	slowest, took          []float64
+	slowest, took, cpu     []float64
 }
 
 func (r *report) add(server, name string, l load, memory float64) {
@@ -34,6 +34,7 @@ func (r *report) add(server, name string, l load, memory float64) {
 	found.slowest = append(found.slowest, milliseconds(l.quantile(1)))
 	found.took = append(found.took, l.took.Seconds())
 	found.memory = append(found.memory, memory)
+	found.cpu = append(found.cpu, float64(l.cpu.Microseconds())/float64(max(l.requests, 1)))
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -45,6 +46,7 @@ func (r *report) markdown(o options) string {
 
 Written by `+"`go run ./bench`"+` on %s: %d rounds of %s each, medians. Nameserver,
 Caddy and load generator share the machine: %s, %d cores, %s.
+"Caddy µs" is the processor time of Caddy for a request.
 
 %s
 `, time.Now().UTC().Format(time.DateOnly), o.rounds, o.seconds, cpu(), runtime.NumCPU(), kernel(), versions())
@@ -52,10 +54,10 @@ Caddy and load generator share the machine: %s, %d cores, %s.
 	for _, row := range r.rows {
 		if row.server != server {
 			server = row.server
-			fmt.Fprintf(&b, "\n## %s\n\n| what | per second | p50 ms | p99 ms | slowest ms | all after s | Caddy MiB |\n|---|---:|---:|---:|---:|---:|---:|\n", server)
+			fmt.Fprintf(&b, "\n## %s\n\n| what | per second | p50 ms | p99 ms | slowest ms | all after s | Caddy µs | Caddy MiB |\n|---|---:|---:|---:|---:|---:|---:|---:|\n", server)
 		}
-		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %.2f | %s |\n", row.name, median(row.rate),
-			orDash("%.2f", row.p50), orDash("%.2f", row.p99), orDash("%.1f", row.slowest), median(row.took), orDash("%.0f", row.memory))
+		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %.2f | %s | %s |\n", row.name, median(row.rate),
+			orDash("%.2f", row.p50), orDash("%.2f", row.p99), orDash("%.1f", row.slowest), median(row.took), orDash("%.1f", row.cpu), orDash("%.0f", row.memory))
 	}
 	return b.String() + r.goals()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -105,6 +106,40 @@ func (s *site) memory() (float64, error) {
 		}
 	}
 	return 0, fmt.Errorf("process %d tells no VmHWM", s.cmd.Process.Pid)
+}
+
+// load runs the load generator and measures the processor time of Caddy.
+func (s *site) load(addr string, connections int, d time.Duration, perConnection int, next requester) (load, error) {
+	before, err := s.cpu()
+	if err != nil {
+		return load{}, err
+	}
+	l, err := run(addr, connections, d, perConnection, next)
+	if err != nil {
+		return l, err
+	}
+	after, err := s.cpu()
+	l.cpu = after - before
+	return l, err
+}
+
+// clockTick is the unit of /proc/<pid>/stat, the same on all of Linux (USER_HZ).
+const clockTick = 10 * time.Millisecond
+
+// cpu is the processor time that the process has had.
+func (s *site) cpu() (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	// The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, err := strconv.Atoi(fields[11])
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * clockTick, err
 }
 
 // update is the request that sets a host's IPv4 address.
