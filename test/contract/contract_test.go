@@ -25,7 +25,7 @@ func TestContract(t *testing.T) {
 			client := dnsupdate.NewClient(dnsupdate.Options{})
 			t.Cleanup(client.Close)
 			zonetest.Run(t, zonetest.Config{
-				Name: "dyn.example.com.", Proven: true,
+				Name: "dyn.example.com.", Proven: true, View: zonetest.Nameserver{Zone: "dyn.example.com.", Addr: server.Addr()},
 				Open: func(t testing.TB) zone.Zone {
 					u, err := client.Open(dnsupdate.ZoneConfig{Name: "dyn.example.com", Servers: []string{server.Addr()}, Key: key})
 					if err != nil {

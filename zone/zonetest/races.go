@@ -1,6 +1,7 @@
 package zonetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -38,6 +39,61 @@ func (s suite) challenges() {
 	}
 	all(zone.Remove)
 	s.expect("afterwards", []zone.Change{change(name, zone.TypeTXT, zone.Keep)}, want{"", "", false})
+}
+
+// together has callers look at two names while others give both the same value. They
+// look in the other order, so that no regular turn of the callers hides what shows between.
+func (s suite) together() {
+	pair := func(a zone.Action, first, second string, values ...string) []zone.Change {
+		return []zone.Change{change(s.host(first), zone.TypeTXT, a, values...), change(s.host(second), zone.TypeTXT, a, values...)}
+	}
+	var wg sync.WaitGroup
+	for caller := range 2 {
+		wg.Go(func() {
+			for i := range 20 {
+				s.apply(pair(zone.Set, "a", "b", fmt.Sprint(caller, i))...)
+			}
+		})
+		wg.Go(func() {
+			for range 20 {
+				if r := s.apply(pair(zone.Keep, "b", "a")...); r[0].Err != nil || r[1].Err != nil || !slices.Equal(r[0].New, r[1].New) {
+					s.t.Errorf("half of another caller's changes shows: %+v", r)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// abandoned has callers give up at any time. What they were told stands, and nothing
+// else but what is unknown.
+func (s suite) abandoned() {
+	const count = 40
+	name := s.host("a")
+	value := func(i int) string { return fmt.Sprint("value ", i) }
+	results := make([]zone.Result, count)
+	var wg sync.WaitGroup
+	for i := range count {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(s.t.Context(), time.Duration(i)*100*time.Microsecond)
+			defer cancel()
+			results[i] = s.z.Apply(ctx, []zone.Change{change(name, zone.TypeTXT, zone.Add, value(i))})[0]
+		})
+	}
+	wg.Wait()
+	after := s.apply(change(name, zone.TypeTXT, zone.Keep))[0]
+	for i, r := range results {
+		stands := slices.Contains(after.New, value(i))
+		var e *zone.Error
+		switch {
+		case r.Err == nil && !stands:
+			s.t.Errorf("value %d was added, and is not there", i)
+		case r.Err != nil && (!errors.As(r.Err, &e) || e.Reason != zone.Timeout):
+			s.t.Errorf("value %d: got %v, want an error with the reason %s", i, r.Err, zone.Timeout)
+		case r.Err != nil && !e.Unknown && stands:
+			s.t.Errorf("value %d was not added (%v), and is there", i, r.Err)
+		}
+	}
 }
 
 // histories has callers make random changes of few values at few names, and checks
@@ -152,4 +208,9 @@ func Step(values []string, c zone.Change) []string {
 		return slices.DeleteFunc(slices.Clone(values), func(v string) bool { return slices.Contains(c.Values, v) })
 	}
 	return values
+}
+
+// describe shows a change for a message.
+func describe(c zone.Change) string {
+	return fmt.Sprintf("%d %s %v expecting %v", c.Action, c.Type, c.Values, c.Expect)
 }
