@@ -25,6 +25,8 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // the Caddyfile's directives
 
 	_ "github.com/caddy-dyndns/dyndns" // the directive under test
+
+	"github.com/caddy-dyndns/dyndns/zone/zonetest"
 )
 
 const (
@@ -206,8 +208,8 @@ var errRefused = errors.New("refused")
 
 // update gives a name a value and returns what the client knows about it then. The
 // request is a POST because net/http sends a GET again when its connection breaks.
-func (c *caddy) update(name, value string) (operation, error) {
-	o := operation{new: value}
+func (c *caddy) update(name, value string) (zonetest.Operation, error) {
+	o := zonetest.Operation{New: value}
 	if value == "" {
 		value = "none"
 	}
@@ -220,14 +222,14 @@ func (c *caddy) update(name, value string) (operation, error) {
 	r.Header.Set("Accept", "application/json")
 	res, err := c.client.Do(r)
 	if err != nil {
-		o.unknownCause = err.Error()
+		o.UnknownCause = err.Error()
 		return o, nil
 	}
 	defer res.Body.Close()
 	status := res.StatusCode
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
-		o.unknownCause = err.Error()
+		o.UnknownCause = err.Error()
 		return o, nil
 	}
 	var said reply
@@ -236,18 +238,18 @@ func (c *caddy) update(name, value string) (operation, error) {
 	}
 	switch {
 	case status != http.StatusOK && strings.Contains(said.Error.Message, "may have been applied"):
-		o.unknownCause = fmt.Sprintf("%d %s", status, said.Error.Message)
+		o.UnknownCause = fmt.Sprintf("%d %s", status, said.Error.Message)
 		return o, nil
 	case status != http.StatusOK:
 		return o, fmt.Errorf("%w: %d %s", errRefused, status, said.Error.Message)
-	case len(said.Records) != 2 || join(said.Records[0].New) != o.new || len(said.Records[1].Old)+len(said.Records[1].New) > 0:
-		return o, fmt.Errorf("%q, where %q was wanted", body, o.new)
+	case len(said.Records) != 2 || join(said.Records[0].New) != o.New || len(said.Records[1].Old)+len(said.Records[1].New) > 0:
+		return o, fmt.Errorf("%q, where %q was wanted", body, o.New)
 	}
-	o.effect = proven
+	o.Effect = zonetest.Proven
 	if p := said.Records[0].Proven; p != nil && !*p {
-		o.effect = written
+		o.Effect = zonetest.Written
 	}
-	o.old = join(said.Records[0].Old)
+	o.Old = join(said.Records[0].Old)
 	return o, nil
 }
 

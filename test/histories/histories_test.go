@@ -1,5 +1,7 @@
 //go:build integration && linux
 
+// Package histories records what many clients of the same names are told while
+// everything fails, and checks that for each name some order of events explains it.
 package histories
 
 import (
@@ -20,6 +22,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
+	"github.com/caddy-dyndns/dyndns/zone/zonetest"
 )
 
 var (
@@ -118,7 +121,7 @@ func (r *run) load(t *testing.T, operations int) {
 	var clients, injectors sync.WaitGroup
 	for _, s := range r.targets {
 		injectors.Go(func() {
-			r.inject(t, s.due, "nameserver", s.serverFaults(), func(i incident) { s.note("", i) })
+			r.inject(t, s.due, "nameserver", s.serverFaults(), func(i zonetest.Incident) { s.note("", i) })
 		})
 		clients.Go(func() {
 			begin := r.now()
@@ -128,7 +131,7 @@ func (r *run) load(t *testing.T, operations int) {
 		})
 	}
 	injectors.Go(func() {
-		r.inject(t, r.due, "caddy", r.caddyFaults(), func(i incident) {
+		r.inject(t, r.due, "caddy", r.caddyFaults(), func(i zonetest.Incident) {
 			for _, s := range r.targets {
 				s.note("", i)
 			}
@@ -182,7 +185,7 @@ const shown = 3
 func (s *target) report(counted bool) {
 	kind, violations := s.server.Kind(), 0
 	for _, name := range slices.Sorted(maps.Keys(s.histories)) {
-		v := s.histories[name].judge(time.Minute)
+		v := s.histories[name].Judge(time.Minute)
 		if v.CheckResult == porcupine.Ok {
 			continue
 		}
@@ -193,10 +196,10 @@ func (s *target) report(counted bool) {
 		_, zone, _ := strings.Cut(name, ".")
 		incidents := slices.Concat(s.incidents[""], s.incidents[zone])
 		page := filepath.Join(s.ArtifactDir(), name+".html")
-		if err := v.visualize(page, incidents); err != nil {
+		if err := v.Visualize(page, incidents); err != nil {
 			s.Error(err)
 		}
-		s.Logf("%s: no order of events explains the history (%s), see %s:\n%s", name, v.CheckResult, page, v.describe(incidents))
+		s.Logf("%s: no order of events explains the history (%s), see %s:\n%s", name, v.CheckResult, page, v.Describe(incidents))
 	}
 	if violations > 0 && !counted {
 		s.Errorf("%s: %d names have a history that no order of events explains", kind, violations)

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/zone/zonetest"
 )
 
 // perFault is after how many operations a nameserver has a fault, and after twice
@@ -37,7 +39,7 @@ type processFault struct {
 }
 
 // inject injects the faults by turns, one at each tick, and tells of it.
-func (r *run) inject(t *testing.T, due ticks, where string, faults []processFault, tell func(incident)) {
+func (r *run) inject(t *testing.T, due ticks, where string, faults []processFault, tell func(zonetest.Incident)) {
 	var list []processFault
 	for _, f := range faults {
 		if wanted(f.name) {
@@ -54,7 +56,7 @@ func (r *run) inject(t *testing.T, due ticks, where string, faults []processFaul
 		if err := f.inject(); err != nil {
 			t.Errorf("%s: %s: %v", where, f.name, err)
 		}
-		tell(incident{where, f.name, begin, r.now()})
+		tell(zonetest.Incident{Where: where, What: f.name, Begin: begin, End: r.now()})
 	}
 }
 

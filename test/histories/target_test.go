@@ -20,6 +20,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
+	"github.com/caddy-dyndns/dyndns/zone/zonetest"
 )
 
 const (
@@ -54,8 +55,8 @@ type target struct {
 	proxies [][]*dnstest.Proxy // by Caddy and zone
 
 	mu        sync.Mutex
-	histories map[string]history
-	incidents map[string][]incident // by zone; of the nameserver and the Caddys by ""
+	histories map[string]zonetest.History
+	incidents map[string][]zonetest.Incident // by zone; of the nameserver and the Caddys by ""
 	counts    map[string]int
 	refusals  map[string]int // by what was said
 
@@ -67,7 +68,7 @@ type target struct {
 func newTarget(t *testing.T, r *run, kind nameserver.Kind) *target {
 	s := &target{
 		T: t, run: r, key: nameserver.NewKey("ddns-key"),
-		histories: map[string]history{}, incidents: map[string][]incident{}, counts: map[string]int{}, refusals: map[string]int{}, due: newTicks(),
+		histories: map[string]zonetest.History{}, incidents: map[string][]zonetest.Incident{}, counts: map[string]int{}, refusals: map[string]int{}, due: newTicks(),
 	}
 	var config nameserver.Config
 	for i := range zonesOf(kind) {
@@ -88,7 +89,7 @@ func (s *target) route(instance int) string {
 		where := "proxy " + caddyName(instance)
 		p.SetFault(inject(s.run.seed, uint64(instance*len(s.zones)+i), perMille, s.run.suits, func(f messageFault) {
 			now := s.run.now()
-			s.note(zone, incident{where, f.name, now, now})
+			s.note(zone, zonetest.Incident{Where: where, What: f.name, Begin: now, End: now})
 		}))
 		proxies = append(proxies, p)
 		fmt.Fprintf(&text, "zone %s {\ntsig_key %s %s %s\nnameserver %s\n}\n", zone, s.key.Name, s.key.Algorithm, s.key.Secret, p.Addr())
@@ -100,10 +101,10 @@ func (s *target) route(instance int) string {
 func caddyName(instance int) string { return string(rune('a' + instance)) }
 
 // note counts a fault and keeps it for the description of a violation.
-func (s *target) note(zone string, i incident) {
+func (s *target) note(zone string, i zonetest.Incident) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counts[i.what]++
+	s.counts[i.What]++
 	s.incidents[zone] = append(s.incidents[zone], i)
 }
 
@@ -161,7 +162,7 @@ func (s *target) change(zone string, names []string, seed uint64) {
 func (s *target) update(c *caddy, client, name, value string) {
 	call := s.run.now()
 	o, err := c.update(name, value)
-	o.client, o.call, o.reply = client, call, s.run.now()
+	o.Client, o.Call, o.Reply = client, call, s.run.now()
 	s.enter(name, o, err)
 	s.due.advance(s.done.Add(1), perFault)
 	s.run.due.advance(s.run.done.Add(1), 2*perFault)
@@ -170,7 +171,7 @@ func (s *target) update(c *caddy, client, name, value string) {
 var port = regexp.MustCompile(":[0-9]+")
 
 // enter adds an operation to the history of its name.
-func (s *target) enter(name string, o operation, err error) {
+func (s *target) enter(name string, o zonetest.Operation, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -182,21 +183,21 @@ func (s *target) enter(name string, o operation, err error) {
 	case err != nil:
 		s.Error(err)
 		return
-	case o.effect == proven:
+	case o.Effect == zonetest.Proven:
 		s.counts["proven"]++
-	case o.effect == written && o.client != "nsupdate":
+	case o.Effect == zonetest.Written && o.Client != "nsupdate":
 		s.counts["unproven"]++
-	case o.effect == unknown:
+	case o.Effect == zonetest.Unknown:
 		s.counts["unknown"]++
 	}
-	if o.client == "nsupdate" {
+	if o.Client == "nsupdate" {
 		s.counts["nsupdate"]++
 	}
 	s.histories[name] = append(s.histories[name], o)
-	if o.effect != proven && o.client != "nsupdate" {
+	if o.Effect != zonetest.Proven && o.Client != "nsupdate" {
 		// A message of it was lost and sent again. If another writer brought the name
 		// back meanwhile, both were applied.
-		o.effect, o.unknownCause = unknown, cmp.Or(o.unknownCause, "lost message")
+		o.Effect, o.UnknownCause = zonetest.Unknown, cmp.Or(o.UnknownCause, "lost message")
 		s.histories[name] = append(s.histories[name], o)
 	}
 }
@@ -221,9 +222,9 @@ func (s *target) nsupdate(zone string, names []string, random *rand.Rand) {
 	out, err := cmd.CombinedOutput()
 	now := s.run.now()
 	for i, name := range names {
-		o := operation{client: "nsupdate", call: call, reply: now, new: blind[i], effect: written}
+		o := zonetest.Operation{Client: "nsupdate", Call: call, Reply: now, New: blind[i], Effect: zonetest.Written}
 		if err != nil {
-			o.effect, o.unknownCause = unknown, strings.TrimSpace(string(out))
+			o.Effect, o.UnknownCause = zonetest.Unknown, strings.TrimSpace(string(out))
 		}
 		s.enter(name, o, nil)
 	}
@@ -259,6 +260,6 @@ func (s *target) settle() {
 			}
 		}
 		value := join(found)
-		s.histories[name] = append(h, operation{client: "last read", call: call, reply: s.run.now(), old: value, new: value, effect: proven})
+		s.histories[name] = append(h, zonetest.Operation{Client: "last read", Call: call, Reply: s.run.now(), Old: value, New: value, Effect: zonetest.Proven})
 	}
 }

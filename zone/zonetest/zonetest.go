@@ -29,7 +29,8 @@ type Config struct {
 
 // View is what somebody sees of a zone who asks for its records.
 type View interface {
-	// Values returns the values of an RRset in the form of [zone.Result], sorted.
+	// Values returns the values of an RRset in the form of [zone.Result], sorted; none
+	// if there is no such RRset.
 	Values(name string, t zone.Type) ([]string, error)
 	// Serial returns the zone's serial number, another after each write.
 	Serial() (uint32, error)
@@ -40,6 +41,8 @@ type suite struct {
 	Config
 	t *testing.T
 	z zone.Zone
+	// proven and all count the results of expect.
+	proven, all *int
 	// id is another one in each run, so that a zone need not be emptied.
 	id string
 }
@@ -68,16 +71,19 @@ func Run(t *testing.T, c Config) {
 		{"histories", suite.histories},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s.t, s.z = t, c.Open(t)
+			s.t, s.z, s.proven, s.all = t, c.Open(t), new(int), new(int)
 			test.run(s)
+			// A nameserver may fail now and then, so that a change is made twice.
+			if s.Proven && *s.proven < *s.all*3/4 {
+				t.Errorf("of %d results only %d are proven", *s.all, *s.proven)
+			}
 		})
 	}
 }
 
 // host returns a name that only this test uses. A label has at most 63 octets.
 func (s suite) host(label string) string {
-	_, test, _ := strings.Cut(s.t.Name(), "/")
-	test = strings.ToLower(test[strings.LastIndex(test, "/")+1:])
+	test := s.t.Name()[strings.LastIndex(s.t.Name(), "/")+1:]
 	return label + "." + strings.ReplaceAll(test, "_", "-") + "." + s.id + ".zonetest." + s.Name
 }
 
@@ -106,14 +112,18 @@ func (s suite) expect(step string, changes []zone.Change, wants ...want) {
 	for i, r := range s.apply(changes...) {
 		w, c := wants[i], changes[i]
 		changed = changed || w.changed
+		*s.all++
+		if r.Proven {
+			*s.proven++
+		}
 		old, now := strings.Join(r.Old, ","), strings.Join(r.New, ",")
 		switch {
 		case r.Err != nil:
 			s.t.Errorf("%s, change %d: %v", step, i, r.Err)
 		case old != w.old || now != w.new || r.Changed != w.changed:
 			s.t.Errorf("%s, change %d: got %q -> %q (changed: %t), want %q -> %q (%t)", step, i, old, now, r.Changed, w.old, w.new, w.changed)
-		case r.Proven != s.Proven:
-			s.t.Errorf("%s, change %d: proven is %t", step, i, r.Proven)
+		case r.Proven && !s.Proven:
+			s.t.Errorf("%s, change %d: it claims proof", step, i)
 		case now == "" && r.TTL != 0:
 			s.t.Errorf("%s, change %d: nothing is there, with the TTL %d", step, i, r.TTL)
 		case !s.NoTTL && now != "" && r.TTL != c.TTL:
@@ -150,9 +160,12 @@ func (s suite) serial() uint32 {
 	return serial
 }
 
-// seen returns the values that the view shows, joined by commas.
+// seen returns the values that the view shows, joined by commas; none without a view.
 func (s suite) seen(c zone.Change) string {
 	s.t.Helper()
+	if s.View == nil {
+		return ""
+	}
 	values, err := s.View.Values(c.Name, c.Type)
 	if err != nil {
 		s.t.Error(err)
