@@ -163,7 +163,7 @@ func (m *memory) Serial() (uint32, error) {
 }
 
 func (m *memory) NameServers(context.Context) (zone.NameServers, error) {
-	return zone.NameServers{Names: []string{"ns1." + apex}, Proven: true}, nil
+	return zone.NameServers{Names: []string{"ns1." + apex}, Proven: m.mutation != "no proof"}, nil
 }
 
 func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) + "." }
@@ -220,6 +220,12 @@ func TestMemory(t *testing.T) {
 		fresh = func(testing.TB) zone.Zone { return &memory{sets: make(map[string]set)} }
 	}
 	Run(t, Config{Name: apex, Open: fresh, Proven: true, View: m})
+}
+
+// TestUnproven runs the suite against a zone that claims no proof, and without a view.
+func TestUnproven(t *testing.T) {
+	m := &memory{mutation: "no proof", sets: make(map[string]set)}
+	Run(t, Config{Name: apex, Open: func(testing.TB) zone.Zone { return m }})
 }
 
 // TestMutations shows that the suite notices what a backend does wrong.
