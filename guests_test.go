@@ -181,3 +181,12 @@ func TestGuestWithoutType(t *testing.T) {
 		}
 	}
 }
+
+// The pages say that it is not the password's fault if a source fails.
+func TestPagesSourceFails(t *testing.T) {
+	s := servePages(t, "clients memory")
+	r := s.ask("GET", pagesHost, "/statistics/updates-by-fqdn", "Authorization: Bearer token-in-a-storm-00")
+	if r.status != 503 || r.header.Get("Retry-After") == "" || r.header.Get("WWW-Authenticate") != "" || !strings.Contains(r.body, "at present") {
+		t.Errorf("got %d %v %q", r.status, r.header, r.body)
+	}
+}

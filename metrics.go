@@ -48,7 +48,7 @@ func init() {
 			requestCount.WithLabelValues(name, result.String())
 		}
 	}
-	begin("pages", service.Unchanged, service.Refused)
+	begin("pages", service.Unchanged, service.Refused, service.Failed)
 	for _, d := range dialect.All {
 		begin(d.Info().Name, changeResults...)
 		if d.Info().Checks {

@@ -157,6 +157,11 @@ func mayRead(client *clients.Client, fqdn string) bool {
 
 // refuse asks for a password, or says why the one given was not taken.
 func (p *page) refuse(err *service.Error) {
+	if err.Reason == service.ClientsFailed {
+		p.w.Header().Set("Retry-After", strconv.Itoa(int(err.RetryAfter.Seconds())))
+		p.message(http.StatusServiceUnavailable, "Try again later", "It cannot be told at present whose password this is.")
+		return
+	}
 	if err.Reason == service.Throttled {
 		p.w.Header().Set("Retry-After", strconv.Itoa(int(err.RetryAfter.Seconds())+1))
 		p.message(http.StatusTooManyRequests, "Too many attempts", "There were too many wrong passwords from your network. Try again later.")

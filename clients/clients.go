@@ -39,6 +39,10 @@ func NewConfig(zones []string) Config { return Config{name.NewZones(zones)} }
 // NewClient returns the client that a record describes. A host that lies in no zone
 // of the handler is left out: other handlers may ask the same source.
 func (c Config) NewClient(spec Spec) (*Client, error) {
+	if spec.Name == "" {
+		return nil, errors.New("the name is empty")
+	}
+	spec.Unrestricted = false // no record can make itself the secret's client
 	return newClient(spec, c.zones, false)
 }
 

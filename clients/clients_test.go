@@ -23,6 +23,13 @@ func TestNewClient(t *testing.T) {
 			t.Errorf("%s: %v, want %v", host, got, want)
 		}
 	}
+	unrestricted, err := NewConfig([]string{"dyn.example.com."}).NewClient(Spec{Name: "all", Hosts: []string{"home.dyn.example.com"}, Unrestricted: true})
+	if err != nil || unrestricted.Grant("dyn.example.com.") != Denied || unrestricted.All() {
+		t.Errorf("a record made itself unrestricted: %+v, %v", unrestricted, err)
+	}
+	if _, err := NewConfig(nil).NewClient(Spec{Hosts: []string{"*"}}); err == nil {
+		t.Error("a client without a name was taken")
+	}
 	if _, err := NewConfig(nil).NewClient(Spec{Name: "bad", Hosts: []string{"a..b"}}); err == nil {
 		t.Error("a host that is no name was taken")
 	}

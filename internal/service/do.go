@@ -3,6 +3,8 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -23,6 +25,9 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 	if err != nil {
 		out.Err = err
 		return out
+	}
+	for i := range p.zones {
+		p.zones[i].warn = s.panicked(p.zones[i].zone.Name)
 	}
 	p.apply(ctx)
 	out.Hosts, out.LAN = p.outcomes(len(sub.Hosts))
@@ -50,6 +55,8 @@ type zoneWork struct {
 	zone    *Zone
 	changes []zone.Change
 	results []zone.Result
+	// warn is told of a panic in the backend.
+	warn func(value any)
 }
 
 // add appends the changes of one name, to be made in its zone.
@@ -112,8 +119,28 @@ func (p *plan) apply(ctx context.Context) {
 }
 
 func (w *zoneWork) apply(ctx context.Context) {
-	if len(w.changes) > 0 {
-		w.results = w.zone.Backend.Apply(ctx, w.changes)
+	if len(w.changes) == 0 {
+		return
+	}
+	// A defect of one backend must not end the process.
+	defer func() {
+		if v := recover(); v != nil {
+			w.warn(v)
+			w.results = make([]zone.Result, len(w.changes))
+			for i := range w.results {
+				w.results[i].Err = &zone.Error{Reason: zone.Unreachable, Zone: w.zone.Name, Name: w.changes[i].Name, Unknown: true, Cause: errPanic}
+			}
+		}
+	}()
+	w.results = w.zone.Backend.Apply(ctx, w.changes)
+}
+
+var errPanic = errors.New("an internal error, which the log describes")
+
+// panicked tells of a panic in the backend of a zone.
+func (s *Service) panicked(zone string) func(value any) {
+	return func(value any) {
+		s.Warn("internal error in what changes a zone", zone, fmt.Errorf("panic: %v\n%s", value, debug.Stack()))
 	}
 }
 
@@ -190,6 +217,12 @@ func (s *Service) check(ctx context.Context, client *clients.Client) ([]ZoneChec
 			if backend, ok := z.Backend.(zone.Checker); ok {
 				ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 				defer cancel()
+				defer func() {
+					if v := recover(); v != nil {
+						s.panicked(z.Name)(v)
+						checks[i].Steps = []zone.CheckStep{{Name: "self-test", Err: errPanic}}
+					}
+				}()
 				checks[i].Steps = backend.Check(ctx)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -310,4 +311,37 @@ type deadlineZone struct {
 func (z deadlineZone) Apply(ctx context.Context, changes []zone.Change) []zone.Result {
 	*z.deadline, _ = ctx.Deadline()
 	return z.fakeZone.Apply(ctx, changes)
+}
+
+// panicZone has a defect in everything that it can do.
+type panicZone struct{}
+
+func (panicZone) Apply(context.Context, []zone.Change) []zone.Result    { panic("apply") }
+func (panicZone) Check(context.Context) []zone.CheckStep                { panic("check") }
+func (panicZone) NameServers(context.Context) (zone.NameServers, error) { panic("name servers") }
+
+// A panic in a backend is an error of its changes and a line in the log.
+func TestBackendPanics(t *testing.T) {
+	var mu sync.Mutex
+	warned := 0
+	f := newFixture(t, func(c *Config) {
+		c.Warn = func(message, _ string, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if strings.HasPrefix(message, "internal error") && strings.Contains(err.Error(), "goroutine") {
+				warned++
+			}
+		}
+	})
+	f.Zones[2].Backend = panicZone{}
+	out := f.do(t, "all", Submission{Hosts: []Host{pointed("home.dyn.test"), pointed("home.other.test")}})
+	if len(out.Hosts) != 2 || out.Hosts[0].Err != nil || reason(out.Hosts[1].Err) != zone.Unreachable {
+		t.Errorf("got %+v", out)
+	}
+	if check := f.do(t, "all", Submission{Check: true}); check.Result() != Failed {
+		t.Errorf("the check: %+v", check)
+	}
+	if warned != 3 {
+		t.Errorf("%d panics are in the log, want 3", warned)
+	}
 }

@@ -70,7 +70,7 @@ type Error struct {
 	// Message is one plain sentence. It never holds a secret, and nothing of
 	// the request's own text but what Echo lets through.
 	Message string
-	// RetryAfter is set with Throttled and [zone.Busy].
+	// RetryAfter is set with Throttled, ClientsFailed and [zone.Busy].
 	RetryAfter time.Duration
 	// Cause is for the log; nil if the message says it all.
 	Cause error

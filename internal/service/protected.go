@@ -142,7 +142,15 @@ func (s *Service) findNameServers(ctx context.Context, of *Zone, was zoneServers
 	var now zone.NameServers
 	err := errNoNameServers
 	if lister, ok := of.Backend.(zone.NameServerLister); ok {
-		now, err = lister.NameServers(ctx)
+		func() {
+			defer func() {
+				if v := recover(); v != nil {
+					s.panicked(of.Name)(v)
+					err = errPanic
+				}
+			}()
+			now, err = lister.NameServers(ctx)
+		}()
 	}
 	if err == nil && now.Proven {
 		if !was.proven || !slices.Equal(now.Names, was.names) {
