@@ -21,6 +21,7 @@ type call struct {
 
 	// The queue's mutex guards the rest.
 	prev, next *call
+	queued     bool
 	state      callState
 	// mayApply: a message with its changes has an unknown outcome.
 	mayApply bool
@@ -32,7 +33,7 @@ type call struct {
 type callState uint8
 
 const (
-	waiting   callState = iota // in the queue
+	waiting   callState = iota // for its turn
 	taken                      // in a group that has not been sent
 	sent                       // in a message that may have reached a nameserver
 	abandoned                  // its caller has gone
@@ -148,6 +149,9 @@ func newItem(apex string, change zone.Change) (item, error) {
 
 // deliver sends an item its result.
 func (it *item) deliver(r zone.Result) {
+	if it.done { // a panic can come after the delivery
+		return
+	}
 	it.done = true
 	c := it.call
 	c.results[it.index] = r

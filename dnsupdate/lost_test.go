@@ -103,16 +103,8 @@ func TestLostTogether(t *testing.T) {
 func TestLostChain(t *testing.T) {
 	w := newWorld(t, "home 300 A 192.0.2.1")
 	apply(w.Updater, to(host("home"), "192.0.2.1"))
-	lost := false
-	results := func() [][]zone.Result {
-		return gatherWith(t, w, func(x dnstest.Exchange) dnstest.Action {
-			if !lost {
-				lost = true
-				return dnstest.ResetAfter()
-			}
-			return dnstest.Pass()
-		}, []zone.Change{to(host("home"), "192.0.2.2")}, []zone.Change{to(host("home"), "192.0.2.3"), to(host("other"), "192.0.2.3")})
-	}()
+	w.proxy.SetFault(dnstest.OnUpdates(once(dnstest.ResetAfter())))
+	results := gather(t, w, []zone.Change{to(host("home"), "192.0.2.2")}, []zone.Change{to(host("home"), "192.0.2.3"), to(host("other"), "192.0.2.3")})
 	for i, want := range []string{"192.0.2.1 -> 192.0.2.2", "192.0.2.2 -> 192.0.2.3"} {
 		if r := results[i][0]; line(r) != want || r.Proven {
 			t.Errorf("got %s, proven %t, want %s", line(r), r.Proven, want)

@@ -37,6 +37,7 @@ func (q *queue) enter(c *call) (length int, ok bool) {
 		q.back.next, c.prev = c, q.back
 	}
 	q.back = c
+	c.queued = true
 	q.length += len(c.items)
 	q.start()
 	return q.length, true
@@ -70,10 +71,8 @@ func (q *queue) next(most int, alone func(*call) bool) []*item {
 			break
 		}
 		q.remove(c)
-		// A call that was parked may be given up while a part of it is under way.
-		if c.state != abandoned {
-			c.state = taken
-		}
+		// What was sent of a call that was parked is settled by now.
+		c.state = taken
 		for i := range c.items {
 			// A call that was parked may have been settled in part.
 			if !c.items[i].done {
@@ -107,7 +106,7 @@ func (q *queue) remove(c *call) {
 	} else {
 		c.next.prev = c.prev
 	}
-	c.prev, c.next = nil, nil
+	c.prev, c.next, c.queued = nil, nil, false
 	q.length -= len(c.items)
 }
 
@@ -117,7 +116,7 @@ func (q *queue) leave(c *call) (mayApply bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	mayApply = c.mayApply || c.state == sent
-	if c.state == waiting {
+	if c.queued {
 		q.remove(c)
 	}
 	if c.parked != nil {
@@ -139,10 +138,14 @@ func (q *queue) park(c *call, until time.Time) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		c.parked = nil
-		if c.state == abandoned {
+		// It may be back already for another of its names, and a part of it in flight.
+		if c.state == abandoned || c.queued {
 			return
 		}
-		c.state = waiting
+		if c.state != sent {
+			c.state = waiting
+		}
+		c.queued = true
 		if q.front == nil {
 			q.back = c
 		} else {
