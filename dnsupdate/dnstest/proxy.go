@@ -26,6 +26,7 @@ type Proxy struct {
 
 	mu      sync.Mutex // also makes the calls of fault one at a time
 	fault   func(Exchange) Action
+	watch   func(query, reply []byte)
 	n       int
 	total   int
 	clients map[net.Conn]bool
@@ -94,6 +95,14 @@ func (p *Proxy) SetFault(f func(Exchange) Action) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fault = f
+}
+
+// Watch makes f see each message that the nameserver answered from now on, and what
+// it replied, whatever the client gets. Neither must be changed. Calls of f never overlap.
+func (p *Proxy) Watch(f func(query, reply []byte)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watch = f
 }
 
 // Down makes the port refuse connections, as if the nameserver had died: it
@@ -179,6 +188,9 @@ func (p *Proxy) reply(a Action, query, genuine []byte) []byte {
 		p.mu.Lock()
 		t.earlier = p.replies[id]
 		p.replies[id] = genuine
+		if p.watch != nil {
+			p.watch(query, genuine)
+		}
 		p.mu.Unlock()
 	}
 	if a.rewrite == nil {

@@ -53,10 +53,12 @@ type target struct {
 	key     nameserver.Key
 	zones   []string
 	proxies [][]*dnstest.Proxy // by Caddy and zone
+	direct  *dnstest.Proxy     // of the other writer, without faults
 
 	mu        sync.Mutex
 	histories map[string]zonetest.History
 	incidents map[string][]zonetest.Incident // by zone; of the nameserver and the Caddys by ""
+	messages  []message
 	counts    map[string]int
 	refusals  map[string]int // by what was said
 
@@ -76,6 +78,9 @@ func newTarget(t *testing.T, r *run, kind nameserver.Kind) *target {
 		config.Zones = append(config.Zones, nameserver.Zone{Name: s.zones[i], Key: s.key})
 	}
 	s.server = nameserver.Run(t, kind, config)
+	s.direct = dnstest.NewProxy(s.server.Addr())
+	s.Cleanup(s.direct.Close)
+	s.record(s.direct, "nsupdate")
 	return s
 }
 
@@ -87,6 +92,7 @@ func (s *target) route(instance int) string {
 		p := dnstest.NewProxy(s.server.Addr())
 		s.Cleanup(p.Close)
 		where := "proxy " + caddyName(instance)
+		s.record(p, where)
 		p.SetFault(inject(s.run.seed, uint64(instance*len(s.zones)+i), perMille, s.run.suits, func(f messageFault) {
 			now := s.run.now()
 			s.note(zone, zonetest.Incident{Where: where, What: f.name, Begin: now, End: now})
@@ -202,9 +208,9 @@ func (s *target) enter(name string, o zonetest.Operation, err error) {
 	}
 }
 
-// nsupdate writes the names blindly in one message, past the proxies.
+// nsupdate writes the names blindly in one message, past the faults.
 func (s *target) nsupdate(zone string, names []string, random *rand.Rand) {
-	host, port, _ := strings.Cut(s.server.Addr(), ":")
+	host, port, _ := strings.Cut(s.direct.Addr(), ":")
 	script := fmt.Sprintf("server %s %s\nzone %s\n", host, port, zone)
 	var blind []string
 	for _, name := range names {
