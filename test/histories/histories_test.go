@@ -194,7 +194,7 @@ func (s *target) report(counted bool) {
 			continue
 		}
 		_, zone, _ := strings.Cut(name, ".")
-		incidents := slices.Concat(s.incidents[""], s.incidents[zone], s.about(name))
+		incidents := slices.Concat(s.incidents[""], s.incidents[zone], s.about(zone, s.histories[name]))
 		page := filepath.Join(s.ArtifactDir(), name+".html")
 		if err := v.Visualize(page, incidents); err != nil {
 			s.Error(err)

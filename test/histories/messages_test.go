@@ -4,6 +4,7 @@ package histories
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,33 +31,41 @@ func (s *target) record(p *dnstest.Proxy, where string) {
 	})
 }
 
-// about returns the messages in which a name occurs, in the order of their replies.
-func (s *target) about(name string) []zonetest.Incident {
+// about returns what was said in a zone while a history lasted, in the order of the replies.
+func (s *target) about(zone string, h zonetest.History) []zonetest.Incident {
 	var list []zonetest.Incident
+	begin, end := h[0].Call, h[0].Reply
+	for _, o := range h {
+		if o.Client != "last read" {
+			begin, end = min(begin, o.Call), max(end, o.Reply)
+		}
+	}
 	for _, m := range s.messages {
 		var query, reply dns.Msg
-		if query.Unpack(m.query) != nil || reply.Unpack(m.reply) != nil {
+		if m.at < begin || m.at > end || query.Unpack(m.query) != nil || reply.Unpack(m.reply) != nil ||
+			!dns.IsSubDomain(zone+".", query.Question[0].Name) {
 			continue
 		}
 		var text []string
 		add := func(section string, list []dns.RR) {
 			for _, rr := range list {
-				if strings.HasPrefix(rr.Header().Name, name+".") {
-					text = append(text, section+" "+strings.Join(strings.Fields(strings.TrimPrefix(rr.String(), name+".")), " "))
-				}
+				line := strings.ReplaceAll(rr.String(), "."+zone+".", "")
+				text = append(text, section+" "+strings.Join(strings.Fields(line), " "))
 			}
 		}
 		if query.Opcode == dns.OpcodeUpdate {
-			add("if", query.Answer)
+			// That nothing blocks a name is required each time.
+			add("if", slices.DeleteFunc(query.Answer, func(rr dns.RR) bool {
+				t := rr.Header().Rrtype
+				return rr.Header().Class == dns.ClassNONE && t != dns.TypeA
+			}))
 			add("then", query.Ns)
-		} else if query.Question[0].Name == name+"." {
+		} else {
 			add("is", reply.Answer)
-			text = append(text, "read")
+			text = append(text, "read "+query.Question[0].String())
 		}
-		if len(text) > 0 {
-			list = append(list, zonetest.Incident{Where: m.where, Begin: m.at, End: m.at,
-				What: fmt.Sprintf("%d %s: %s", query.Id, dns.RcodeToString[reply.Rcode], strings.Join(text, "; "))})
-		}
+		list = append(list, zonetest.Incident{Where: m.where, Begin: m.at, End: m.at,
+			What: fmt.Sprintf("%d %s: %s", query.Id, dns.RcodeToString[reply.Rcode], strings.Join(text, "; "))})
 	}
 	return list
 }

@@ -184,6 +184,8 @@ func (s *target) enter(name string, o zonetest.Operation, err error) {
 	case errors.Is(err, errRefused):
 		s.counts["refused"]++
 		_, zone, _ := strings.Cut(name, ".")
+		s.incidents[zone] = append(s.incidents[zone], zonetest.Incident{
+			Where: o.Client, Begin: o.Call, End: o.Reply, What: strings.TrimSuffix(name, "."+zone) + " -> " + o.New + ": " + err.Error()})
 		s.refusals[port.ReplaceAllString(strings.NewReplacer(name, "NAME", zone, "ZONE").Replace(err.Error()), ":PORT")]++
 		return
 	case err != nil:
