@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/history"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
@@ -67,7 +68,9 @@ func (h *Handler) report(r *http.Request, dialect string, outcome service.Outcom
 	countRequest(dialect, &outcome)
 	h.logRequest(r, dialect, &outcome, status, took)
 	h.events.publish(r, dialect, &outcome)
-	h.history.record(r, &outcome)
+	if h.history != nil {
+		h.history.Record(history.Entry{At: time.Now(), Source: clientAddress(r), UserAgent: r.UserAgent(), Outcome: outcome})
+	}
 }
 
 // limitBody sets the time limit for the body that Caddy sets none for: whoever

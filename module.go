@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
@@ -94,7 +95,8 @@ type Handler struct {
 	dialects dialect.Options
 	leases   shared.Leases
 	events   *notifier
-	history  *storageLease // nil if there is none
+	history  *recorder         // nil if there is none
+	storage  certmagic.Storage // where the history is kept
 	logger   *zap.Logger
 }
 
@@ -192,7 +194,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.events = newNotifier(ctx)
-	if h.history, err = openHistory(ctx, &h.leases, c.historyDays); err != nil {
+	if err := h.openHistory(ctx, c.historyDays); err != nil {
 		return fmt.Errorf("opening the history: %w", err)
 	}
 	h.service, err = h.open(ctx, c)
@@ -280,7 +282,7 @@ func (h *Handler) Validate() error {
 
 // Cleanup gives back what Provision took. Requests may still be running.
 func (h *Handler) Cleanup() error {
-	h.history.release()
+	defer h.closeHistory()
 	return h.leases.Release()
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/clients"
@@ -115,13 +116,12 @@ func (p *page) statistics(path string) {
 		return
 	}
 	p.outcome.Client = client.Name
-	ctx, query := p.r.Context(), p.r.URL.Query()
+	query := p.r.URL.Query()
 	list := pages.Page{Number: pages.PageNumber(query.Get(pages.ParamPage))}
 	mine := func(fqdn string) bool { return mayRead(client, fqdn) }
-	store := p.history.recorder
 	if path == pages.PathLatest {
 		data := pages.LatestData{Site: p.site, Client: client.Name}
-		data.Submissions, list.Total = store.Latest(ctx, mine, list.Offset(), pages.PageSize)
+		data.Submissions, list.Total = p.history.Latest(mine, list.Offset(), pages.PageSize)
 		data.Page = list
 		p.write(http.StatusOK, func(b *bytes.Buffer) error { return pages.Latest(b, data, p.format) })
 		return
@@ -131,7 +131,7 @@ func (p *page) statistics(path string) {
 		return
 	}
 	data := pages.HostsData{Site: p.site, Client: client.Name}
-	data.Hosts, list.Total = store.Hosts(ctx, mine, list.Offset(), pages.PageSize)
+	data.Hosts, list.Total = p.history.Hosts(mine, list.Offset(), pages.PageSize)
 	data.Page = list
 	p.write(http.StatusOK, func(b *bytes.Buffer) error { return pages.Hosts(b, data, p.format) })
 }
@@ -140,7 +140,7 @@ func (p *page) statistics(path string) {
 func (p *page) host(client *clients.Client, text string) {
 	fqdn, err := name.Normalize(text)
 	if err == nil && mayRead(client, fqdn) {
-		if host, ok := p.history.recorder.Host(p.r.Context(), fqdn); ok {
+		if host, ok := p.history.Host(fqdn); ok {
 			data := pages.HostData{Site: p.site, Client: client.Name, Host: host}
 			p.write(http.StatusOK, func(b *bytes.Buffer) error { return pages.Host(b, data, p.format) })
 			return
@@ -199,12 +199,12 @@ func (p *page) send(status int, contentType string, body []byte) {
 // historyKey is the pool's key of the process's history.
 type historyKey struct{ days int }
 
-// recorder is the process's history. It begins to save with the first request:
-// `caddy validate` provisions handlers too, and must not write.
+// recorder is the process's history. It is kept in the storage of the newest
+// configuration: a reload may bring another one, whose module closes the old.
 type recorder struct {
 	*history.Store
-	storages *history.Storages
-	start    sync.Once
+	mu       sync.Mutex
+	storages []certmagic.Storage // those of the handlers, the newest last
 }
 
 // Destruct saves what has changed.
@@ -215,54 +215,44 @@ func (r *recorder) Destruct() error {
 	return nil
 }
 
-// storageLease is a handler's part of the history: while it lasts, snapshots may
-// go to the storage of the handler's configuration.
-type storageLease struct {
-	recorder *recorder
-	storage  history.Storage
+func (r *recorder) storage() history.Storage {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.storages) == 0 {
+		return nil
+	}
+	return r.storages[len(r.storages)-1]
 }
 
 // openHistory takes part in the history if the settings ask for one.
-func openHistory(ctx caddy.Context, l *shared.Leases, days int) (*storageLease, error) {
+func (h *Handler) openHistory(ctx caddy.Context, days int) (err error) {
 	if days <= 0 {
-		return nil, nil
+		return nil
 	}
-	all, err := shared.Take(l, historyKey{days}, func() (*recorder, error) {
-		s := new(history.Storages)
-		return &recorder{storages: s, Store: history.New(history.Config{
-			Days: days, Storage: s, Instance: instanceName,
-			Warn: func(message string, err error) {
-				caddy.Log().Named("http.handlers.dyndns").Warn(message, zap.Error(err))
-			},
-		})}, nil
+	h.history, err = shared.Take(&h.leases, historyKey{days}, func() (*recorder, error) {
+		r := new(recorder)
+		r.Store = history.New(history.Config{Days: days, Storage: r.storage, Warn: func(message string, err error) {
+			caddy.Log().Named("http.handlers.dyndns").Warn(message, zap.Error(err))
+		}})
+		return r, nil
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		h.storage = ctx.Storage()
+		h.history.mu.Lock()
+		defer h.history.mu.Unlock()
+		h.history.storages = append(h.history.storages, h.storage)
 	}
-	lease := &storageLease{recorder: all, storage: ctx.Storage()}
-	all.storages.Add(lease.storage)
-	return lease, nil
+	return err
 }
 
-// instanceName is Caddy's name for this installation. Caddy makes one up and
-// writes it to its data folder if there is none.
-func instanceName() (string, error) {
-	id, err := caddy.InstanceID()
-	return id.String(), err
-}
-
-// release ends the handler's part; a nil lease has none.
-func (l *storageLease) release() {
-	if l != nil {
-		l.recorder.storages.Remove(l.storage)
-	}
-}
-
-// record notes what became of a request.
-func (l *storageLease) record(r *http.Request, o *service.Outcome) {
-	if l == nil {
+// closeHistory ends the handler's part, after what it shares has saved its changes.
+func (h *Handler) closeHistory() {
+	if h.history == nil {
 		return
 	}
-	l.recorder.start.Do(l.recorder.Start)
-	l.recorder.Record(history.Entry{At: time.Now(), Source: clientAddress(r), UserAgent: r.UserAgent(), Outcome: *o})
+	h.history.mu.Lock()
+	defer h.history.mu.Unlock()
+	if i := slices.Index(h.history.storages, h.storage); i >= 0 {
+		h.history.storages = slices.Delete(h.history.storages, i, i+1)
+	}
 }

@@ -2,20 +2,12 @@ package history
 
 import (
 	"cmp"
-	"context"
-	"errors"
-	"io/fs"
 	"slices"
-	"sync"
 	"time"
-)
 
-const (
-	// dropAfter is how long the other instances' histories stay in memory after
-	// a page that showed them.
-	dropAfter = 5 * time.Minute
-	// loadWait bounds how long a page waits for the storage; it then shows what is known.
-	loadWait = 5 * time.Second
+	"golang.org/x/crypto/cryptobyte"
+
+	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
 // Host is what is known of one name.
@@ -40,6 +32,8 @@ type Host struct {
 type Current struct {
 	Type   string   `json:"type"`
 	Values []string `json:"values"`
+	// Seen is when the type was last submitted, zero if it never was.
+	Seen time.Time `json:"-"`
 }
 
 // Submission is one line of the latest submissions.
@@ -55,59 +49,75 @@ type Submission struct {
 	UserAgent string    `json:"user_agent"`
 }
 
+// Refusal is why a client was refused something.
+type Refusal struct {
+	At     time.Time // the last time
+	Client string
+	Reason service.Reason
+	// Name is the host, or the client's own text if that is no name; empty if the
+	// whole request was refused.
+	Name string
+	// Cause is a sentence that tells nothing of nameservers, keys or settings.
+	Cause string
+}
+
 // Hosts returns limit hosts from the offset on, sorted by name, and how many
 // there are. A nil filter lets every name pass. The hosts come without a log.
-func (s *Store) Hosts(ctx context.Context, filter func(name string) bool, offset, limit int) (page []Host, total int) {
-	s.refresh(ctx)
-	s.others.mu.RLock()
-	defer s.others.mu.RUnlock()
-	var names []string
-	s.walk(func(h *host) {
-		if filter == nil || filter(h.name) {
-			names = append(names, h.name)
-		}
-	})
-	for name := range s.others.hosts {
-		if filter == nil || filter(name) {
-			names = append(names, name)
-		}
+func (s *Store) Hosts(filter func(name string) bool, offset, limit int) (page []Host, total int) {
+	s.refresh()
+	hosts := s.all()
+	if filter != nil {
+		hosts = slices.DeleteFunc(hosts, func(h *host) bool { return !filter(h.Name) })
 	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	for _, name := range window(names, offset, limit) {
-		if h, ok := s.lookup(name); ok {
-			h.log = nil
-			page = append(page, h.export())
-		}
+	slices.SortFunc(hosts, func(a, b *host) int { return cmp.Compare(a.Name, b.Name) })
+	for _, h := range window(hosts, offset, limit) {
+		e := s.export(h)
+		e.Log = nil
+		page = append(page, e)
 	}
-	return page, len(names)
+	return page, len(hosts)
 }
 
 // Host returns one host with its changes.
-func (s *Store) Host(ctx context.Context, name string) (Host, bool) {
-	s.refresh(ctx)
-	s.others.mu.RLock()
-	defer s.others.mu.RUnlock()
-	h, ok := s.lookup(name)
-	return h.export(), ok
+func (s *Store) Host(name string) (Host, bool) {
+	s.refresh()
+	s.mu.Lock()
+	h := s.hosts[name]
+	s.mu.Unlock()
+	if h == nil {
+		return Host{}, false
+	}
+	return s.export(h), true
 }
 
 // Latest returns limit submissions from the offset on, the newest first, and
 // how many there are. A nil filter lets every name pass.
-func (s *Store) Latest(ctx context.Context, filter func(name string) bool, offset, limit int) (page []Submission, total int) {
-	s.refresh(ctx)
-	s.others.mu.RLock()
-	defer s.others.mu.RUnlock()
-	subs := append(s.submissions(), s.others.latest...)
-	slices.Reverse(subs) // for those of one second
-	subs = slices.DeleteFunc(subs, func(sub submission) bool {
-		return sub.At == 0 || filter != nil && !filter(sub.Name)
-	})
-	slices.SortStableFunc(subs, func(a, b submission) int { return cmp.Compare(b.At, a.At) })
-	for _, sub := range window(subs, offset, limit) {
-		page = append(page, sub.export())
+func (s *Store) Latest(filter func(name string) bool, offset, limit int) (page []Submission, total int) {
+	s.refresh()
+	s.mu.Lock()
+	lines := make([]line, 0, len(s.latest))
+	for _, l := range s.latest {
+		lines = append(lines, *l)
 	}
-	return page, len(subs)
+	s.mu.Unlock()
+	if filter != nil {
+		lines = slices.DeleteFunc(lines, func(l line) bool { return !filter(l.Name) })
+	}
+	slices.SortFunc(lines, func(a, b line) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.ID, a.ID)) })
+	for _, l := range window(lines, offset, limit) {
+		page = append(page, l.Submission)
+	}
+	return page, len(lines)
+}
+
+// Refusals returns the last refusals of a client, the newest first.
+func (s *Store) Refusals(client string) []Refusal {
+	s.refresh()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.Clone(s.refusals[client])
+	slices.Reverse(all)
+	return all
 }
 
 func window[T any](all []T, offset, limit int) []T {
@@ -115,49 +125,34 @@ func window[T any](all []T, offset, limit int) []T {
 	return all[offset:min(offset+max(limit, 0), len(all))]
 }
 
-// lookup adds up one host; it needs the read lock of the others.
-func (s *Store) lookup(name string) (host, bool) {
+func (s *Store) export(shared *host) Host {
 	s.mu.Lock()
-	var sum host
-	mine := s.byName[name]
-	if mine != nil {
-		sum = *mine
-	}
+	h := *shared
 	s.mu.Unlock()
-	other := s.others.hosts[name]
-	switch {
-	case mine == nil && other == nil:
-		return host{}, false
-	case mine == nil:
-		sum = *other
-	case other != nil:
-		sum.merge(other)
-	}
-	return sum, true
-}
-
-func (h *host) export() Host {
 	e := Host{
-		Name: h.name, First: moment(h.first), Last: moment(h.last), Changed: moment(h.changed),
-		Submissions: h.submissions, Changes: h.changes, Failures: h.failures, LastResult: h.lastResult.String(),
-		Client: h.origin.client, Source: sourceText(h.origin.source), UserAgent: h.origin.agent,
-		Current: make([]Current, 0, len(types)),
+		Name: h.Name, First: moment(h.First), Last: moment(h.Last), Changed: moment(h.Changed),
+		Submissions: h.Submissions, Changes: h.Changes, Failures: h.Failures, LastResult: h.Result.String(),
+		Client: h.Client, Source: h.source(), UserAgent: h.Agent, Current: []Current{},
 	}
-	for i, c := range h.current {
-		if c.at != 0 {
-			e.Current = append(e.Current, Current{Type: types[i].String(), Values: orEmpty(c.values)})
+	for i, c := range h.Held {
+		if c.At != 0 {
+			e.Current = append(e.Current, Current{Type: types[i].String(), Values: list(c.Values), Seen: moment(c.Seen)})
 		}
 	}
-	e.Log, _ = unpack(h.log)
+	for log := cryptobyte.String(h.Log); len(log) > 0; {
+		c, _ := readChange(&log)
+		e.Log = append(e.Log, c)
+	}
 	slices.Reverse(e.Log)
 	return e
 }
 
-func (sub *submission) export() Submission {
-	return Submission{
-		At: moment(sub.At), Name: sub.Name, Result: sub.Result.String(), Records: sub.Records, Message: sub.Message,
-		Times: sub.Repeats + 1, Client: sub.origin.client, Source: sourceText(sub.origin.source), UserAgent: sub.origin.agent,
+// list makes "none" an empty list for JSON.
+func list(values []string) []string {
+	if values == nil {
+		return []string{}
 	}
+	return values
 }
 
 // moment leaves the zero time for what never happened.
@@ -166,116 +161,4 @@ func moment(seconds int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0).UTC()
-}
-
-// others is what the other instances wrote, summed up when a page asks for it.
-type others struct {
-	refreshing sync.Mutex
-
-	mu     sync.RWMutex
-	loaded time.Time
-	hosts  map[string]*host
-	latest []submission
-}
-
-// drop frees the memory if no page has asked for a while.
-func (o *others) drop(now time.Time) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if now.Sub(o.loaded) > dropAfter {
-		o.hosts, o.latest = nil, nil
-	}
-}
-
-// refresh reads the other instances' objects if they may have changed.
-func (s *Store) refresh(ctx context.Context) {
-	if s.cfg.Storage == nil {
-		return
-	}
-	s.others.refreshing.Lock()
-	defer s.others.refreshing.Unlock()
-	now := time.Now()
-	s.others.mu.RLock()
-	age := now.Sub(s.others.loaded)
-	s.others.mu.RUnlock()
-	if age >= 0 && age < saveInterval { // negative: the clock was set back
-		return
-	}
-	loadCtx, cancel := context.WithTimeout(ctx, loadWait)
-	defer cancel()
-	for {
-		own := s.key()
-		hosts, latest, err := s.load(loadCtx, own, now)
-		if ctx.Err() != nil {
-			return // the visitor left
-		}
-		s.warn("list", "cannot read the other instances' histories", err)
-		if s.showOthers(own, now, hosts, latest, err) {
-			return
-		}
-	}
-}
-
-// showOthers puts what was loaded in the place of what was known. It does not if
-// our own object was claimed since the load began and may be among the others';
-// that happens once.
-func (s *Store) showOthers(own string, now time.Time, hosts map[string]*host, latest []submission, err error) bool {
-	s.others.mu.Lock()
-	defer s.others.mu.Unlock()
-	if s.key() != own {
-		return false
-	}
-	s.others.loaded = now
-	if err == nil {
-		s.others.hosts, s.others.latest = hosts, latest
-	}
-	return true
-}
-
-// load sums up all objects but our own and removes those that have expired.
-func (s *Store) load(ctx context.Context, own string, now time.Time) (map[string]*host, []submission, error) {
-	keys, err := s.cfg.Storage.List(ctx, folder, false)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
-	}
-	cutoff := s.cutoff(now)
-	sum := make(map[string]*host)
-	var latest []submission
-	for _, key := range keys {
-		if key == own || !isObject(key) {
-			continue
-		}
-		data, err := s.cfg.Storage.Load(ctx, key)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed since it was listed
-		}
-		var hosts []host
-		var subs []submission
-		if err == nil {
-			hosts, subs, err = decode(data, now, s.cfg.MaxHosts)
-		}
-		s.warn(key, "skipping a history object that cannot be read: "+key, err)
-		if err != nil {
-			continue
-		}
-		newest := int64(0)
-		for i := range hosts {
-			h := &hosts[i]
-			newest = max(newest, h.last)
-			if h.last < cutoff {
-				continue
-			}
-			if known := sum[h.name]; known != nil {
-				known.merge(h)
-			} else if len(sum) < s.cfg.MaxHosts {
-				sum[h.name] = h
-			}
-		}
-		if newest < cutoff { // its instance is gone, or writes it again when it has news
-			_ = s.cfg.Storage.Delete(ctx, key)
-			continue
-		}
-		latest = append(latest, slices.DeleteFunc(subs, func(sub submission) bool { return sub.At < cutoff })...)
-	}
-	return sum, latest, nil
 }

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"testing"
@@ -22,7 +21,7 @@ func TestMemory(t *testing.T) {
 			s.Record(e)
 		}
 	}
-	s.latest = nil // bounded by itself
+	clear(s.latest) // bounded by itself
 	per := (heap() - before) / hosts
 	t.Logf("%d bytes per host, %d MiB for %d hosts", per, per*defaultMaxHosts>>20, defaultMaxHosts)
 	if per*defaultMaxHosts > limit {
@@ -60,17 +59,17 @@ func BenchmarkPagesOf100000(b *testing.B) {
 	}
 	b.Run("hosts", func(b *testing.B) {
 		for b.Loop() {
-			s.Hosts(context.Background(), nil, 50_000, 50)
+			s.Hosts(nil, 50_000, 50)
 		}
 	})
 	b.Run("latest", func(b *testing.B) {
 		for b.Loop() {
-			s.Latest(context.Background(), nil, 0, 50)
+			s.Latest(nil, 0, 50)
 		}
 	})
 	b.Run("snapshot", func(b *testing.B) {
 		for b.Loop() {
-			data, err := s.encode()
+			data, err := s.encode("mark")
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -169,7 +169,8 @@ func (w *zoneWork) records(from, to int) (records []Record, failure *Error) {
 		switch {
 		case r.Err == nil:
 			records = append(records, Record{
-				Type: w.changes[i].Type, Old: r.Old, New: r.New, TTL: r.TTL, Changed: r.Changed, Proven: r.Proven,
+				Type: w.changes[i].Type, Old: r.Old, New: r.New, TTL: r.TTL, Changed: r.Changed,
+				Kept: w.changes[i].Action == zone.Keep, Proven: r.Proven,
 			})
 		case failure == nil:
 			failure = dnsError(r.Err)

@@ -117,6 +117,9 @@ type Record struct {
 	Old, New []string
 	TTL      uint32
 	Changed  bool
+	// Kept tells that the submission asked for no change, as of a family that it does
+	// not mention.
+	Kept bool
 	// Proven tells whether the nameserver proved Old.
 	Proven bool
 }
