@@ -64,11 +64,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	case path == pathIP:
 		p.ip()
 	case path == pages.PathUsage:
-		p.write(http.StatusOK, func(b *bytes.Buffer) error {
-			return pages.Usage(b, pages.UsageData{
-				Site: p.site, Visitor: clientAddress(r), Host: r.URL.Query().Get(pages.ParamHost),
-			}, p.format)
-		})
+		p.write(http.StatusOK, pages.Usage(p.site, clientAddress(r), r.URL.Query().Get(pages.ParamHost)))
 	case h.history == nil:
 		p.message(http.StatusNotFound, "No statistics", "This server keeps no history.")
 	default:
@@ -117,23 +113,18 @@ func (p *page) statistics(path string) {
 	}
 	p.outcome.Client = client.Name
 	query := p.r.URL.Query()
-	list := pages.Page{Number: pages.PageNumber(query.Get(pages.ParamPage))}
+	number, fqdn := pages.PageNumber(query.Get(pages.ParamPage)), query.Get(pages.ParamFQDN)
 	mine := func(fqdn string) bool { return mayRead(client, fqdn) }
-	if path == pages.PathLatest {
-		data := pages.LatestData{Site: p.site, Client: client.Name}
-		data.Submissions, list.Total = p.history.Latest(mine, list.Offset(), pages.PageSize)
-		data.Page = list
-		p.write(http.StatusOK, func(b *bytes.Buffer) error { return pages.Latest(b, data, p.format) })
-		return
-	}
-	if fqdn := query.Get(pages.ParamFQDN); fqdn != "" {
+	switch {
+	case path == pages.PathLatest:
+		submissions, total := p.history.Latest(mine, pages.Offset(number), pages.PageSize)
+		p.write(http.StatusOK, pages.Latest(client.Name, submissions, number, total))
+	case fqdn != "":
 		p.host(client, fqdn)
-		return
+	default:
+		hosts, total := p.history.Hosts(mine, pages.Offset(number), pages.PageSize)
+		p.write(http.StatusOK, pages.Hosts(client.Name, hosts, number, total))
 	}
-	data := pages.HostsData{Site: p.site, Client: client.Name}
-	data.Hosts, list.Total = p.history.Hosts(mine, list.Offset(), pages.PageSize)
-	data.Page = list
-	p.write(http.StatusOK, func(b *bytes.Buffer) error { return pages.Hosts(b, data, p.format) })
 }
 
 // host shows one name. Whether another's name is known is nobody's business.
@@ -141,8 +132,7 @@ func (p *page) host(client *clients.Client, text string) {
 	fqdn, err := name.Normalize(text)
 	if err == nil && mayRead(client, fqdn) {
 		if host, ok := p.history.Host(fqdn); ok {
-			data := pages.HostData{Site: p.site, Client: client.Name, Host: host}
-			p.write(http.StatusOK, func(b *bytes.Buffer) error { return pages.Host(b, data, p.format) })
+			p.write(http.StatusOK, pages.Host(host))
 			return
 		}
 	}
@@ -171,16 +161,12 @@ func (p *page) refuse(err *service.Error) {
 	p.message(http.StatusUnauthorized, "Password needed", "Statistics need the secret or the token of a client as the password; the user name may be anything.")
 }
 
-func (p *page) message(status int, title, text string) {
-	p.write(status, func(b *bytes.Buffer) error {
-		return pages.Message(b, pages.MessageData{Site: p.site, Title: title, Text: text}, p.format)
-	})
-}
+func (p *page) message(status int, title, text string) { p.write(status, pages.Message(title, text)) }
 
 // write renders a page and sends it whole, or an error page's status alone.
-func (p *page) write(status int, render func(*bytes.Buffer) error) {
+func (p *page) write(status int, page pages.Page) {
 	var b bytes.Buffer
-	if err := render(&b); err != nil {
+	if err := page.Write(&b, p.site, p.format); err != nil {
 		p.logger.Error("rendering a page failed", zap.Error(err))
 		status = http.StatusInternalServerError
 		b.Reset()

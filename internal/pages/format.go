@@ -21,14 +21,10 @@ const (
 
 // ContentType is the format's Content-Type.
 func (f Format) ContentType() string {
-	switch f {
-	case HTML:
-		return "text/html; charset=utf-8"
-	case JSON:
-		return "application/json"
-	}
-	return "text/plain; charset=utf-8"
+	return [...]string{Text: "text/plain; charset=utf-8", HTML: "text/html; charset=utf-8", JSON: "application/json"}[f]
 }
+
+var formats = map[string]Format{"text/plain": Text, "text/html": HTML, "application/xhtml+xml": HTML, "application/json": JSON}
 
 // Negotiate chooses the format from the Accept header. Only a browser names
 // text/html: what takes anything, as curl and routers do, gets text.
@@ -45,18 +41,7 @@ func Negotiate(accept string) Format {
 				continue
 			}
 		}
-		var f Format
-		switch mediaType {
-		case "text/html", "application/xhtml+xml":
-			f = HTML
-		case "application/json":
-			f = JSON
-		case "text/plain":
-			f = Text
-		default:
-			continue
-		}
-		if q > best {
+		if f, ok := formats[mediaType]; ok && q > best {
 			best, format = q, f
 		}
 	}

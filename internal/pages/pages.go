@@ -6,12 +6,15 @@ package pages
 import (
 	"embed"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
+	"text/tabwriter"
+	texttemplate "text/template"
 
 	"github.com/caddy-dyndns/dyndns/internal/history"
 	"github.com/caddy-dyndns/dyndns/internal/name"
@@ -55,47 +58,19 @@ func (s Site) URL() string {
 	return "https://" + s.Host + s.Base
 }
 
-// UsageData is what the usage page shows.
-type UsageData struct {
-	Site    Site
-	Visitor netip.Addr
-	// Host is the visitor's own text from the form.
-	Host string
-}
-
-// HostsData is a page of the hosts.
-type HostsData struct {
-	Site   Site
-	Client string
-	Hosts  []history.Host
-	Page   Page
-}
-
-// HostData is one host with its changes.
-type HostData struct {
-	Site   Site
-	Client string
-	Host   history.Host
-}
-
-// LatestData is a page of the latest submissions.
-type LatestData struct {
-	Site        Site
-	Client      string
-	Submissions []history.Submission
-	Page        Page
-}
-
-// MessageData is what a visitor is told instead of a page.
-type MessageData struct {
-	Site        Site
-	Title, Text string
-}
-
-// Page is a page of a list.
+// Page is a page of a site. Its exported fields are for the templates.
 type Page struct {
-	Number int // from 1 on
-	Total  int // of the lines on all pages
+	file        string // of its templates, without the extension
+	Path, Title string
+	// Data is what the templates show, and the page as JSON.
+	Data any
+}
+
+// List is a page of a list.
+type List struct {
+	Number int `json:"page"`  // from 1 on
+	Pages  int `json:"pages"` // at least one
+	Total  int `json:"total"` // of the lines on all pages
 }
 
 // PageNumber reads ParamPage; anything but a number is the first page.
@@ -107,186 +82,176 @@ func PageNumber(s string) int {
 	return n
 }
 
-// Offset is the number of lines on the pages before.
-func (p Page) Offset() int { return (p.Number - 1) * PageSize }
+// Offset is the number of lines on the pages before a page.
+func Offset(number int) int { return (number - 1) * PageSize }
 
-// Pages is how many there are, at least one.
-func (p Page) Pages() int { return max(1, (p.Total+PageSize-1)/PageSize) }
+func newList(number, total int) List {
+	return List{Number: number, Pages: max(1, (total+PageSize-1)/PageSize), Total: total}
+}
 
 // Previous is the page before, 0 if this is the first.
-func (p Page) Previous() int { return min(p.Number-1, p.Pages()) }
+func (l List) Previous() int { return min(l.Number-1, l.Pages) }
 
 // Next is the page after, 0 if this is the last.
-func (p Page) Next() int {
-	if p.Number >= p.Pages() {
+func (l List) Next() int {
+	if l.Number >= l.Pages {
 		return 0
 	}
-	return p.Number + 1
+	return l.Number + 1
 }
 
-//go:embed templates/*.html
-var files embed.FS
-
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"style":   func() template.CSS { return template.CSS(style) },
-	"bare":    bare,
-	"moment":  moment,
-	"rfc3339": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"values":  values,
-	"present": present,
-	"changed": changed,
-	"labels":  func(name string) []string { return strings.Split(bare(name), ".") },
-	"lines":   func(s string) bool { return strings.Contains(s, "\n") },
-	"hosts":   func() string { return PathHosts },
-	"latest":  func() string { return PathLatest },
-}).ParseFS(files, "templates/*.html"))
-
-// Usage writes the usage page.
-func Usage(w io.Writer, d UsageData, f Format) error {
-	u := usage{
-		Site: d.Site, Path: PathUsage, Title: "Dynamic DNS", Address: "unknown", Host: d.Host, Name: placeholderName,
-	}
-	if d.Visitor.IsValid() {
-		u.Address = d.Visitor.Unmap().WithZone("").String()
-		u.Family = "IPv4"
-		if d.Visitor.Unmap().Is6() {
-			u.Family = "IPv6"
-		}
-	}
-	if d.Host != "" {
-		normal, err := name.Normalize(strings.TrimSpace(d.Host))
-		if err != nil {
-			u.HostError = err.Error()
-		} else {
-			u.Name = bare(normal)
-			u.Filled = true
-		}
-	}
-	fill := u.filler()
-	for _, e := range endpoints {
-		u.Endpoints = append(u.Endpoints, Endpoint{Path: fill(e.Path), Use: fill(e.Use)})
-	}
-	for _, device := range devices {
-		if device.rootOnly && d.Site.Base != "" {
-			continue
-		}
-		filled := Device{ID: device.ID, Name: device.Name, Where: device.Where, Notes: device.Notes}
-		for _, s := range device.Settings {
-			filled.Settings = append(filled.Settings, Setting{Label: s.Label, Value: fill(s.Value)})
-		}
-		u.Devices = append(u.Devices, filled)
-	}
-	return render(w, f, "usage.html", u, u.text, u)
+// Hosts is the page of that number of the hosts of a client, of which there are
+// total.
+func Hosts(client string, hosts []history.Host, number, total int) Page {
+	return Page{"hosts", PathHosts, "Updates by host", struct {
+		Client string         `json:"-"`
+		Hosts  []history.Host `json:"hosts"`
+		List
+	}{client, append([]history.Host{}, hosts...), newList(number, total)}}
 }
 
-// Hosts writes a page of the hosts.
-func Hosts(w io.Writer, d HostsData, f Format) error {
-	v := view[HostsData]{Site: d.Site, Path: PathHosts, Title: "Updates by host", Data: d}
-	return render(w, f, "hosts.html", v, d.text, struct {
-		Hosts []history.Host `json:"hosts"`
-		pageJSON
-	}{list(d.Hosts), d.Page.json()})
-}
+// Host is the page of one host.
+func Host(h history.Host) Page { return Page{"host", PathHosts, bare(h.Name), h} }
 
-// Host writes the page of one host.
-func Host(w io.Writer, d HostData, f Format) error {
-	v := view[HostData]{Site: d.Site, Path: PathHosts, Title: bare(d.Host.Name), Data: d}
-	return render(w, f, "host.html", v, d.text, d.Host)
-}
-
-// Latest writes a page of the latest submissions.
-func Latest(w io.Writer, d LatestData, f Format) error {
-	v := view[LatestData]{Site: d.Site, Path: PathLatest, Title: "Latest submissions", Data: d}
-	return render(w, f, "latest.html", v, d.text, struct {
+// Latest is the page of that number of the latest submissions for the hosts of a
+// client, of which there are total.
+func Latest(client string, submissions []history.Submission, number, total int) Page {
+	return Page{"latest", PathLatest, "Latest submissions", struct {
+		Client      string               `json:"-"`
 		Submissions []history.Submission `json:"submissions"`
-		pageJSON
-	}{list(d.Submissions), d.Page.json()})
+		List
+	}{client, append([]history.Submission{}, submissions...), newList(number, total)}}
 }
 
-// Message writes a page that only says something: that a password is needed, or
-// that a host is not known.
-func Message(w io.Writer, d MessageData, f Format) error {
-	v := view[MessageData]{Site: d.Site, Title: d.Title, Data: d}
-	return render(w, f, "message.html", v, d.text, map[string]any{"error": map[string]string{"message": d.Text}})
-}
-
-// view is what the layout knows of any page.
-type view[T any] struct {
-	Site        Site
-	Path, Title string
-	Data        T
+// Message only says something: that a password is needed, or that a host is not
+// known.
+func Message(title, text string) Page {
+	return Page{"message", "", title, map[string]any{"error": map[string]string{"message": text}}}
 }
 
 // usage is the usage page with everything filled in.
 type usage struct {
-	Site      Site       `json:"-"`
-	Path      string     `json:"-"`
-	Title     string     `json:"-"`
 	Address   string     `json:"address"`
 	Family    string     `json:"-"`
-	Host      string     `json:"-"`
-	HostError string     `json:"error,omitempty"`
+	Host      string     `json:"-"` // the visitor's own text
+	Error     string     `json:"error,omitempty"`
 	Name      string     `json:"host"`
 	Filled    bool       `json:"-"`
 	Endpoints []Endpoint `json:"endpoints"`
 	Devices   []Device   `json:"settings"`
 }
 
-// filler puts this site and name into an endpoint or a setting.
-func (u *usage) filler() func(string) string {
-	server, port := u.Site.Host, "443"
-	if i := strings.LastIndexByte(server, ':'); i > strings.LastIndexByte(server, ']') {
-		port = server[i+1:]
-	} else if u.Site.Plain {
+// Usage is the usage page for a visitor's address and the host name that they typed.
+func Usage(s Site, visitor netip.Addr, host string) Page {
+	u := usage{Address: "unknown", Host: host, Name: placeholderName}
+	if visitor.IsValid() {
+		visitor = visitor.Unmap().WithZone("")
+		u.Address, u.Family = visitor.String(), "IPv4"
+		if visitor.Is6() {
+			u.Family = "IPv6"
+		}
+	}
+	if host != "" {
+		if normal, err := name.Normalize(strings.TrimSpace(host)); err != nil {
+			u.Error = err.Error()
+		} else {
+			u.Name, u.Filled = bare(normal), true
+		}
+	}
+	fill := filler(s, u.Name)
+	for _, e := range endpoints {
+		u.Endpoints = append(u.Endpoints, Endpoint{fill(e.Path), fill(e.Use)})
+	}
+	for _, d := range devices {
+		if d.rootOnly && s.Base != "" {
+			continue
+		}
+		d.Settings = slices.Clone(d.Settings)
+		for i := range d.Settings {
+			d.Settings[i].Value = fill(d.Settings[i].Value)
+		}
+		u.Devices = append(u.Devices, d)
+	}
+	return Page{"usage", PathUsage, "Dynamic DNS", u}
+}
+
+// filler puts a site and a name into an endpoint or a setting.
+func filler(s Site, name string) func(string) string {
+	port := "443"
+	if i := strings.LastIndexByte(s.Host, ':'); i > strings.LastIndexByte(s.Host, ']') {
+		port = s.Host[i+1:]
+	} else if s.Plain {
 		port = "80"
 	}
 	return strings.NewReplacer(
-		"{url}", u.Site.URL(), "{server}", server, "{base}", u.Site.Base,
-		"{bare-server}", strings.TrimSuffix(server, ":"+port), "{port}", port,
-		"{name}", u.Name, "{token}", placeholderToken,
+		"{url}", s.URL(), "{server}", s.Host, "{base}", s.Base,
+		"{bare-server}", strings.TrimSuffix(s.Host, ":"+port), "{port}", port,
+		"{name}", name, "{token}", placeholderToken,
 	).Replace
 }
 
-type pageJSON struct {
-	Page  int `json:"page"`
-	Pages int `json:"pages"`
-	Total int `json:"total"`
-}
+//go:embed templates
+var files embed.FS
 
-func (p Page) json() pageJSON { return pageJSON{Page: p.Number, Pages: p.Pages(), Total: p.Total} }
-
-// list makes a missing list an empty one, which JSON tells apart.
-func list[T any](all []T) []T {
-	if all == nil {
-		return []T{}
+var (
+	functions = template.FuncMap{
+		"style":   func() template.CSS { return template.CSS(style) },
+		"bare":    bare,
+		"clean":   clean,
+		"indent":  indent,
+		"values":  func(all []string) string { return strings.Join(all, ", ") },
+		"present": present,
+		"labels":  func(name string) []string { return strings.Split(bare(name), ".") },
+		"lines":   func(s string) bool { return strings.Contains(s, "\n") },
+		"hosts":   func() string { return PathHosts },
+		"latest":  func() string { return PathLatest },
 	}
-	return all
-}
+	htmls = template.Must(template.New("").Funcs(functions).ParseFS(files, "templates/*.html"))
+	texts = texttemplate.Must(texttemplate.New("").Funcs(texttemplate.FuncMap(functions)).ParseFS(files, "templates/*.txt"))
+)
 
-func render(w io.Writer, f Format, page string, html any, text func(io.Writer) error, data any) error {
+// Write writes the page as it stands on a site.
+func (p Page) Write(w io.Writer, s Site, f Format) error {
+	view := struct {
+		Page
+		Site Site
+	}{p, s}
 	switch f {
 	case HTML:
-		return templates.ExecuteTemplate(w, page, html)
+		return htmls.ExecuteTemplate(w, p.file+".html", view)
 	case JSON:
-		return json.NewEncoder(w).Encode(data)
+		return json.NewEncoder(w).Encode(p.Data)
 	}
-	return text(w)
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.StripEscape)
+	if err := texts.ExecuteTemplate(t, p.file+".txt", view); err != nil {
+		return fmt.Errorf("writing a page as text: %w", err)
+	}
+	return t.Flush()
 }
 
 // bare is a name as people write it, without the root's dot.
 func bare(name string) string { return strings.TrimSuffix(name, ".") }
 
-func moment(t time.Time) string {
-	if t.IsZero() {
-		return "never"
+// present lists what a host holds in all types.
+func present(h history.Host) (all []string) {
+	for _, c := range h.Current {
+		all = append(all, c.Values...)
 	}
-	return t.UTC().Format("2006-01-02 15:04:05")
+	return all
 }
 
-// values lists the values of an RRset.
-func values(all []string) string {
-	if len(all) == 0 {
-		return "none"
-	}
-	return strings.Join(all, ", ")
+// clean keeps the control characters of a TXT value away from a terminal.
+func clean(v any) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f {
+			return '?'
+		}
+		return r
+	}, fmt.Sprint(v))
+}
+
+// indent indents a file that stands in a text; its tabs part no columns.
+func indent(s string) string {
+	const escape = "\xff" // [tabwriter.Escape]
+	return escape + "    " + strings.ReplaceAll(strings.TrimSuffix(s, "\n"), "\n", "\n    ") + escape
 }

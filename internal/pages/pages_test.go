@@ -1,11 +1,9 @@
 package pages
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"html"
-	"io"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -30,37 +28,35 @@ func evilHost(name string) history.Host {
 	}
 }
 
+// write returns a page as it is sent.
+func write(t testing.TB, p Page, s Site, f Format) string {
+	t.Helper()
+	var b strings.Builder
+	if err := p.Write(&b, s, f); err != nil {
+		t.Error(err)
+	}
+	return b.String()
+}
+
 // renderAll writes every page with hostile and with empty data.
 func renderAll(t *testing.T, s Site, f Format) map[string]string {
 	t.Helper()
 	host := evilHost(evil)
 	sub := history.Submission{At: host.Last, Name: evil, Result: "updated", Records: host.Log, Message: evil, Times: 3, Client: evil, Source: evil, UserAgent: evil}
 	all := make(map[string]string)
-	for name, write := range map[string]func(*bytes.Buffer) error{
-		"usage": func(b *bytes.Buffer) error { return Usage(b, UsageData{Site: s}, f) },
-		"usage filled": func(b *bytes.Buffer) error {
-			return Usage(b, UsageData{s, netip.MustParseAddr("192.0.2.1"), "a.example.com"}, f)
-		},
-		"usage evil": func(b *bytes.Buffer) error {
-			return Usage(b, UsageData{s, netip.MustParseAddr("fe80::1%eth0"), evil}, f)
-		},
-		"hosts": func(b *bytes.Buffer) error {
-			return Hosts(b, HostsData{s, evil, []history.Host{host}, Page{2, 120}}, f)
-		},
-		"no hosts":  func(b *bytes.Buffer) error { return Hosts(b, HostsData{Site: s, Page: Page{1, 0}}, f) },
-		"host":      func(b *bytes.Buffer) error { return Host(b, HostData{s, evil, host}, f) },
-		"bare host": func(b *bytes.Buffer) error { return Host(b, HostData{Site: s, Host: history.Host{Name: "a."}}, f) },
-		"latest": func(b *bytes.Buffer) error {
-			return Latest(b, LatestData{s, evil, []history.Submission{sub}, Page{1, 51}}, f)
-		},
-		"no latest": func(b *bytes.Buffer) error { return Latest(b, LatestData{Site: s, Page: Page{1, 0}}, f) },
-		"message":   func(b *bytes.Buffer) error { return Message(b, MessageData{s, evil, evil}, f) },
+	for name, page := range map[string]Page{
+		"usage":        Usage(s, netip.Addr{}, ""),
+		"usage filled": Usage(s, netip.MustParseAddr("192.0.2.1"), "a.example.com"),
+		"usage evil":   Usage(s, netip.MustParseAddr("fe80::1%eth0"), evil),
+		"hosts":        Hosts(evil, []history.Host{host}, 2, 120),
+		"no hosts":     Hosts("", nil, 1, 0),
+		"host":         Host(host),
+		"bare host":    Host(history.Host{Name: "a."}),
+		"latest":       Latest(evil, []history.Submission{sub}, 1, 51),
+		"no latest":    Latest("", nil, 1, 0),
+		"message":      Message(evil, evil),
 	} {
-		var b bytes.Buffer
-		if err := write(&b); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		all[name] = b.String()
+		all[name] = write(t, page, s, f)
 	}
 	return all
 }
@@ -161,13 +157,7 @@ func TestJSON(t *testing.T) {
 
 // TestFormRoundTrip fills in the form as a browser without scripts does.
 func TestFormRoundTrip(t *testing.T) {
-	get := func(host string) string {
-		var b bytes.Buffer
-		if err := Usage(&b, UsageData{Site: site, Host: host}, HTML); err != nil {
-			t.Fatal(err)
-		}
-		return b.String()
-	}
+	get := func(host string) string { return write(t, Usage(site, netip.Addr{}, host), site, HTML) }
 	form := regexp.MustCompile(`(?s)<form method="get" action="/">.*?<input id="host" name="` + ParamHost + `" value="([^"]*)"`)
 	for _, tt := range []struct {
 		name, typed, filled string // filled is empty if the name is refused
@@ -206,32 +196,28 @@ func TestFormRoundTrip(t *testing.T) {
 func TestNoAddressAndNoChange(t *testing.T) {
 	none := history.Change{Type: "AAAA", Old: []string{}, New: []string{}}
 	removed := history.Change{Type: "A", Old: []string{"192.0.2.1"}, New: []string{}}
-	hosts := HostsData{Hosts: []history.Host{{
+	hosts := Hosts("", []history.Host{{
 		Name: "home.example.com.", Current: []history.Current{{Type: "A", Values: []string{}}, {Type: "AAAA", Values: []string{}}},
-	}}}
-	latest := LatestData{Submissions: []history.Submission{{
+	}}, 1, 1)
+	latest := Latest("", []history.Submission{{
 		Name: "home.example.com.", Result: "updated", Records: []history.Change{removed, none},
-	}}}
+	}}, 1, 1)
 	rows := []struct {
 		name   string
-		write  func(io.Writer, Format) error
+		page   Page
 		format Format
 		want   string
 	}{
-		{"host", func(w io.Writer, f Format) error { return Hosts(w, hosts, f) }, HTML, `class="addresses"><span class="quiet">none</span></td>`},
-		{"host as text", func(w io.Writer, f Format) error { return Hosts(w, hosts, f) }, Text, "home.example.com  none  "},
-		{"submission", func(w io.Writer, f Format) error { return Latest(w, latest, f) }, HTML,
+		{"host", hosts, HTML, `class="addresses"><span class="quiet">none</span></td>`},
+		{"host as text", hosts, Text, "home.example.com  none  "},
+		{"submission", latest, HTML,
 			`<div>A <code>192.0.2.1</code> → <span class="quiet">none</span></div><div>AAAA <span class="quiet">none</span></div>`},
-		{"submission as text", func(w io.Writer, f Format) error { return Latest(w, latest, f) }, Text, "A 192.0.2.1 -> none; AAAA none "},
+		{"submission as text", latest, Text, "A 192.0.2.1 -> none; AAAA none "},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			var b strings.Builder
-			if err := row.write(&b, row.format); err != nil {
-				t.Fatal(err)
-			}
-			if !strings.Contains(b.String(), row.want) {
-				t.Errorf("no %q in %s", row.want, b.String())
+			if page := write(t, row.page, site, row.format); !strings.Contains(page, row.want) {
+				t.Errorf("no %q in %s", row.want, page)
 			}
 		})
 	}
@@ -239,26 +225,29 @@ func TestNoAddressAndNoChange(t *testing.T) {
 
 func TestLinksOfTheLists(t *testing.T) {
 	prefixed := Site{Host: "example.com", Base: "/dyn", Statistics: true}
-	var b bytes.Buffer
-	if err := Hosts(&b, HostsData{Site: prefixed, Hosts: []history.Host{evilHost("*.a.example.com.")}, Page: Page{2, 120}}, HTML); err != nil {
-		t.Fatal(err)
-	}
+	lists := write(t, Hosts("", []history.Host{evilHost("*.a.example.com.")}, 2, 120), prefixed, HTML)
 	for _, want := range []string{
 		`href="/dyn` + PathHosts + `?` + ParamFQDN + `=` + strings.ToLower(url.QueryEscape("*.a.example.com")) + `"`,
 		`name="` + ParamFQDN + `"`,
 		`href="/dyn` + PathLatest + `"`,
 		`href="?` + ParamPage + `=1"`, `href="?` + ParamPage + `=3"`, `Page 2 of 3`,
 	} {
-		if !strings.Contains(b.String(), want) {
+		if !strings.Contains(lists, want) {
 			t.Errorf("%s is missing", want)
 		}
 	}
-	b.Reset()
-	if err := Usage(&b, UsageData{Site: Site{Host: "example.com"}}, HTML); err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(b.String(), PathHosts) {
+	without := Site{Host: "example.com"}
+	if strings.Contains(write(t, Usage(without, netip.Addr{}, ""), without, HTML), PathHosts) {
 		t.Error("a link to statistics that do not exist")
+	}
+	text := write(t, Usage(without, netip.Addr{}, ""), without, Text)
+	if !strings.Contains(text, "/?"+ParamHost+"="+placeholderName+"\n") {
+		t.Error("the argument of the usage page has another name")
+	}
+	for number, want := range map[int]string{1: "\npage 1 of 3; ?" + ParamPage + "=2\n", 3: "\npage 3 of 3\n"} {
+		if page := write(t, Hosts("", nil, number, 120), site, Text); !strings.HasSuffix(page, want) {
+			t.Errorf("page %d ends otherwise than %q: %s", number, want, page)
+		}
 	}
 }
 
@@ -278,8 +267,8 @@ func TestPage(t *testing.T) {
 		{"0x2", 101, 1, 3, 0, 0, 2},
 		{"99999999999999999999", 101, 1, 3, 0, 0, 2},
 	} {
-		p := Page{PageNumber(tt.query), tt.total}
-		got := fmt.Sprint(p.Number, p.Pages(), p.Offset(), p.Previous(), p.Next())
+		l := newList(PageNumber(tt.query), tt.total)
+		got := fmt.Sprint(l.Number, l.Pages, Offset(l.Number), l.Previous(), l.Next())
 		if want := fmt.Sprint(tt.number, tt.pages, tt.offset, tt.previous, tt.next); got != want {
 			t.Errorf("%q of %d: got %s, want %s", tt.query, tt.total, got, want)
 		}
@@ -326,11 +315,8 @@ func FuzzUsage(f *testing.F) {
 	f.Add("nas.example.com")
 	f.Add(evil)
 	f.Fuzz(func(t *testing.T, host string) {
-		var b bytes.Buffer
-		if err := Usage(&b, UsageData{Site: site, Host: host}, HTML); err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(b.String(), "<script") || strings.Count(b.String(), "<input") != 1 {
+		page := write(t, Usage(site, netip.Addr{}, host), site, HTML)
+		if strings.Contains(page, "<script") || strings.Count(page, "<input") != 1 {
 			t.Error("markup got through")
 		}
 	})

@@ -1,8 +1,8 @@
 package pages
 
 import (
-	"bytes"
 	"encoding/json"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -16,11 +16,7 @@ func settingsOf(t *testing.T, s Site, host string) (page struct {
 	Settings  []Device
 }) {
 	t.Helper()
-	var b bytes.Buffer
-	if err := Usage(&b, UsageData{Site: s, Host: host}, JSON); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b.Bytes(), &page); err != nil {
+	if err := json.Unmarshal([]byte(write(t, Usage(s, netip.Addr{}, host), s, JSON)), &page); err != nil {
 		t.Fatal(err)
 	}
 	return page
