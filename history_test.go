@@ -31,7 +31,7 @@ func historySite(nameserver string, words ...string) string {
 // historyObjects are the files of the history, their names and contents.
 func (s *testServer) historyObjects() map[string][]byte {
 	s.t.Helper()
-	paths, err := filepath.Glob(filepath.Join(s.dir, "storage", "dyndns", "history", "*.jsonl"))
+	paths, err := filepath.Glob(filepath.Join(s.dir, "storage", "dyndns", "history", "*"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ type Config struct {
 type Store struct {
 	cfg Config
 
-	mu       sync.Mutex // held for one host at a time where all are gone through
+	mu       sync.Mutex
 	hosts    map[string]*host
 	latest   map[int64]*line
 	lastID   int64                // of a line
@@ -67,7 +67,7 @@ func New(cfg Config) *Store {
 	}
 	return &Store{
 		cfg: cfg, hosts: make(map[string]*host), latest: make(map[int64]*line), refusals: make(map[string][]Refusal),
-		saving: saving{busy: make(chan struct{}, 1), mark: "none was read", trouble: make(map[string]bool)},
+		saving: saving{busy: make(chan struct{}, 1), trouble: make(map[string]bool)},
 	}
 }
 
@@ -123,22 +123,26 @@ func (s *Store) all() []*host {
 	return slices.AppendSeq(make([]*host, 0, len(s.hosts)), maps.Values(s.hosts))
 }
 
-// expire forgets what is older than the configured days.
-func (s *Store) expire(now time.Time) {
-	cutoff := s.cutoff(now)
+// each visits the hosts, with the lock for one at a time.
+func (s *Store) each(visit func(*host)) {
 	for _, h := range s.all() {
 		s.mu.Lock()
+		visit(h)
+		s.mu.Unlock()
+	}
+}
+
+// expire forgets what is older than the configured days.
+func (s *Store) expire(now time.Time) {
+	cutoff := now.AddDate(0, 0, -s.cfg.Days)
+	s.each(func(h *host) {
 		h.Last = min(h.Last, now.Unix()) // the clock ran ahead; else it would never expire
 		if h.Last < cutoff.Unix() && s.hosts[h.Name] == h {
 			delete(s.hosts, h.Name)
 		}
-		s.mu.Unlock()
-	}
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.latest, func(_ int64, l *line) bool { return l.At.Before(cutoff) })
 	maps.DeleteFunc(s.refusals, func(_ string, all []Refusal) bool { return all[len(all)-1].At.Before(cutoff) })
 }
-
-// cutoff returns the time before which everything is forgotten.
-func (s *Store) cutoff(now time.Time) time.Time { return now.AddDate(0, 0, -s.cfg.Days) }

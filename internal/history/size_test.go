@@ -69,7 +69,7 @@ func BenchmarkPagesOf100000(b *testing.B) {
 	})
 	b.Run("snapshot", func(b *testing.B) {
 		for b.Loop() {
-			data, err := s.encode("mark")
+			data, err := s.encode()
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -7,8 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
-	"math/rand/v2"
 	"strings"
 	"time"
 )
@@ -16,14 +16,12 @@ import (
 const (
 	// objectKey is raised where an older reader would misunderstand the object.
 	objectKey = "dyndns/history/3.jsonl"
-	// markKey holds the mark of the object, which may be too large to be read in vain.
-	markKey = "dyndns/history/3.mark"
 
 	saveInterval = 30 * time.Second
 	// share keeps a large history from being read and written all the time: after a
 	// second of it the next time is this many away.
 	share = 20
-	// saveWait and pageWait bound how long a save and a page wait for the storage.
+	// saveWait and pageWait bound how long a save and a page use the storage.
 	saveWait = time.Minute
 	pageWait = 5 * time.Second
 )
@@ -39,20 +37,21 @@ type Storage interface {
 // saving is what a store knows of its storage.
 type saving struct {
 	// The store's lock guards these.
-	unsaved, stopped bool
-	timer            *time.Timer // of the next save, nil if there is none
-	rest             time.Time   // until then the storage is left alone
+	timer   *time.Timer // of the next save, nil if nothing has changed
+	stopped bool
+	rest    time.Time // until then no page uses the storage, and no save is begun
 
 	// Who has put a value into busy has the storage and these.
 	busy    chan struct{}
-	mark    string // of the object that was read or written last
+	hash    uint64 // of the object that was read or written last
 	size    int    // of the object that was written last
 	trouble map[string]bool
 }
 
+var seed = maphash.MakeSeed()
+
 // object is a line of the object in the storage; one of its fields is set.
 type object struct {
-	Mark    string   `json:",omitempty"` // differs each time
 	Host    *host    `json:",omitempty"`
 	Line    *line    `json:",omitempty"`
 	Refusal *Refusal `json:",omitempty"`
@@ -60,7 +59,6 @@ type object struct {
 
 // changed has the memory saved soon. It needs the lock.
 func (s *Store) changed() {
-	s.unsaved = true
 	if s.timer == nil && !s.stopped {
 		s.timer = time.AfterFunc(max(saveInterval, time.Until(s.rest)), func() { s.save(context.Background()) })
 	}
@@ -76,18 +74,14 @@ func (s *Store) Stop(ctx context.Context) {
 }
 
 func (s *Store) save(ctx context.Context) {
-	s.mu.Lock()
-	if s.timer != nil {
-		s.timer.Stop()
-		s.timer = nil
-	}
-	s.mu.Unlock()
 	s.use(ctx, saveWait, "cannot save the history; updates are not affected", s.write)
 }
 
 // refresh takes in what others stored, before a page is shown.
 func (s *Store) refresh() {
-	s.use(context.Background(), pageWait, "cannot read the history", func(ctx context.Context, storage Storage) error {
+	ctx, cancel := context.WithTimeout(context.Background(), pageWait)
+	defer cancel()
+	s.use(ctx, pageWait, "cannot read the history", func(ctx context.Context, storage Storage) error {
 		s.mu.Lock()
 		rest := time.Until(s.rest)
 		s.mu.Unlock()
@@ -98,11 +92,9 @@ func (s *Store) refresh() {
 	})
 }
 
-// use works with the storage, one goroutine at a time. It warns of an error of one
-// kind once, and again only after it had gone.
-func (s *Store) use(ctx context.Context, wait time.Duration, trouble string, do func(context.Context, Storage) error) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
+// use works with the storage, one goroutine at a time and for so long. It warns of
+// an error of one kind once, and again only after it had gone.
+func (s *Store) use(ctx context.Context, limit time.Duration, trouble string, do func(context.Context, Storage) error) {
 	select {
 	case s.busy <- struct{}{}:
 		defer func() { <-s.busy }()
@@ -114,6 +106,8 @@ func (s *Store) use(ctx context.Context, wait time.Duration, trouble string, do 
 		return
 	}
 	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	err := do(ctx, storage)
 	if err != nil && !s.trouble[trouble] {
 		s.cfg.Warn(trouble, err)
@@ -126,14 +120,16 @@ func (s *Store) use(ctx context.Context, wait time.Duration, trouble string, do 
 	}
 }
 
-// write adds what is new to the object. The mark precedes it: who reads between the
-// two finds another in the object and will read again.
+// write adds what is new to the object.
 func (s *Store) write(ctx context.Context, storage Storage) (err error) {
 	s.mu.Lock()
-	unsaved := s.unsaved
-	s.unsaved = false
+	changed := s.timer != nil
+	if changed {
+		s.timer.Stop()
+		s.timer = nil
+	}
 	s.mu.Unlock()
-	if !unsaved {
+	if !changed {
 		return nil
 	}
 	defer func() {
@@ -151,23 +147,15 @@ func (s *Store) write(ctx context.Context, storage Storage) (err error) {
 	if err := s.read(ctx, storage); err != nil {
 		return err
 	}
-	mark := fmt.Sprint(rand.Uint64())
-	data, err := s.encode(mark)
+	data, err := s.encode()
 	if err != nil {
-		return fmt.Errorf("encoding the history: %w", err)
-	}
-	if err := storage.Store(ctx, markKey, []byte(mark)); err != nil {
-		return fmt.Errorf("storing %s: %w", markKey, err)
+		return fmt.Errorf("encoding %s: %w", objectKey, err)
 	}
 	if err := storage.Store(ctx, objectKey, data); err != nil {
 		return fmt.Errorf("storing %s: %w", objectKey, err)
 	}
-	s.mark, s.size = mark, len(data)
-	for _, h := range s.all() {
-		s.mu.Lock()
-		h.fresh, h.sent = h.fresh.minus(h.sent), counts{}
-		s.mu.Unlock()
-	}
+	s.hash, s.size = maphash.Bytes(seed, data), len(data)
+	s.each(func(h *host) { h.fresh, h.sent = h.fresh.minus(h.sent), counts{} })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.latest {
@@ -177,18 +165,18 @@ func (s *Store) write(ctx context.Context, storage Storage) (err error) {
 }
 
 // encode writes the memory, host by host: it is no picture of one instant.
-func (s *Store) encode(mark string) ([]byte, error) {
+func (s *Store) encode() ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(s.size + s.size/8) // doubling a large buffer would hold three times its size
 	enc := json.NewEncoder(&b)
-	err := enc.Encode(object{Mark: mark})
-	var h host
-	for _, shared := range s.all() {
+	var err error
+	var copied host
+	for _, h := range s.all() {
 		s.mu.Lock()
-		shared.sent = shared.fresh
-		h = *shared
+		h.sent = h.fresh
+		copied = *h
 		s.mu.Unlock()
-		err = cmp.Or(err, enc.Encode(object{Host: &h}))
+		err = cmp.Or(err, enc.Encode(object{Host: &copied}))
 	}
 	var rest []object
 	s.mu.Lock()
@@ -209,28 +197,20 @@ func (s *Store) encode(mark string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// read takes in the object if it is not what was read or written last.
+// read takes in the object if it is not the one that was read or written last, and
+// forgets what has expired.
 func (s *Store) read(ctx context.Context, storage Storage) error {
 	now := time.Now()
-	s.expire(now)
-	load := func(key string) ([]byte, error) {
-		data, err := storage.Load(ctx, key)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("loading %s: %w", key, err)
+	defer s.expire(now)
+	data, err := storage.Load(ctx, objectKey)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("loading %s: %w", objectKey, err)
+	}
+	if hash := maphash.Bytes(seed, data); hash != s.hash {
+		s.hash = hash
+		if err := s.decode(data, now); err != nil {
+			s.cfg.Warn("skipping what cannot be read of the history object "+objectKey, err)
 		}
-		return data, nil
-	}
-	mark, err := load(markKey)
-	if err != nil || string(mark) == s.mark {
-		return err
-	}
-	data, err := load(objectKey)
-	if err != nil {
-		return err
-	}
-	s.mark = string(mark) // if the object itself has none
-	if err := s.decode(data, now); err != nil {
-		s.cfg.Warn("skipping what cannot be read of the history object "+objectKey, err)
 	}
 	return nil
 }
@@ -242,42 +222,32 @@ func (s *Store) decode(data []byte, now time.Time) (first error) {
 		var o object
 		err := json.Unmarshal(text, &o)
 		if err == nil {
-			err = s.takeIn(&o, now)
+			err = s.takeIn(o, now)
 		}
 		first = cmp.Or(first, err)
 	}
 	return first
 }
 
-// takeIn adds a line of the object to what is known, unless it has expired.
-func (s *Store) takeIn(o *object, now time.Time) error {
+// takeIn adds a line of the object to what is known.
+func (s *Store) takeIn(o object, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cutoff := s.cutoff(now)
-	present := func(at *time.Time) bool { // which a clock that ran ahead wrote too late
-		if at.After(now) {
-			*at = now
-		}
-		return !at.Before(cutoff)
-	}
-	switch {
-	case o.Mark != "":
-		s.mark = o.Mark
-	case o.Host != nil:
-		h := o.Host
+	if h := o.Host; h != nil {
 		if _, whole := split(h.Log); !whole || !usableName(h.Name) {
 			return fmt.Errorf("a host without a usable name or with a damaged log: %.80q", h.Name)
 		}
-		h.First, h.Last = min(h.First, now.Unix()), min(h.Last, now.Unix())
+		h.First, h.Last = min(h.First, now.Unix()), min(h.Last, now.Unix()) // else it may stay for ever
 		if known := s.hosts[h.Name]; known != nil {
 			known.merge(h)
-		} else if h.Last >= cutoff.Unix() {
+		} else {
 			s.putHost(h)
 		}
-	case o.Line != nil && !usableName(o.Line.Name):
-		return fmt.Errorf("a submission without a usable name: %.80q", o.Line.Name)
-	case o.Line != nil && present(&o.Line.At):
-		l := o.Line
+	}
+	if l := o.Line; l != nil {
+		if !usableName(l.Name) {
+			return fmt.Errorf("a submission without a usable name: %.80q", l.Name)
+		}
 		if known := s.latest[l.ID]; known != nil {
 			l.Times, l.fresh = l.Times+known.fresh, known.fresh
 			if known.At.After(l.At) {
@@ -285,7 +255,8 @@ func (s *Store) takeIn(o *object, now time.Time) error {
 			}
 		}
 		s.putLine(l)
-	case o.Refusal != nil && present(&o.Refusal.At):
+	}
+	if o.Refusal != nil {
 		s.putRefusal(*o.Refusal)
 	}
 	return nil

@@ -67,7 +67,7 @@ func BenchmarkHosts100000(b *testing.B) {
 	start = time.Now()
 	p.stop()
 	b.Logf("stopped in %v", time.Since(start).Round(time.Millisecond))
-	objects, err := filepath.Glob(filepath.Join(c.dir, "storage", "dyndns", "history", "*.jsonl"))
+	objects, err := filepath.Glob(filepath.Join(c.dir, "storage", "dyndns", "history", "*"))
 	if err != nil || len(objects) != 1 {
 		b.Fatalf("objects %q, %v", objects, err)
 	}
