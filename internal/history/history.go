@@ -9,6 +9,7 @@ package history
 
 import (
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -48,7 +49,7 @@ type Store struct {
 	mu       sync.Mutex
 	hosts    map[string]*host
 	latest   map[int64]*line
-	lastID   int64                // of a line
+	lastID   int64                // of a line; its last 16 bits are the store's own
 	refusals map[string][]Refusal // by client, the oldest first
 
 	saving
@@ -66,7 +67,8 @@ func New(cfg Config) *Store {
 		cfg.Storage = func() Storage { return nil }
 	}
 	return &Store{
-		cfg: cfg, hosts: make(map[string]*host), latest: make(map[int64]*line), refusals: make(map[string][]Refusal),
+		cfg: cfg, hosts: make(map[string]*host), refusals: make(map[string][]Refusal),
+		latest: make(map[int64]*line), lastID: rand.Int64N(1 << 16),
 		saving: saving{busy: make(chan struct{}, 1), trouble: make(map[string]bool)},
 	}
 }

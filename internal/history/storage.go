@@ -60,6 +60,9 @@ type object struct {
 // changed has the memory saved soon. It needs the lock.
 func (s *Store) changed() {
 	if s.timer == nil && !s.stopped {
+		if s.rest.IsZero() {
+			go s.refresh() // so that a repeat of what was submitted to an earlier run is one
+		}
 		s.timer = time.AfterFunc(max(saveInterval, time.Until(s.rest)), func() { s.save(context.Background()) })
 	}
 }
@@ -73,28 +76,45 @@ func (s *Store) Stop(ctx context.Context) {
 	s.save(ctx)
 }
 
+// save adds what is new to the object.
 func (s *Store) save(ctx context.Context) {
-	s.use(ctx, saveWait, "cannot save the history; updates are not affected", s.write)
+	s.use(ctx, saveWait, func(ctx context.Context, storage Storage) {
+		s.mu.Lock()
+		changed := s.timer != nil
+		if changed {
+			s.timer.Stop()
+			s.timer = nil
+		}
+		s.mu.Unlock()
+		if !changed {
+			return
+		}
+		err := s.write(ctx, storage)
+		s.warn("cannot save the history; updates are not affected", err)
+		if err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.changed()
+		}
+	})
 }
 
 // refresh takes in what others stored, before a page is shown.
 func (s *Store) refresh() {
 	ctx, cancel := context.WithTimeout(context.Background(), pageWait)
 	defer cancel()
-	s.use(ctx, pageWait, "cannot read the history", func(ctx context.Context, storage Storage) error {
+	s.use(ctx, pageWait, func(ctx context.Context, storage Storage) {
 		s.mu.Lock()
 		rest := time.Until(s.rest)
 		s.mu.Unlock()
-		if rest > 0 {
-			return nil
+		if rest <= 0 {
+			s.warn("cannot read the history", s.read(ctx, storage))
 		}
-		return s.read(ctx, storage)
 	})
 }
 
-// use works with the storage, one goroutine at a time and for so long. It warns of
-// an error of one kind once, and again only after it had gone.
-func (s *Store) use(ctx context.Context, limit time.Duration, trouble string, do func(context.Context, Storage) error) {
+// use works with the storage, one goroutine at a time and for so long.
+func (s *Store) use(ctx context.Context, limit time.Duration, do func(context.Context, Storage)) {
 	select {
 	case s.busy <- struct{}{}:
 		defer func() { <-s.busy }()
@@ -108,11 +128,7 @@ func (s *Store) use(ctx context.Context, limit time.Duration, trouble string, do
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	err := do(ctx, storage)
-	if err != nil && !s.trouble[trouble] {
-		s.cfg.Warn(trouble, err)
-	}
-	s.trouble[trouble] = err != nil
+	do(ctx, storage)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if rest := time.Now().Add(share * time.Since(began)); rest.After(s.rest) {
@@ -120,25 +136,15 @@ func (s *Store) use(ctx context.Context, limit time.Duration, trouble string, do
 	}
 }
 
-// write adds what is new to the object.
-func (s *Store) write(ctx context.Context, storage Storage) (err error) {
-	s.mu.Lock()
-	changed := s.timer != nil
-	if changed {
-		s.timer.Stop()
-		s.timer = nil
+// warn tells of trouble of one kind once, and again only after it had gone.
+func (s *Store) warn(kind string, err error) {
+	if err != nil && !s.trouble[kind] {
+		s.cfg.Warn(kind, err)
 	}
-	s.mu.Unlock()
-	if !changed {
-		return nil
-	}
-	defer func() {
-		if err != nil {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.changed()
-		}
-	}()
+	s.trouble[kind] = err != nil
+}
+
+func (s *Store) write(ctx context.Context, storage Storage) error {
 	if err := storage.Lock(ctx, objectKey); err != nil {
 		return fmt.Errorf("locking %s: %w", objectKey, err)
 	}
@@ -237,7 +243,9 @@ func (s *Store) takeIn(o object, now time.Time) error {
 		if _, whole := split(h.Log); !whole || !usableName(h.Name) {
 			return fmt.Errorf("a host without a usable name or with a damaged log: %.80q", h.Name)
 		}
-		h.First, h.Last = min(h.First, now.Unix()), min(h.Last, now.Unix()) // else it may stay for ever
+		for _, at := range []*int64{&h.First, &h.Last, &h.Changed, &h.Held[0].At, &h.Held[1].At, &h.Held[2].At} {
+			*at = min(*at, now.Unix()) // a clock ran ahead; else it would stand for long
+		}
 		if known := s.hosts[h.Name]; known != nil {
 			known.merge(h)
 		} else {

@@ -115,8 +115,17 @@ func open(t *testing.T, m *memory) (*Store, *warnings) {
 	t.Helper()
 	w := new(warnings)
 	s := New(Config{Storage: m.get, Warn: w.add})
+	s.refresh()
 	t.Cleanup(func() { s.Stop(context.Background()) })
 	return s, w
+}
+
+// look reads what the storage has, however short ago it did.
+func (s *Store) look() {
+	s.mu.Lock()
+	s.rest = time.Unix(1, 0)
+	s.mu.Unlock()
+	s.refresh()
 }
 
 func recently(minutes int) time.Time { return time.Now().Add(time.Duration(minutes) * time.Minute) }
@@ -188,14 +197,13 @@ func TestInstancesAddUp(t *testing.T) {
 	b.save(context.Background())
 	for range 5 { // one line, in which both count
 		for _, s := range []*Store{a, b} {
-			s.rest = time.Time{}
-			s.refresh()
+			s.look()
 			s.Record(entry(recently(0), set("quiet.", "192.0.2.1", "192.0.2.1")))
 			s.save(context.Background())
 		}
 	}
 	for name, s := range map[string]*Store{"a": a, "b": b} {
-		s.rest = time.Time{}
+		s.look()
 		if hosts, total := s.Hosts(nil, 0, 10); total != 4 || len(hosts) != 4 {
 			t.Fatalf("%s sees %d hosts", name, total)
 		}
@@ -226,7 +234,7 @@ func TestSubmissionsDuringASave(t *testing.T) {
 	s.save(context.Background())
 	m.storing = nil
 	other, _ := open(t, m)
-	other.refresh()
+	other.look()
 	other.Record(entry(recently(-1), again))
 	other.save(context.Background())
 	s.save(context.Background())
@@ -271,7 +279,7 @@ func TestUnusableObjects(t *testing.T) {
 				if total != 1 || hosts[0].Name != "good." {
 					t.Fatalf("%d hosts", total)
 				}
-				s.rest = time.Time{}
+				s.look()
 			}
 			if list := w.all(); len(list) != 1 || !strings.Contains(list[0], objectKey) {
 				t.Errorf("warnings: %v", list)
@@ -293,7 +301,7 @@ func TestStorageThatFails(t *testing.T) {
 	for range 3 {
 		s.Record(entry(recently(-1), set("a.", "", "192.0.2.1")))
 		s.save(context.Background())
-		s.rest = time.Time{}
+		s.look()
 		s.Hosts(nil, 0, 1)
 	}
 	if list := w.all(); len(list) != 2 { // one for writing, one for reading
@@ -335,7 +343,7 @@ func TestStorageThatFailsAtStart(t *testing.T) {
 	if h := mustHost(t, s, "a."); h.Submissions != 2 || len(h.Log) != 2 {
 		t.Errorf("got %+v", h)
 	}
-	if list := w.all(); len(list) != 1 {
+	if list := w.all(); len(list) != 2 { // one for reading, one for writing
 		t.Errorf("warnings: %v", list)
 	}
 }
@@ -355,7 +363,7 @@ func TestSaveThatFails(t *testing.T) {
 		other.save(context.Background())
 	}
 	s.save(context.Background())
-	other.rest = time.Time{}
+	other.look()
 	for _, s := range []*Store{s, other} {
 		if h := mustHost(t, s, "a."); h.Submissions != 3 {
 			t.Errorf("got %+v", h)
@@ -378,6 +386,26 @@ func TestOldObjectsExpire(t *testing.T) {
 	if _, total := s.Latest(nil, 0, 10); total != 1 {
 		t.Errorf("%d lines", total)
 	}
+}
+
+// A process that starts reads at once what an earlier one left, so that a repeat is
+// one.
+func TestStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		old := New(Config{Storage: m.get})
+		old.Record(entry(time.Now(), set("a.", "192.0.2.1", "192.0.2.1")))
+		old.Stop(context.Background())
+		time.Sleep(time.Second)
+		s := New(Config{Storage: m.get})
+		s.Record(entry(time.Now(), set("first.", "192.0.2.1", "192.0.2.1")))
+		synctest.Wait()
+		s.Record(entry(time.Now(), set("a.", "192.0.2.1", "192.0.2.1")))
+		if subs, _ := s.Latest(nil, 0, 10); len(subs) != 2 || subs[0].Times+subs[1].Times != 3 {
+			t.Errorf("got %+v", subs)
+		}
+		s.Stop(context.Background())
+	})
 }
 
 // Every write is due by itself, and none after Stop.
