@@ -231,7 +231,8 @@ func (h *Handler) openHistory(ctx caddy.Context, days int) (err error) {
 	return err
 }
 
-// closeHistory ends the handler's part, after what it shares has saved its changes.
+// closeHistory ends the handler's part. The history may need the storage until all that
+// is shared has been released.
 func (h *Handler) closeHistory() {
 	if h.history == nil {
 		return

@@ -24,6 +24,8 @@ const (
 	// sample is how many entries of a full map are compared to find an old one that
 	// makes room, as Redis does: a list by age would cost each submission more.
 	sample = 64
+	// idStep is between the IDs of two lines of a store. The remainder is the store's own.
+	idStep = 1 << 16
 )
 
 // Config says what a Store keeps and where.
@@ -49,7 +51,7 @@ type Store struct {
 	mu       sync.Mutex
 	hosts    map[string]*host
 	latest   map[int64]*line
-	lastID   int64                // of a line; its last 16 bits are the store's own
+	lastID   int64                // of a line
 	refusals map[string][]Refusal // by client, the oldest first
 
 	saving
@@ -68,7 +70,7 @@ func New(cfg Config) *Store {
 	}
 	return &Store{
 		cfg: cfg, hosts: make(map[string]*host), refusals: make(map[string][]Refusal),
-		latest: make(map[int64]*line), lastID: rand.Int64N(1 << 16),
+		latest: make(map[int64]*line), lastID: rand.Int64N(idStep),
 		saving: saving{busy: make(chan struct{}, 1), trouble: make(map[string]bool)},
 	}
 }

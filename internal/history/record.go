@@ -73,8 +73,7 @@ func (s *Store) record(at int64, from origin, o *service.HostOutcome) {
 	// does not push everyone else out of the list.
 	l := s.latest[h.Line]
 	if news || l == nil || l.Message != message || slices.ContainsFunc(l.Records, Change.Changed) {
-		const step = 1 << 16
-		s.lastID = max(s.lastID+step, time.Now().UnixNano()/step*step+s.lastID%step)
+		s.lastID = max(s.lastID+idStep, time.Now().UnixNano()/idStep*idStep+s.lastID%idStep)
 		l = &line{ID: s.lastID, Submission: Submission{
 			Name: h.Name, Result: result.String(), Records: describe(o), Message: message,
 			Client: h.Client, Source: h.source(), UserAgent: h.Agent,

@@ -157,10 +157,11 @@ func (s *Store) write(ctx context.Context, storage Storage) error {
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", objectKey, err)
 	}
+	// Even if this fails: should it have been written all the same, nothing in it is news.
+	s.hash, s.size = maphash.Bytes(seed, data), len(data)
 	if err := storage.Store(ctx, objectKey, data); err != nil {
 		return fmt.Errorf("storing %s: %w", objectKey, err)
 	}
-	s.hash, s.size = maphash.Bytes(seed, data), len(data)
 	s.each(func(h *host) { h.fresh, h.sent = h.fresh.minus(h.sent), counts{} })
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,8 +244,13 @@ func (s *Store) takeIn(o object, now time.Time) error {
 		if _, whole := split(h.Log); !whole || !usableName(h.Name) {
 			return fmt.Errorf("a host without a usable name or with a damaged log: %.80q", h.Name)
 		}
-		for _, at := range []*int64{&h.First, &h.Last, &h.Changed, &h.Held[0].At, &h.Held[1].At, &h.Held[2].At} {
-			*at = min(*at, now.Unix()) // a clock ran ahead; else it would stand for long
+		present := func(at *int64) { *at = min(*at, now.Unix()) } // a clock ran ahead; else it would stand for long
+		present(&h.First)
+		present(&h.Last)
+		present(&h.Changed)
+		for i := range h.Held {
+			present(&h.Held[i].At)
+			present(&h.Held[i].Seen)
 		}
 		if known := s.hosts[h.Name]; known != nil {
 			known.merge(h)

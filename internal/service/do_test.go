@@ -235,6 +235,18 @@ func TestNothingToDo(t *testing.T) {
 }
 
 // A submission may be carried out again, for another client or from another address.
+// A family that is only reported can be told from one that was submitted.
+func TestKept(t *testing.T) {
+	f := newFixture(t)
+	host := pointed("home.dyn.test")
+	host.AAAA = Wish{Action: zone.Keep}
+	for _, r := range f.do(t, "exact", Submission{Hosts: []Host{host}}).Hosts[0].Records {
+		if r.Kept != (r.Type == zone.TypeAAAA) {
+			t.Errorf("%s: kept %v", r.Type, r.Kept)
+		}
+	}
+}
+
 func TestSubmissionIsNotChanged(t *testing.T) {
 	f := newFixture(t)
 	detect := Wish{Detect: true, Action: zone.Keep}
