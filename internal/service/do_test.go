@@ -234,7 +234,6 @@ func TestNothingToDo(t *testing.T) {
 	}
 }
 
-// A submission may be carried out again, for another client or from another address.
 // A family that is only reported can be told from one that was submitted.
 func TestKept(t *testing.T) {
 	f := newFixture(t)
@@ -247,6 +246,7 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// A submission may be carried out again, for another client or from another address.
 func TestSubmissionIsNotChanged(t *testing.T) {
 	f := newFixture(t)
 	detect := Wish{Detect: true, Action: zone.Keep}
