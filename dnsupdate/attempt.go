@@ -101,7 +101,7 @@ func (a *attempt) conclude(errs map[string]*zone.Error) {
 		result := e.plan.results[i]
 		if it.lost != nil && it.lost.update.fate != refuted {
 			it.unproven = true
-			if !a.round.after {
+			if !a.round.after && it.lost.told() {
 				it.lost.update.fate = absent
 			}
 		}

@@ -165,7 +165,9 @@ func (it *item) deliver(r zone.Result) {
 func fail(items []*item, err *zone.Error) {
 	for _, it := range items {
 		e := *err
-		e.Unknown = e.Unknown || it.lost != nil && it.lost.update.open > 0 && it.lost.update.fate == undecided
+		for step := range it.lost.all() {
+			e.Unknown = e.Unknown || step.update.open > 0 && step.update.fate == undecided
+		}
 		if e.Name == "" {
 			e.Name = it.Name
 		}

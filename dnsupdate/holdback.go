@@ -19,8 +19,9 @@ func (e *engine) lose(items []*item, expires time.Time, o outcome, reserve func(
 			l.before[s.RRsetID] = s.before.rrset
 		}
 		for i, it := range items {
-			s := e.plan.of(it)
-			it.lost = &lostStep{update: l, result: e.plan.results[i], before: *s.before, after: s.after}
+			if s := e.plan.of(it); s.writes() {
+				it.lost = &lostStep{update: l, result: e.plan.results[i], before: *s.before, after: s.after, earlier: it.lost}
+			}
 		}
 	}
 	if o.answered {
@@ -43,28 +44,39 @@ func (e *engine) lose(items []*item, expires time.Time, o outcome, reserve func(
 // resent returns the lost update that the plan makes once more, nil if there is none.
 func (e *engine) resent(items []*item) *lostUpdate {
 	var l *lostUpdate
-	for i, it := range items {
+	written := map[wire.RRsetID]bool{}
+	for _, it := range items {
 		s := e.plan.of(it)
-		if it.lost == nil || i > 0 && it.lost.update != l ||
+		if !s.writes() {
+			continue
+		}
+		if it.lost == nil || l != nil && it.lost.update != l ||
 			!it.lost.before.sameValues(s.before.rrset) || !it.lost.after.sameValues(s.after.rrset) {
 			return nil
 		}
 		l = it.lost.update
+		written[it.RRsetID] = true
+	}
+	if l == nil || len(written) != len(l.before) {
+		return nil
 	}
 	return l
 }
 
-// waitFor returns until when an item has to wait, because it would bring its
-// RRset to where a lost update applies; zero if it need not.
-func (e *engine) waitFor(it *item) (until time.Time) {
-	before := e.known.of(it.RRsetID)
-	after := *before
-	if it.apply(&after); after.sameValues(before.rrset) {
+// waitFor makes an item's change to a state of its RRset. It returns until when the
+// item has to wait, because that would bring the RRset to where a lost update applies;
+// zero if it need not.
+func (e *engine) waitFor(it *item, state *belief) (until time.Time) {
+	before := state.rrset
+	if it.apply(state); state.sameValues(before) {
 		return until
 	}
 	for _, l := range e.lost.by[it.RRsetID] {
-		own := it.lost != nil && it.lost.update == l
-		if !own && l.open > 0 && l.before[it.RRsetID].sameValues(after.rrset) && l.expires.After(until) {
+		own := false
+		for step := range it.lost.all() {
+			own = own || step.update == l
+		}
+		if !own && l.open > 0 && l.before[it.RRsetID].sameValues(state.rrset) && l.expires.After(until) {
 			until = l.expires
 		}
 	}
@@ -82,9 +94,22 @@ func (r *round) holdBack() {
 		return
 	}
 	waiting := map[*call]time.Time{}
-	for _, it := range r.items {
-		if until := e.waitFor(it); until.After(waiting[it.call]) {
-			waiting[it.call] = until
+	// What a call leaves behind changes what the next one does to the same RRset.
+	for again := true; again; {
+		again = false
+		states := map[wire.RRsetID]*belief{}
+		for _, it := range r.items {
+			if _, waits := waiting[it.call]; waits {
+				continue
+			}
+			state := states[it.RRsetID]
+			if state == nil {
+				state = new(*e.known.of(it.RRsetID))
+				states[it.RRsetID] = state
+			}
+			if until := e.waitFor(it, state); !until.IsZero() {
+				waiting[it.call], again = until, true
+			}
 		}
 	}
 	if len(waiting) == 0 {
@@ -109,21 +134,23 @@ func (r *round) holdBack() {
 // resolve ends the items of which a late reply has told what became of them.
 func (r *round) resolve() {
 	r.items = slices.DeleteFunc(r.items, func(it *item) bool {
-		if it.lost == nil {
-			return false
-		}
-		switch it.lost.update.fate {
-		case applied:
-			// Another of its messages may have been applied as well, before this one.
-			result := it.lost.result
-			result.Proven = result.Proven && !it.unproven && it.lost.update.open == 0 && !it.lost.update.failed
-			it.deliver(result)
-			*r.engine.known.of(it.RRsetID) = it.lost.after
-			return true
-		case absent:
-			it.lost, it.unproven = nil, true
-		case refuted:
-			it.lost = nil
+		for step := &it.lost; *step != nil; {
+			switch s := *step; s.update.fate {
+			case applied:
+				// Another message may have been applied as well, before this one.
+				result := s.result
+				alone := s == it.lost && s.earlier == nil && s.update.open == 0 && !s.update.failed
+				result.Proven = result.Proven && !it.unproven && alone
+				it.deliver(result)
+				*r.engine.known.of(it.RRsetID) = s.after
+				return true
+			case absent:
+				*step, it.unproven = s.earlier, true
+			case refuted:
+				*step = s.earlier
+			default:
+				step = &s.earlier
+			}
 		}
 		return false
 	})

@@ -1,6 +1,7 @@
 package dnsupdate
 
 import (
+	"iter"
 	"slices"
 	"time"
 
@@ -59,6 +60,20 @@ type lostStep struct {
 	result zone.Result
 	// before and after are the RRset's state around the whole update.
 	before, after belief
+	// earlier is that of another update, which was lost before.
+	earlier *lostStep
+}
+
+// told tells whether prerequisites can tell the RRset before the update from the one
+// after it.
+func (s *lostStep) told() bool { return !s.before.loose && !s.before.sameValues(s.after.rrset) }
+
+// all are the step and those of the updates that were lost before.
+func (s *lostStep) all() iter.Seq[*lostStep] {
+	return func(yield func(*lostStep) bool) {
+		for ; s != nil && yield(s); s = s.earlier {
+		}
+	}
 }
 
 // lostUpdates are those that may still be applied, the oldest first.

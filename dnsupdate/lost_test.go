@@ -113,6 +113,65 @@ func TestLostChain(t *testing.T) {
 	expect(t, apply(w.Updater, to(host("home"), "192.0.2.3")), "unchanged 192.0.2.3")
 }
 
+// TestLostInPart has a group of two calls applied and refused by a forger: what the
+// nameserver says of the call that changes nothing tells nothing of the other.
+func TestLostInPart(t *testing.T) {
+	w := newWorld(t, "a 300 A 192.0.2.5", "b 300 A 192.0.2.1")
+	apply(w.Updater, to(host("a"), "192.0.2.5"), to(host("b"), "192.0.2.1"))
+	w.proxy.SetFault(dnstest.OnUpdates(dnstest.Sequence(dnstest.RCodeAfter(dns.RcodeRefused))))
+	results := gather(t, w, []zone.Change{to(host("a"), "192.0.2.5")}, []zone.Change{to(host("b"), "192.0.2.2")})
+	expect(t, results[0], "unchanged 192.0.2.5")
+	if r := results[1][0]; line(r) != "192.0.2.1 -> 192.0.2.2" || r.Proven {
+		t.Errorf("got %s, proven %t", line(r), r.Proven)
+	}
+}
+
+// TestLostThenFailing has a group of two calls refused by a forger, and then each
+// fail: the group may still be applied.
+func TestLostThenFailing(t *testing.T) {
+	w := newWorld(t, "a 300 A 192.0.2.1", "b 300 A 192.0.2.1")
+	apply(w.Updater, to(host("a"), "192.0.2.1"), to(host("b"), "192.0.2.1"))
+	first := true
+	w.proxy.SetFault(dnstest.OnUpdates(func(x dnstest.Exchange) dnstest.Action {
+		m := new(dns.Msg)
+		if err := m.Unpack(x.Query); err != nil {
+			t.Error(err)
+		}
+		switch {
+		case first:
+			first = false
+			return dnstest.RCode(dns.RcodeRefused)
+		case len(m.Ns) == 0:
+			return dnstest.Pass()
+		}
+		return signedAs(dns.RcodeServerFailure)
+	}))
+	for _, results := range gather(t, w, []zone.Change{to(host("a"), "192.0.2.2")}, []zone.Change{to(host("b"), "192.0.2.2")}) {
+		if e := errorOf(t, results[0]); e.RCode != "SERVFAIL" || !e.Unknown {
+			t.Errorf("got %#v", e)
+		}
+	}
+}
+
+// TestLostSum has two calls add up to what a lost update requires: they wait for it.
+func TestLostSum(t *testing.T) {
+	w := newWorld(t)
+	id := wire.RRsetID{Name: host("home"), Type: zone.TypeA}
+	both, err := parseRRset(zone.TypeA, []string{"192.0.2.1", "192.0.2.2"}, 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.engine.lost.add(&lostUpdate{open: 1, expires: time.Now().Add(time.Hour), before: map[wire.RRsetID]rrset{id: both}})
+	add := func(value string) []zone.Change {
+		return []zone.Change{{Name: host("home"), Type: zone.TypeA, Action: zone.Add, Values: []string{value}, TTL: 300}}
+	}
+	results := gather(t, w, add("192.0.2.1"), add("192.0.2.2"))
+	expect(t, results[0], "None -> 192.0.2.1")
+	if e := errorOf(t, results[1][0]); e.Reason != zone.Busy || e.Unknown {
+		t.Errorf("got %#v", e)
+	}
+}
+
 // TestLateReply has the reply come after its message was sent again, on the
 // same connection.
 func TestLateReply(t *testing.T) {
