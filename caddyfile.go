@@ -44,7 +44,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //		}
 //		clients      <module> ...
 //		ttl          <default> [<min> <max>]
-//		domain       <name>
+//		domain       <name>...
 //		missing_family keep|delete
 //		public_only
 //		private_clients
@@ -87,7 +87,7 @@ func (h *Handler) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 	case "secret":
 		return directive.One(d, word, &h.Secret)
 	case "domain":
-		return directive.One(d, word, &h.Domain)
+		return directive.Some(d, word, &h.Domains)
 	case "missing_family":
 		if err := directive.One(d, word, &h.MissingFamily); err != nil {
 			return err

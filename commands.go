@@ -1,6 +1,7 @@
 package dyndns
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -127,7 +128,10 @@ func printToken(out io.Writer, in io.Reader, token string) error {
 
 // checkSeed returns the domain of a file that a handler can be loaded with.
 func checkSeed(file *seed.File) (string, error) {
-	h := Handler{Secret: file.Secret, Nameservers: file.Nameservers, Domain: file.Domain}
+	h := Handler{Secret: file.Secret, Nameservers: file.Nameservers}
+	if file.Domain != "" {
+		h.Domains = []string{file.Domain}
+	}
 	for _, z := range file.Zones {
 		h.Zones = append(h.Zones, zoneOf(z))
 	}
@@ -142,5 +146,5 @@ func checkSeed(file *seed.File) (string, error) {
 			return "", err
 		}
 	}
-	return c.domain, nil
+	return cmp.Or(c.domains...), nil
 }

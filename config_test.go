@@ -45,8 +45,8 @@ func TestConfigMerge(t *testing.T) {
 			if clientOf(t, c, tt.secret) == nil || tt.secret != "fromfile1" && clientOf(t, c, "fromfile1") != nil {
 				t.Error("another secret is valid")
 			}
-			if c.domain != tt.domain {
-				t.Errorf("got domain %s", c.domain)
+			if got := strings.Join(c.domains, " "); got != tt.domain {
+				t.Errorf("got domain %s", got)
 			}
 			var zones []string
 			for _, z := range c.zones {

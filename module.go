@@ -65,9 +65,10 @@ type Handler struct {
 	// The time to live of the records. Default: 300 seconds, from 0 to 2147483647.
 	TTL *TTL `json:"ttl,omitempty"`
 
-	// The host name under which the pages are shown: usage, router settings and
-	// statistics. Default: no pages.
-	Domain string `json:"domain,omitempty"`
+	// The host names under which the pages are shown: usage, router settings and
+	// statistics. With one that has IPv4 addresses alone and one that has IPv6
+	// addresses alone, `/ip` tells a client both of its own. Default: no pages.
+	Domains []string `json:"domains,omitempty"`
 
 	// What a request of the native dialect does with an address family that it
 	// does not mention: `keep` or `delete`. Default: `keep`.
@@ -88,7 +89,7 @@ type Handler struct {
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
 	// For how many days the statistics are kept; -1 turns them off.
-	// Default: 30 where `domain` is set, else off.
+	// Default: 30 where `domains` is set, else off.
 	History int `json:"history,omitempty"`
 
 	service  *service.Service
@@ -189,7 +190,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		h.logger.Warn("unused key in configuration file", zap.String("at", w))
 	}
 	proxies.Warn(ctx, h.logger)
-	h.dialects = dialect.Options{Domain: c.domain, MissingFamilyDelete: c.missingFamilyDelete}
+	h.dialects = dialect.Options{Domains: c.domains, MissingFamilyDelete: c.missingFamilyDelete}
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}

@@ -98,7 +98,7 @@ func TestOddRequests(t *testing.T) {
 		{"long Bearer", header("Authorization: Bearer " + long[:19<<10]), []int{403}},
 
 		{"empty body", post(form, ""), []int{401}},
-		{"no media type", post("", "secret="+secret), []int{415}},
+		{"no media type", post("", "secret="+secret), []int{400}},
 		{"odd media type", post("application/x-www-form-urlencoded; x", "secret="+secret+"&fqdn=_"), []int{400}},
 		{"multipart", post("multipart/form-data; boundary=x", "--x--"), []int{415}},
 		{"JSON", post("application/json", "{}"), []int{415}},
@@ -155,7 +155,8 @@ func TestTricklingBody(t *testing.T) {
 		{"OPTIONS", "OPTIONS" + update, 405},
 		{"method of nobody", "X" + update, 405},
 		{"form of another site", "POST" + update + form + "Sec-Fetch-Site: cross-site\r\n", 403},
-		{"another media type", "POST" + update, 415},
+		{"another media type", "POST" + update + "Content-Type: text/plain\r\n", 415},
+		{"no media type", "POST" + update, 400},
 		{"dyndns2", "PUT /nic/update HTTP/1.1\r\n", 405},
 		{"DuckDNS", "PUT /update?domains=home HTTP/1.1\r\n", 405},
 		{"page", "POST / HTTP/1.1\r\n" + form, 405},

@@ -30,7 +30,7 @@ type settings struct {
 	limit               throttle.Limit
 	ttl                 uint32
 	minTTL, maxTTL      uint32
-	domain              string
+	domains             []string
 	missingFamilyDelete bool
 	publicOnly          bool
 	privateClients      bool
@@ -75,11 +75,17 @@ func (h *Handler) compile() (*settings, error) {
 	if err := c.setTTL(h.TTL); err != nil {
 		return nil, err
 	}
-	if c.domain, err = placeholder.Host("domain", merged.Domain); err != nil {
-		return nil, err
+	for _, domain := range merged.Domains {
+		host, err := placeholder.Host("domain", domain)
+		if err != nil {
+			return nil, err
+		}
+		if host != "" {
+			c.domains = append(c.domains, host)
+		}
 	}
 	c.limit = h.Throttle.limit()
-	if c.historyDays = h.History; c.historyDays == 0 && c.domain != "" {
+	if c.historyDays = h.History; c.historyDays == 0 && len(c.domains) > 0 {
 		c.historyDays = defaultHistoryDays
 	}
 	if err := c.setZones(merged); err != nil {
@@ -91,7 +97,7 @@ func (h *Handler) compile() (*settings, error) {
 // withFile returns the handler's own words with what only the file says added.
 func (h *Handler) withFile() (*Handler, []string, error) {
 	merged := &Handler{
-		Secret: h.Secret, Nameservers: h.Nameservers, Domain: h.Domain, Zones: h.Zones, Clients: h.Clients,
+		Secret: h.Secret, Nameservers: h.Nameservers, Domains: h.Domains, Zones: h.Zones, Clients: h.Clients,
 		ClientSourceRaw: h.ClientSourceRaw,
 	}
 	if h.Config == "" {
@@ -111,8 +117,8 @@ func (h *Handler) withFile() (*Handler, []string, error) {
 	if len(merged.Nameservers) == 0 {
 		merged.Nameservers = file.Nameservers
 	}
-	if merged.Domain == "" {
-		merged.Domain = file.Domain
+	if len(merged.Domains) == 0 && file.Domain != "" {
+		merged.Domains = []string{file.Domain}
 	}
 	own := make(map[string]bool)
 	for _, z := range h.Zones {

@@ -207,8 +207,8 @@ func TestPlaceholders(t *testing.T) {
 			t.Errorf("zone %s has key %v at %v", z.Name, got, z.Nameservers)
 		}
 	}
-	if c.domain != "192.0.2.53.example" {
-		t.Errorf("domain is %s", c.domain)
+	if !slices.Equal(c.domains, []string{"192.0.2.53.example"}) {
+		t.Errorf("domains are %s", c.domains)
 	}
 	// Caddy shows the exported fields in its logs and on its admin API.
 	if h.Secret != "{env.DYNDNS_TEST_SECRET}" || !strings.Contains(string(h.Zones[0].BackendRaw), "{env.DYNDNS_TEST_KEY}") || h.Clients[0].Tokens[0] != "{env.DYNDNS_TEST_TOKEN}" {
@@ -250,7 +250,7 @@ func TestDefaults(t *testing.T) {
 	if want := (throttle.Limit{Burst: 20, Interval: 10 * time.Second}); c.limit != want {
 		t.Errorf("throttle %v", c.limit)
 	}
-	if c.timeout != 10*time.Second || c.historyDays != 0 || c.domain != "" || c.missingFamilyDelete || c.publicOnly || c.privateClients {
+	if c.timeout != 10*time.Second || c.historyDays != 0 || c.domains != nil || c.missingFamilyDelete || c.publicOnly || c.privateClients {
 		t.Errorf("got %+v", c)
 	}
 	tests := []struct {
@@ -265,7 +265,7 @@ func TestDefaults(t *testing.T) {
 		{"history of a domain", []string{"domain d.test"}, func(c *settings) any { return c.historyDays }, 30},
 		{"history", []string{"domain d.test", "history 7"}, func(c *settings) any { return c.historyDays }, 7},
 		{"history off", []string{"domain d.test", "history off"}, func(c *settings) any { return c.historyDays <= 0 }, true},
-		{"domain", []string{"domain Dyn.Müller.example:8443"}, func(c *settings) any { return c.domain }, "dyn.xn--mller-kva.example"},
+		{"domain", []string{"domain Dyn.Müller.example:8443"}, func(c *settings) any { return strings.Join(c.domains, " ") }, "dyn.xn--mller-kva.example"},
 		{"missing_family", []string{"missing_family delete"}, func(c *settings) any { return c.missingFamilyDelete }, true},
 		{"public_only", []string{"public_only"}, func(c *settings) any { return c.publicOnly }, true},
 		{"private_clients", []string{"private_clients"}, func(c *settings) any { return c.privateClients }, true},

@@ -7,6 +7,7 @@ package dialect
 import (
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,9 +63,9 @@ func init() {
 
 // Options is the configuration that the dialects depend on.
 type Options struct {
-	// Domain is the host that shows the pages, in lower case and without port;
-	// empty if there is none.
-	Domain string
+	// Domains are the hosts that show the pages, in lower case and without port.
+	// They have no other pages, so that more paths are ours there.
+	Domains []string
 	// MissingFamilyDelete removes the family that a native update does not
 	// mention, as version 2.0.0 of the Python dyndns does.
 	MissingFamilyDelete bool
@@ -115,14 +116,15 @@ func Match(in *Input) Dialect {
 // checkers and mail scanners send it.
 var Methods = []string{http.MethodGet, http.MethodPost}
 
-// ForDomain tells whether the request is for the host that shows the pages.
+// ForDomain tells whether the request is for a host that shows the pages.
 func (o Options) ForDomain(r *http.Request) bool {
-	if o.Domain == "" {
+	if len(o.Domains) == 0 {
 		return false
 	}
 	host := r.Host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	return strings.EqualFold(strings.TrimSuffix(host, "."), o.Domain)
+	host = strings.TrimSuffix(host, ".")
+	return slices.ContainsFunc(o.Domains, func(domain string) bool { return strings.EqualFold(host, domain) })
 }

@@ -80,6 +80,9 @@ func describe(sub service.Submission) string {
 	var parts []string
 	for _, h := range sub.Hosts {
 		text := h.Name
+		if h.Own {
+			text = "(own)"
+		}
 		if h.Zone != "" {
 			text += "@" + h.Zone
 		}
@@ -181,7 +184,21 @@ func TestMatch(t *testing.T) {
 		{name: "DuckDNS without a token", uri: "/update?domains=a", want: "duckdns"},
 		{name: "update of another site", uri: "/update?id=5", want: ""},
 		{name: "update below", uri: "/update/a?token=b", want: ""},
+		{name: "update of another site with a host", uri: "/update?hostname=a&myip=192.0.2.1", want: ""},
+		{name: "update with a host at the domain", uri: "/update?HostName=a&domains=b", domain: "dyndns.example.com", want: "dyndns2"},
+		{name: "DuckDNS without anything at the domain", uri: "/update", domain: "dyndns.example.com", want: "duckdns"},
+		{name: "DuckDNS path", uri: "/update/a/token", domain: "dyndns.example.com", want: "duckdns"},
+		{name: "DuckDNS path with an address", uri: "/update/a/token/192.0.2.1", domain: "dyndns.example.com", want: "duckdns"},
+		{name: "freemyip", uri: "/update?token=b&domain=a", want: "duckdns"},
+		{name: "dyndns.it", uri: "/nic/dyndns?hostname=a", want: "dyndns2"},
+		{name: "delete of nsupdate.info", uri: "/nic/delete?hostname=a", want: "dyndns2"},
 		{name: "root", uri: "/", want: ""},
+		{name: "root with a host", uri: "/?hostname=a", want: ""},
+		{name: "root at the domain", uri: "/", domain: "dyndns.example.com", want: ""},
+		{name: "root at the domain with a host", uri: "/?hostname=a&myip=192.0.2.1", domain: "dyndns.example.com", want: "dyndns2"},
+		{name: "root at the domain with a host_id", uri: "/?host_id=a", domain: "dyndns.example.com", want: "dyndns2"},
+		{name: "root at the domain with an address alone", uri: "/?myip=192.0.2.1", domain: "dyndns.example.com", want: "dyndns2"},
+		{name: "the page's own argument", uri: "/?host=a.example.com", domain: "dyndns.example.com", want: ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -190,7 +207,11 @@ func TestMatch(t *testing.T) {
 				raw += test.header + "\n"
 			}
 			got := ""
-			if call := match(read(t, raw+"\n"), Options{Domain: test.domain}); call != nil {
+			var o Options
+			if test.domain != "" {
+				o.Domains = []string{"other.test", test.domain}
+			}
+			if call := match(read(t, raw+"\n"), o); call != nil {
 				got = call.name()
 			}
 			if got != test.want {
@@ -277,11 +298,11 @@ func TestRefusals(t *testing.T) {
 		{"grant", service.Error{Reason: service.NotGranted, Message: "m"},
 			[3]string{"403 PARAMETER_ERROR: m\n", "200 nohost", "200 KO"}, [3]string{}},
 		{"address", service.Error{Reason: service.BadAddress, Message: "m"},
-			[3]string{"400 IP_ADDRESS_ERROR: m\n", "503 dnserr", "200 KO"}, [3]string{}},
+			[3]string{"400 IP_ADDRESS_ERROR: m\n", "200 dnserr", "200 KO"}, [3]string{}},
 		{"conflict", service.Error{Reason: zone.Conflict, Message: "m"},
-			[3]string{"409 DNS_SERVER_ERROR: m\n", "503 dnserr", "503 KO"}, [3]string{}},
+			[3]string{"409 DNS_SERVER_ERROR: m\n", "200 dnserr", "503 KO"}, [3]string{}},
 		{"refused", service.Error{Reason: zone.Refused, Message: "m"},
-			[3]string{"502 DNS_SERVER_ERROR: m\n", "503 dnserr", "503 KO"}, [3]string{}},
+			[3]string{"502 DNS_SERVER_ERROR: m\n", "200 dnserr", "503 KO"}, [3]string{}},
 		{"failed", service.Error{Reason: zone.Unreachable, Message: "m"},
 			[3]string{"502 DNS_SERVER_ERROR: m\n", "503 911", "503 KO"}, [3]string{}},
 		{"timeout", service.Error{Reason: zone.Timeout, Message: "m"},

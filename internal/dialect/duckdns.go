@@ -15,28 +15,39 @@ type duckdns struct{}
 var duckdnsInfo = Info{
 	Name: "duckdns",
 	Arguments: redact.Kinds{
-		"domains": redact.KindHost, "ip": redact.KindAddress, "ipv6": redact.KindAddress, "clear": redact.KindFlag, "verbose": redact.KindFlag,
+		"domains": redact.KindHost, "domain": redact.KindHost, "ip": redact.KindAddress, "ipv6": redact.KindAddress, "clear": redact.KindFlag, "verbose": redact.KindFlag,
 		"token": redact.KindSecret, "txt": redact.KindSecret, // which has the form of a token
 	},
 }
 
 func (duckdns) Info() *Info { return &duckdnsInfo }
 
-// Match takes the common path /update only if the query looks like DuckDNS.
+// Match takes the common path /update only if the query looks like DuckDNS, or at
+// the domain.
 func (duckdns) Match(in *Input) bool {
-	if in.path != "update" {
-		return false
+	if in.path == "update" && in.names("domains", "token") {
+		return true
 	}
-	_, domains := in.lookup("domains")
-	_, token := in.lookup("token")
-	return domains || token
+	endpoint, _, _ := strings.Cut(in.path, "/")
+	return endpoint == "update" && in.options.ForDomain(in.http)
 }
 
+// Read reads the arguments, which may stand in the path: /update/<domains>/<token>[/<ip>].
 func (duckdns) Read(in *Input) (r Request) {
+	segments := strings.SplitN(in.path, "/", len(duckdnsPath)+2)[1:]
+	for i := range min(len(segments), len(duckdnsPath)) {
+		in.params = append(in.params, param{duckdnsPath[i], segments[i]})
+	}
 	r.Credential = in.credential(func(name string) bool { return name == "token" }, "")
+	if len(segments) > len(duckdnsPath) {
+		r.Err = badParameter("the path has too many segments")
+		return r
+	}
 	r.Submission, r.Err = readDuckDNS(in)
 	return r
 }
+
+var duckdnsPath = [...]string{"domains", "token", "ip"}
 
 func readDuckDNS(in *Input) (service.Submission, *service.Error) {
 	sub := service.Submission{ShortNames: true, Detected: in.from}
@@ -47,7 +58,10 @@ func readDuckDNS(in *Input) (service.Submission, *service.Error) {
 	if err != nil {
 		return sub, err
 	}
-	domains, _ := in.lookup("domains")
+	domains, ok := in.lookup("domains")
+	if !ok {
+		domains, _ = in.lookup("domain") // freemyip.com
+	}
 	if sub.Hosts, err = appendHosts(nil, domains); err != nil {
 		return sub, err
 	}

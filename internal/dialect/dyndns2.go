@@ -1,10 +1,12 @@
 package dialect
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // dyndns2 is the protocol of dyn.com and No-IP, with what other providers and
@@ -38,8 +40,19 @@ var secretArguments = map[string]bool{
 func (dyndns2) Info() *Info { return &dyndns2Info }
 
 func (dyndns2) Match(in *Input) bool {
-	return in.path == "nic/update" || in.path == "v2/update" || in.path == "v3/update"
+	switch in.path {
+	case "nic/update", "v2/update", "v3/update", "nic/dyndns", pathDelete:
+		return true
+	case "update":
+		return in.options.ForDomain(in.http) && in.names("hostname")
+	case "": // deSEC and do.de take updates at any path
+		return in.options.ForDomain(in.http) && in.names("hostname", "host_id", "myip")
+	}
+	return false
 }
+
+// pathDelete removes addresses, as nsupdate.info has it.
+const pathDelete = "nic/delete"
 
 func (dyndns2) Read(in *Input) (r Request) {
 	r.Credential = in.credential(func(name string) bool { return secretArguments[folded(name)] }, "")
@@ -62,6 +75,9 @@ func readDyndns2(in *Input) (service.Submission, *service.Error) {
 	var err *service.Error
 	if sub.Hosts, err = hostnames(in); err != nil {
 		return sub, err
+	}
+	if in.path == pathDelete {
+		return readDelete(in, sub)
 	}
 	single, err := singleHosts(in)
 	if err != nil {
@@ -95,7 +111,46 @@ func readDyndns2(in *Input) (service.Submission, *service.Error) {
 		}
 	}
 	if len(sub.Hosts) == 0 {
-		return sub, &service.Error{Reason: service.BadName, Message: "no host name is given"}
+		sub.Hosts = []service.Host{{Own: true, A: a, AAAA: aaaa}}
+	}
+	return sub, nil
+}
+
+// readDelete returns the hosts of which nsupdate.info's clients have addresses removed:
+// those of the family of myip, without one that of the request's own address.
+func readDelete(in *Input, sub service.Submission) (service.Submission, *service.Error) {
+	if len(sub.Hosts) == 0 {
+		sub.Hosts = []service.Host{{Own: true}}
+	}
+	var a, aaaa service.Wish
+	remove := func(addr netip.Addr) {
+		if addr = addr.Unmap(); addr.Is4() {
+			a.Action = zone.Delete
+		} else if addr.Is6() {
+			aaaa.Action = zone.Delete
+		}
+	}
+	for _, p := range in.params {
+		if _, ok := addressArgument(p.name); !ok {
+			continue
+		}
+		for item := range strings.SplitSeq(p.value, ",") {
+			if item = strings.TrimSpace(item); item == "" {
+				continue
+			}
+			text, _, _ := strings.Cut(item, "/")
+			addr, err := netip.ParseAddr(text)
+			if err != nil {
+				return sub, badAddress(item, "is not an IP address")
+			}
+			remove(addr)
+		}
+	}
+	if !a.Mentioned() && !aaaa.Mentioned() {
+		remove(sub.Detected)
+	}
+	for i := range sub.Hosts {
+		sub.Hosts[i].A, sub.Hosts[i].AAAA = a, aaaa
 	}
 	return sub, nil
 }
@@ -119,10 +174,11 @@ func hostnames(in *Input) (hosts []service.Host, err *service.Error) {
 			return hosts, nil
 		}
 	}
-	// Without a dot the user name is an account's, or a token in the wrong field.
-	if user := in.basicUser(); strings.Contains(user, ".") {
-		host := service.Host{Name: user}
-		if _, err := host.FQDN(); err == nil {
+	user, _ := in.lookup("username")
+	for _, name := range []string{in.basicUser(), user} {
+		// Without a dot it is an account's, or a token in the wrong field.
+		host := service.Host{Name: name}
+		if _, err := host.FQDN(); err == nil && strings.Contains(name, ".") {
 			return []service.Host{host}, nil
 		}
 	}

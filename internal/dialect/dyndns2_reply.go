@@ -9,7 +9,7 @@ import (
 
 // Write writes a line for each host: a word, and after a good one the addresses.
 // Nothing else, and no newline at the end: IPFire and pfSense compare the body whole.
-func (dyndns2) Write(_ *Input, r *Request, out *service.Outcome) Reply {
+func (dyndns2) Write(in *Input, r *Request, out *service.Outcome) Reply {
 	reply := Reply{Status: http.StatusOK, ContentType: textPlain}
 	if out.Err != nil {
 		reply.refuseDyndns2(out.Err, len(r.Submission.Hosts))
@@ -37,7 +37,11 @@ func (dyndns2) Write(_ *Input, r *Request, out *service.Outcome) Reply {
 			continue
 		}
 		succeeded = true
-		b = appendHost(b, h, lanChanged)
+		if in.path == pathDelete {
+			b = appendDeleted(b, &r.Submission.Hosts[i])
+		} else {
+			b = appendHost(b, h, lanChanged)
+		}
 	}
 	// To a client with several hosts a failed request says nothing of those that
 	// succeeded, and ddclient 3 does not read the body of one.
@@ -109,6 +113,21 @@ func appendHost(b []byte, h *service.HostOutcome, changed bool) []byte {
 	return b
 }
 
+// appendDeleted says what nsupdate.info does: which addresses are gone.
+func appendDeleted(b []byte, h *service.Host) []byte {
+	separator := "deleted "
+	for _, family := range []struct {
+		wish service.Wish
+		name string
+	}{{h.A, "A"}, {h.AAAA, "AAAA"}} {
+		if family.wish.Action == zone.Delete {
+			b = append(append(b, separator...), family.name...)
+			separator = ","
+		}
+	}
+	return b
+}
+
 // dyndns2Word returns the word for a refusal, and the status where it is all
 // that there is to say.
 func dyndns2Word(e *service.Error) (word string, status int) {
@@ -134,7 +153,7 @@ func dyndns2Word(e *service.Error) (word string, status int) {
 	case service.NoZone, service.NotGranted:
 		return "nohost", http.StatusOK
 	case service.BadAddress, zone.Conflict, zone.Refused, zone.Invalid:
-		return "dnserr", http.StatusServiceUnavailable
+		return "dnserr", http.StatusOK // ddclient 3 takes any other status for silence
 	default: // nobody can tell for the moment
 		return "911", http.StatusServiceUnavailable
 	}

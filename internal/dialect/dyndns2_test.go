@@ -56,7 +56,7 @@ func TestDyndns2Submission(t *testing.T) {
 		{"20 hosts and one address", "/nic/update?hostname=" + list(20) + "&myip=x", "error bad_address: x is not an IP address"},
 		{"21 hosts", "/nic/update?hostname=" + list(21), "error too_many_hosts: a request may name 20 hosts"},
 		{"64 KiB of commas", "/nic/update?hostname=" + strings.Repeat("a,", 32<<10), "error too_many_hosts: a request may name 20 hosts"},
-		{"no host", "/nic/update?myip=192.0.2.1", "error bad_name: no host name is given"},
+		{"no host", "/nic/update?myip=192.0.2.1", "(own) A:set 192.0.2.1"},
 		{"hostname before its aliases", "/nic/update?host=b&hostname=a&myip=192.0.2.1", "a A:set 192.0.2.1"},
 		{"alias where hostname says YES", "/nic/update?hostname=YES&host_id=b&myip=192.0.2.1", "b A:set 192.0.2.1"},
 		{"unknown and repeated arguments", h + "&system=dyndns&wildcard=&mx=&backmx=NO&url&mx=2&myip=192.0.2.1", "h.example.com A:set 192.0.2.1"},
@@ -116,10 +116,13 @@ func TestHostFromUserName(t *testing.T) {
 		{"hostname says YES", "/nic/update?hostname=YES&myip=192.0.2.1", "Basic aC5leGFtcGxlLmNvbTpz", "h.example.com A:set 192.0.2.1"},
 		{"hostname is empty", "/nic/update?hostname=&myip=192.0.2.1", "Basic aC5leGFtcGxlLmNvbTpz", "h.example.com A:set 192.0.2.1"},
 		{"hostname is given", "/nic/update?hostname=a&myip=192.0.2.1", "Basic aC5leGFtcGxlLmNvbTpz", "a A:set 192.0.2.1"},
-		{"an account's name", "/nic/update?myip=192.0.2.1", "Basic dXNlcjpz", "error bad_name: no host name is given"},
-		{"a mail address", "/nic/update?myip=192.0.2.1", "Basic YUBiLmV4YW1wbGU6cw==", "error bad_name: no host name is given"},
-		{"invalid UTF-8", "/nic/update?myip=192.0.2.1", "Basic /y7/OnM=", "error bad_name: no host name is given"},
-		{"not Basic", "/nic/update?myip=192.0.2.1", "Bearer aC5leGFtcGxlLmNvbTpz", "error bad_name: no host name is given"},
+		{"an account's name", "/nic/update?myip=192.0.2.1", "Basic dXNlcjpz", "(own) A:set 192.0.2.1"},
+		{"a mail address", "/nic/update?myip=192.0.2.1", "Basic YUBiLmV4YW1wbGU6cw==", "(own) A:set 192.0.2.1"},
+		{"invalid UTF-8", "/nic/update?myip=192.0.2.1", "Basic /y7/OnM=", "(own) A:set 192.0.2.1"},
+		{"an argument", "/nic/update?username=h.example.com&myip=192.0.2.1", "Basic dXNlcjpz", "h.example.com A:set 192.0.2.1"},
+		{"an argument beside Basic", "/nic/update?username=a.example.com&myip=192.0.2.1", "Basic aC5leGFtcGxlLmNvbTpz", "h.example.com A:set 192.0.2.1"},
+		{"an account as argument", "/nic/update?username=user&myip=192.0.2.1", "Basic dXNlcjpz", "(own) A:set 192.0.2.1"},
+		{"not Basic", "/nic/update?myip=192.0.2.1", "Bearer aC5leGFtcGxlLmNvbTpz", "(own) A:set 192.0.2.1"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -154,15 +157,15 @@ func TestDyndns2Reply(t *testing.T) {
 		{"a LAN host did not change", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{host("n.", record(aaaa, "2001:db8::2", "2001:db8::2"))}, "200 nochg 192.0.2.2", ""},
 		{"a LAN host could not be changed in time", []service.HostOutcome{host("h.", record(a, "192.0.2.1", "192.0.2.2"))}, []service.HostOutcome{failed("n.", zone.Timeout, "m")}, "503 911", ""},
 		{"a LAN host was refused, another changed", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))},
-			[]service.HostOutcome{host("m.", record(aaaa, "", "2001:db8::2")), failed("n.", zone.Refused, "m")}, "503 dnserr", ""},
-		{"the prefix does not fit a LAN host", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{failed("n.", service.BadAddress, "m")}, "503 dnserr", ""},
-		{"a LAN host of which this server has no zone", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{failed("n.", service.NoZone, "m")}, "503 dnserr", ""},
+			[]service.HostOutcome{host("m.", record(aaaa, "", "2001:db8::2")), failed("n.", zone.Refused, "m")}, "200 dnserr", ""},
+		{"the prefix does not fit a LAN host", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{failed("n.", service.BadAddress, "m")}, "200 dnserr", ""},
+		{"a LAN host of which this server has no zone", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, []service.HostOutcome{failed("n.", service.NoZone, "m")}, "200 dnserr", ""},
 		{"one LAN host may be changed by another try", []service.HostOutcome{host("h.", record(a, "192.0.2.2", "192.0.2.2"))},
 			[]service.HostOutcome{failed("m.", service.BadAddress, "m"), busy, failed("n.", zone.Conflict, "m")}, "503 911", "10"},
 		{"a LAN host failed beside hosts of every kind", []service.HostOutcome{host("h.", record(a, "192.0.2.1", "192.0.2.2")), failed("y", service.NotGranted, "m"), failed("c", zone.Conflict, "m"), host("i.", record(a, "192.0.2.2", "192.0.2.2"))},
 			[]service.HostOutcome{failed("n.", zone.Unreachable, "m")}, "503 911\nnohost\ndnserr\n911", ""},
 		{"a LAN host failed of a client whose host is none", []service.HostOutcome{failed("x", service.BadName, "m")}, []service.HostOutcome{failed("n.", zone.Unreachable, "m")}, "200 notfqdn", ""},
-		{"part of a host", []service.HostOutcome{part}, nil, "503 dnserr", ""},
+		{"part of a host", []service.HostOutcome{part}, nil, "200 dnserr", ""},
 		{"each its own line", []service.HostOutcome{
 			host("h.", record(a, "192.0.2.1", "192.0.2.2")), failed("x", service.BadName, "m"), failed("y", service.NotGranted, "m"), failed("z", service.NoZone, "m"),
 			failed("c", zone.Conflict, "m"), failed("d", zone.Timeout, "m"), host("i.", record(a, "192.0.2.2", "192.0.2.2")),
@@ -170,7 +173,7 @@ func TestDyndns2Reply(t *testing.T) {
 		{"no success, no trouble", []service.HostOutcome{failed("x", service.BadName, "m"), failed("y", service.NotGranted, "m")}, nil, "200 notfqdn\nnohost", ""},
 		{"no success, some trouble", []service.HostOutcome{failed("x", service.BadName, "m"), busy}, nil, "503 notfqdn\n911", "10"},
 		{"trouble beside success", []service.HostOutcome{busy, host("h.", record(a, "192.0.2.2", "192.0.2.2"))}, nil, "200 911\nnochg 192.0.2.2", ""},
-		{"refused", []service.HostOutcome{failed("x", zone.Refused, "m")}, nil, "503 dnserr", ""},
+		{"refused", []service.HostOutcome{failed("x", zone.Refused, "m")}, nil, "200 dnserr", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -190,10 +193,9 @@ func TestDyndns2Reply(t *testing.T) {
 func TestDyndns2RefusalPerHost(t *testing.T) {
 	const three = "/nic/update?hostname=a.example.com,b.example.com,c.example.com&myip="
 	tests := []struct{ name, uri, want string }{
-		{"bad address", three + "127.0.0.1", "503 dnserr\ndnserr\ndnserr"},
+		{"bad address", three + "127.0.0.1", "200 dnserr\ndnserr\ndnserr"},
 		{"offline", three + "192.0.2.1&offline=yes", "200 !donator"},
-		{"no host", "/nic/update?myip=192.0.2.1", "200 notfqdn"},
-		{"bad address and no host", "/nic/update?myip=x", "503 dnserr"},
+		{"bad address and no host", "/nic/update?myip=x", "200 dnserr"},
 		{"too many hosts", "/nic/update?hostname=" + strings.Repeat("a,", 21), "200 numhost"},
 	}
 	for _, test := range tests {

@@ -14,7 +14,7 @@ import (
 // exercise takes a request through a call and checks what must hold of any
 // submission and of any reply.
 func exercise(t *testing.T, r *http.Request) {
-	call := match(r, Options{Domain: "x"})
+	call := match(r, Options{Domains: []string{"x"}})
 	if call == nil {
 		return
 	}

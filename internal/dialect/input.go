@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/service"
@@ -66,7 +67,8 @@ func (in *Input) ReadBody(d Dialect) *service.Error {
 	}
 	// An error still comes with the media type if only its parameters are bad.
 	mediaType, _, _ := mime.ParseMediaType(in.http.Header.Get("Content-Type"))
-	known := d.Info().JSON || mediaType == "application/x-www-form-urlencoded"
+	untyped := mediaType == "" && in.http.Header.Get("Content-Type") == ""
+	known := d.Info().JSON || untyped || mediaType == "application/x-www-form-urlencoded"
 	limit := int64(1)
 	if known {
 		limit = maxBody + 1
@@ -103,8 +105,12 @@ func (in *Input) parse(raw string) {
 			in.overflow = true
 			return
 		}
-		name, value, _ := strings.Cut(pair, "=")
-		in.params = append(in.params, param{unescape(name, true), unescape(value, true)})
+		name, text, _ := strings.Cut(pair, "=")
+		value := unescape(text, true)
+		if len(value) > 1 && value[0] == '<' && value[len(value)-1] == '>' {
+			value = "" // a placeholder of the FRITZ!Box that the router did not fill in
+		}
+		in.params = append(in.params, param{unescape(name, true), value})
 	}
 }
 
@@ -128,6 +134,11 @@ func (in *Input) lookup(name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// names tells whether one of the arguments is there, whatever the case of its name.
+func (in *Input) names(arguments ...string) bool {
+	return slices.ContainsFunc(in.params, func(p param) bool { return slices.Contains(arguments, folded(p.name)) })
 }
 
 // unescape decodes percent-encoding, and a plus sign as a space in a form.

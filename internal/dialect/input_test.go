@@ -50,7 +50,9 @@ func TestBody(t *testing.T) {
 		{"form in upper case", strings.ToUpper(form), "a=1", ""},
 		{"empty of any type", "application/json", "", ""},
 		{"JSON", "application/json", "{}", service.BadMediaType},
-		{"no type", "", "a=1", service.BadMediaType},
+		{"no type", "", "a=1", ""},
+		{"no type and no form", "", "{}", ""},
+		{"text", "text/plain", "a=1", service.BadMediaType},
 		{"largest", form, strings.Repeat("a", maxBody), ""},
 		{"too large", form, strings.Repeat("a", maxBody+1), service.BadParameter},
 	}

@@ -44,7 +44,7 @@ func TestNativeSubmission(t *testing.T) {
 		{"one family twice", q + "&ip_1=192.0.2.1&ip_2=192.0.2.2", "error bad_address: 192.0.2.2 is a second value for its address family"},
 		{"IPv6 in ipv4", q + "&ipv4=2001:db8::1", "error bad_address: 2001:db8::1 is not an IPv4 address"},
 		{"IPv4 in ipv6", q + "&ipv6=192.0.2.1", "error bad_address: 192.0.2.1 is not an IPv6 address"},
-		{"no address at all", q + "&ip_1=<script>", "error bad_address: REDACTED is not an IP address"},
+		{"no address at all", q + "&ip_1=<script>x", "error bad_address: REDACTED is not an IP address"},
 		{"loopback", q + "&ip_1=127.0.0.1", "error bad_address: 127.0.0.1 is a loopback address"},
 		{"unspecified", q + "&ipv6=::", "error bad_address: :: is the unspecified address"},
 		{"good beside bad", q + "&ipv4=192.0.2.1&ipv6=fe80::1", "error bad_address: fe80::1 is a link-local address"},

@@ -118,6 +118,13 @@ func (s *Service) detectable(a netip.Addr) *Error {
 // resolve normalises a name, asks whether the client may change it and finds its
 // zone, in this order: a client learns nothing of zones that hold none of its names.
 func (s *Service) resolve(ctx context.Context, client *clients.Client, host Host, short bool) (string, *Zone, clients.Grant, *Error) {
+	if host.Own {
+		own := client.ExactHosts()
+		if len(own) != 1 {
+			return "", nil, clients.Denied, &Error{Reason: BadName, Message: "no host name is given"}
+		}
+		host.Name = own[0]
+	}
 	if short && !strings.Contains(host.Name, ".") {
 		fqdn, zone, err := s.resolveShort(client, host.Name)
 		return fqdn, zone, clients.Exact, err

@@ -34,6 +34,8 @@ type Submission struct {
 type Host struct {
 	// Name is as the client gave it.
 	Name string
+	// Own stands for a name that the client did not give: its one exact host.
+	Own bool
 	// Zone is the zone that the client named for it, empty if none: a shorter
 	// one than the configured zone is an error.
 	Zone string
