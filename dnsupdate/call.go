@@ -161,10 +161,12 @@ func (it *item) deliver(r zone.Result) {
 }
 
 // fail sends every item an error. A change whose message was lost may have been
-// made all the same.
+// made all the same, also where the name was found as before: somebody else may have
+// brought it back.
 func fail(items []*item, err *zone.Error) {
 	for _, it := range items {
 		e := *err
+		e.Unknown = e.Unknown || it.unproven
 		for step := range it.lost.all() {
 			e.Unknown = e.Unknown || step.update.open > 0 && step.update.fate == undecided
 		}

@@ -172,6 +172,38 @@ func TestLostSum(t *testing.T) {
 	}
 }
 
+// TestLostAndBroughtBack has a group applied and refused by a forger, and then somebody
+// else bring both names back: that one is changed tells not that the other never was.
+func TestLostAndBroughtBack(t *testing.T) {
+	w := newWorld(t, "a 300 A 192.0.2.1", "b 300 A 192.0.2.1")
+	apply(w.Updater, to(host("a"), "192.0.2.1"), to(host("b"), "192.0.2.1"))
+	changes := 0
+	w.proxy.SetFault(dnstest.OnUpdates(func(x dnstest.Exchange) dnstest.Action {
+		m := new(dns.Msg)
+		if err := m.Unpack(x.Query); err != nil {
+			t.Error(err)
+		}
+		if len(m.Ns) == 0 {
+			return dnstest.Pass()
+		}
+		switch changes++; changes {
+		case 1:
+			return dnstest.RCodeAfter(dns.RcodeRefused)
+		case 2:
+			w.zone.Edit("a 300 A 192.0.2.1", "b 300 A 192.0.2.1")
+			return dnstest.Pass()
+		}
+		return signedAs(dns.RcodeRefused)
+	}))
+	results := gather(t, w, []zone.Change{to(host("a"), "192.0.2.2")}, []zone.Change{to(host("b"), "192.0.2.2")})
+	if r := results[0][0]; line(r) != "192.0.2.1 -> 192.0.2.2" || r.Proven {
+		t.Errorf("got %s, proven %t", line(r), r.Proven)
+	}
+	if e := errorOf(t, results[1][0]); e.Reason != zone.Refused || !e.Unknown {
+		t.Errorf("got %#v", e)
+	}
+}
+
 // TestLateReply has the reply come after its message was sent again, on the
 // same connection.
 func TestLateReply(t *testing.T) {
