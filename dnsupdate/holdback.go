@@ -18,8 +18,9 @@ func (e *engine) lose(items []*item, expires time.Time, o outcome, reserve func(
 		for s := range e.plan.written() {
 			l.before[s.RRsetID] = s.before.rrset
 		}
+		names := e.plan.writtenNames()
 		for i, it := range items {
-			if s := e.plan.of(it); s.writes() {
+			if s := e.plan.of(it); names[it.Name] {
 				it.lost = &lostStep{update: l, result: e.plan.results[i], before: *s.before, after: s.after, earlier: it.lost}
 			}
 		}
@@ -44,10 +45,13 @@ func (e *engine) lose(items []*item, expires time.Time, o outcome, reserve func(
 // resent returns the lost update that the plan makes once more, nil if there is none.
 func (e *engine) resent(items []*item) *lostUpdate {
 	var l *lostUpdate
-	written := map[wire.RRsetID]bool{}
+	written, names := 0, e.plan.writtenNames()
+	for range e.plan.written() {
+		written++
+	}
 	for _, it := range items {
 		s := e.plan.of(it)
-		if !s.writes() {
+		if !names[it.Name] {
 			continue
 		}
 		if it.lost == nil || l != nil && it.lost.update != l ||
@@ -55,9 +59,8 @@ func (e *engine) resent(items []*item) *lostUpdate {
 			return nil
 		}
 		l = it.lost.update
-		written[it.RRsetID] = true
 	}
-	if l == nil || len(written) != len(l.before) {
+	if l == nil || written != len(l.before) {
 		return nil
 	}
 	return l

@@ -229,6 +229,29 @@ func TestLateReply(t *testing.T) {
 	}
 }
 
+// TestLateReplyOfName has the reply come late that settles a name of which the message
+// changed one RRset of two.
+func TestLateReplyOfName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "home 300 A 192.0.2.1")
+	release := make(chan struct{})
+	messages := 0
+	w.proxy.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+		switch messages++; messages {
+		case 1:
+			return dnstest.HoldReply(release)
+		case 2:
+			close(release)
+			return dnstest.DelayReply(100 * time.Millisecond)
+		}
+		return dnstest.Drop()
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	keep := zone.Change{Name: host("home"), Type: zone.TypeAAAA, Action: zone.Keep}
+	expect(t, w.Apply(ctx, []zone.Change{to(host("home"), "192.0.2.2"), keep}), "192.0.2.1 -> 192.0.2.2", "unchanged None")
+}
+
 // TestLateReplyOfOne has one of two messages answered late: the other may have been
 // applied before, so that nothing is proven.
 func TestLateReplyOfOne(t *testing.T) {
