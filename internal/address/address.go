@@ -86,8 +86,26 @@ func notAddress(s string) error {
 }
 
 // Publishable says why a must not stand in a zone: it means nothing to anybody
-// but the host that named it. The error is a sentence fragment.
+// but the host that named it, or names no host. The error is a sentence fragment.
 func Publishable(a netip.Addr) error {
+	if err := reachable(a); err != nil {
+		return err
+	}
+	if a = a.Unmap(); a.Is6() && !namesHost(a) {
+		return fmt.Errorf("%s names no host, only a network", a)
+	}
+	return nil
+}
+
+// namesHost tells an IPv6 address from the anycast address of the routers in its
+// network (RFC 4291 section 2.6.1).
+func namesHost(a netip.Addr) bool {
+	octets := a.As16()
+	return [8]byte(octets[8:]) != [8]byte{}
+}
+
+// reachable is [Publishable] also for the address of a network.
+func reachable(a netip.Addr) error {
 	if !a.IsValid() {
 		return errors.New("the address is unknown")
 	}

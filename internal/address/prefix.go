@@ -40,7 +40,7 @@ func ParseCIDR(s string) (netip.Addr, netip.Prefix, error) {
 		return netip.Addr{}, netip.Prefix{}, err
 	}
 	whole := netip.PrefixFrom(a, bits)
-	host := whole.IsSingleIP() || whole.Masked().Addr() != a
+	host := whole.IsSingleIP() || whole.Masked().Addr() != a && (a.Is4() || namesHost(a))
 	if host {
 		if err := Publishable(a); err != nil {
 			return netip.Addr{}, netip.Prefix{}, err
@@ -92,7 +92,7 @@ func prefix(a netip.Addr, bits int) (netip.Prefix, error) {
 	case bits < shortest || bits > longest:
 		return netip.Prefix{}, fmt.Errorf("%s is not a prefix of /%d to /%d", p, shortest, longest)
 	}
-	if err := Publishable(p.Addr()); err != nil {
+	if err := reachable(p.Addr()); err != nil {
 		return netip.Prefix{}, err
 	}
 	return p, nil
@@ -145,4 +145,20 @@ func Compose(p netip.Prefix, iid netip.Addr) (netip.Addr, error) {
 		network[i] |= host[i]
 	}
 	return netip.AddrFrom16(network), nil
+}
+
+// Move returns the address that the host at a has behind the prefix p: its lower bits
+// are those of a.
+func Move(a netip.Addr, p netip.Prefix) (netip.Addr, error) {
+	p, err := prefix(p.Addr(), p.Bits())
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	octets, network := a.As16(), p.Addr().As16()
+	for i := range octets {
+		mask := byte(0xff) >> min(max(p.Bits()-8*i, 0), 8) // the host's bits of this octet
+		octets[i] = network[i] | octets[i]&mask
+	}
+	moved := netip.AddrFrom16(octets)
+	return moved, Publishable(moved)
 }

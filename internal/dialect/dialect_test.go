@@ -92,6 +92,8 @@ func describe(sub service.Submission) string {
 		}{{"A", h.A}, {"AAAA", h.AAAA}, {"TXT", h.TXT}} {
 			actions := []string{"", "keep", "delete", "set " + strings.Join(f.wish.Values, ",")}
 			switch action := actions[f.wish.Action]; {
+			case f.wish.Prefix.IsValid():
+				text += " " + f.name + ":" + strings.TrimSuffix(action, " ") + "/move " + f.wish.Prefix.String()
 			case f.wish.Detect && action != "":
 				text += " " + f.name + ":detect/" + action
 			case f.wish.Detect:

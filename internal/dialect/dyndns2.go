@@ -103,6 +103,9 @@ func readDyndns2(in *Input) (service.Submission, *service.Error) {
 	for i := range single {
 		s := &single[i]
 		a, aaaa := s.wish(v4), s.wish(v6)
+		if aaaa.Prefix.IsValid() {
+			aaaa.Action = zone.Set // it is this host's own
+		}
 		for j := range s.hosts {
 			s.hosts[j].A, s.hosts[j].AAAA = a, aaaa
 		}

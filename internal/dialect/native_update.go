@@ -103,15 +103,14 @@ func setAddress(sub *service.Submission, host *service.Host, p param) *service.E
 	return nil
 }
 
-// readWish reads what an address argument asks for: nothing for the host itself
-// if it is a prefix.
+// readWish reads what an address argument asks for.
 func readWish(value string, noneAllowed bool) (service.Wish, netip.Addr, netip.Prefix, *service.Error) {
 	if noneAllowed && strings.EqualFold(value, "none") {
 		return service.Wish{Action: zone.Delete}, netip.Addr{}, netip.Prefix{}, nil
 	}
 	addr, prefix, err := parseAddress(value)
 	if err != nil || !addr.IsValid() {
-		return service.Wish{}, addr, prefix, err
+		return service.Wish{Action: zone.Keep, Prefix: prefix}, addr, prefix, err
 	}
 	return service.Wish{Action: zone.Set, Values: []string{addr.String()}}, addr, prefix, nil
 }
@@ -130,6 +129,9 @@ func (n *nativeCall) singleHosts(sub *service.Submission) (err *service.Error) {
 		}
 		if addr.Is4() {
 			return badAddress(p.value, "is not an IPv6 address")
+		}
+		if wish.Prefix.IsValid() {
+			wish.Action = zone.Set // it is these hosts' own
 		}
 		if err := addPrefix(&sub.Prefix, prefix); err != nil {
 			return err

@@ -56,10 +56,10 @@ func TestRouters(t *testing.T) {
 		},
 		{
 			name:       "FRITZ!Box, deSEC URL",
-			raw:        "GET /nic/update?hostname=home.dyn.example.com&myipv4=192.0.2.2&myipv6=2001:db8::2&myipv6:nas.dyn.example.com=2001:db8:1::/56 HTTP/1.1\nHost: dyndns.example.com\n" + basic + "\n",
-			submission: "home.dyn.example.com A:set 192.0.2.2 AAAA:set 2001:db8::2; prefix 2001:db8:1::/56",
-			hosts:      both,
-			reply:      "200 good 192.0.2.2,2001:db8::2",
+			raw:        "GET /?hostname=home.dyn.example.com&myipv4=192.0.2.2&myipv6=2001:db8::2&myipv6:nas.dyn.example.com=2001:db8:1::/56 HTTP/1.1\nHost: dyndns.example.com\n" + basic + "\n",
+			submission: "home.dyn.example.com A:set 192.0.2.2 AAAA:set 2001:db8::2; nas.dyn.example.com AAAA:set/move 2001:db8:1::/56; prefix 2001:db8:1::/56",
+			hosts:      append(both[:1:1], host("nas.dyn.example.com.", record(aaaa, "2001:db8::a", "2001:db8:1::a"))),
+			reply:      "200 good 192.0.2.2,2001:db8::2\ngood 2001:db8:1::a",
 		},
 		{
 			name:       "Speedport Smart 4",
@@ -204,7 +204,7 @@ func TestRouters(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			call, credential, sub, err := ask(t, read(t, test.raw), Options{})
+			call, credential, sub, err := ask(t, read(t, test.raw), Options{Domains: []string{"dyndns.example.com"}})
 			if got := answer(sub, err); got != test.submission {
 				t.Errorf("submission\ngot  %s\nwant %s", got, test.submission)
 			}

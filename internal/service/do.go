@@ -55,6 +55,7 @@ type zoneWork struct {
 	zone    *Zone
 	changes []zone.Change
 	results []zone.Result
+	moves   []move
 	// warn is told of a panic in the backend.
 	warn func(value any)
 }
@@ -132,6 +133,10 @@ func (w *zoneWork) apply(ctx context.Context) {
 			}
 		}
 	}()
+	if len(w.moves) > 0 {
+		w.applyMoves(ctx)
+		return
+	}
 	w.results = w.zone.Backend.Apply(ctx, w.changes)
 }
 
@@ -185,6 +190,10 @@ const busyRetry = 10 * time.Second
 
 // dnsError turns what the engine says into a refusal.
 func dnsError(err error) *Error {
+	var own *Error // of a move
+	if errors.As(err, &own) {
+		return own
+	}
 	e := &Error{Reason: zone.Unreachable, Message: err.Error(), Cause: err}
 	var failed *zone.Error
 	if !errors.As(err, &failed) {

@@ -37,6 +37,8 @@ type fakeZone struct {
 	// err fails every Apply, errs only the changes of a name.
 	err  error
 	errs map[string]error
+	// between, if not nil, is called before each Apply, with the lock.
+	between func()
 	// check, if not nil, is called by Check.
 	check func(context.Context)
 
@@ -48,6 +50,9 @@ type fakeZone struct {
 func (z *fakeZone) Apply(_ context.Context, changes []zone.Change) []zone.Result {
 	z.mu.Lock()
 	defer z.mu.Unlock()
+	if z.between != nil {
+		z.between()
+	}
 	results := make([]zone.Result, len(changes))
 	var sent []zone.Change
 	for i, c := range changes {
@@ -89,10 +94,11 @@ func (z *fakeZone) change(c zone.Change) zone.Result {
 	at := rrset{c.Name, c.Type}
 	before := z.records[at]
 	after := before
-	switch c.Action {
-	case zone.Delete:
+	switch action := c.Action; {
+	case c.Expect != nil && !slices.Equal(c.Expect, before.values):
+	case action == zone.Delete:
 		after = values{}
-	case zone.Set:
+	case action == zone.Set:
 		after = values{slices.Sorted(slices.Values(c.Values)), c.TTL}
 	}
 	z.records[at] = after

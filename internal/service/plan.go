@@ -41,6 +41,10 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 	}
 	p := &plan{targets: make([]target, 0, len(sub.Hosts)+len(client.LAN))}
 	for _, host := range sub.Hosts {
+		if lan := lanHost(client, &host); lan != nil {
+			s.addLAN(p, *lan, nil, sub)
+			continue
+		}
 		fqdn, in, grant, err := s.resolve(ctx, client, host, sub.ShortNames)
 		if err != nil {
 			p.refuse(orEcho(fqdn, host.Name), err)
@@ -55,6 +59,9 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			changes[i].NotNameServer = grant == clients.ByPattern
 		}
 		p.add(fqdn, in, changes...)
+		if prefix := host.AAAA.Prefix; prefix.IsValid() {
+			p.addMove(prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
+		}
 	}
 	if sub.Prefix.IsValid() {
 		s.planLAN(p, client, sub)
@@ -224,22 +231,50 @@ func (s *Service) planLAN(p *plan, client *clients.Client, sub Submission) {
 		if named != nil && named.Action != zone.Keep {
 			continue
 		}
-		addr, err := address.Compose(sub.Prefix, lan.InterfaceID)
-		if err != nil {
-			p.refuse(lan.Name, &Error{Reason: BadAddress, Message: lan.Name + ": " + err.Error()})
-			continue
+		asked := slices.ContainsFunc(sub.Hosts, func(h Host) bool { return lanHost(client, &h) != nil && sameName(&h, lan.Name) })
+		if named != nil || !asked {
+			s.addLAN(p, lan, named, sub)
 		}
-		wish := Wish{Action: zone.Set, Values: []string{addr.String()}}
-		if named != nil {
-			named.Action, named.Values = zone.Set, wish.Values
-			continue
-		}
-		apex, ok := s.names.Of(lan.Name)
-		if !ok {
-			p.refuse(lan.Name, &Error{Reason: NoZone, Message: lan.Name + " is in no zone that this server changes"})
-			continue
-		}
-		in := s.zones[apex]
-		p.add(lan.Name, in, s.changes(lan.Name, in, Host{AAAA: wish}, sub)...)
 	}
+}
+
+// addLAN plans the move of a LAN host to the prefix; named is its change so far, nil if
+// there is none.
+func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub Submission) {
+	addr, err := address.Compose(sub.Prefix, lan.InterfaceID)
+	if err != nil {
+		p.refuse(lan.Name, &Error{Reason: BadAddress, Message: lan.Name + ": " + err.Error()})
+		return
+	}
+	wish := Wish{Action: zone.Set, Values: []string{addr.String()}}
+	if named != nil {
+		named.Action, named.Values = zone.Set, wish.Values
+		return
+	}
+	apex, ok := s.names.Of(lan.Name)
+	if !ok {
+		p.refuse(lan.Name, &Error{Reason: NoZone, Message: lan.Name + " is in no zone that this server changes"})
+		return
+	}
+	in := s.zones[apex]
+	p.add(lan.Name, in, s.changes(lan.Name, in, Host{AAAA: wish}, sub)...)
+}
+
+// lanHost returns the LAN host that a host is if it asks for nothing but to move behind
+// the prefix, nil if it is none or asks for more.
+func lanHost(client *clients.Client, host *Host) *clients.LAN {
+	if !host.AAAA.Prefix.IsValid() || host.A.Mentioned() || host.TXT.Mentioned() {
+		return nil
+	}
+	for i := range client.LAN {
+		if sameName(host, client.LAN[i].Name) {
+			return &client.LAN[i]
+		}
+	}
+	return nil
+}
+
+func sameName(host *Host, fqdn string) bool {
+	own, err := host.FQDN()
+	return err == nil && own == fqdn
 }

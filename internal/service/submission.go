@@ -80,6 +80,10 @@ type Wish struct {
 	// Detect sets the address that the request came from, if that is of this
 	// family. Otherwise Action stands.
 	Detect bool
+	// Prefix moves the present IPv6 addresses behind it. Where there are none, that
+	// is an error with [zone.Set], and with [zone.Keep] only if the client has no LAN
+	// hosts, which the prefix may have been meant for.
+	Prefix netip.Prefix
 }
 
 // Mentioned tells whether the wish says anything.
