@@ -121,7 +121,7 @@ func TestNativeRefusals(t *testing.T) {
 		{"unknown argument", query + "fqdn=home.dyn.test&foo=1", nil, 400, "PARAMETER_ERROR: Unknown query string argument: \"foo\"\n"},
 		{"repeated argument", query + "fqdn=home.dyn.test&fqdn=a.dyn.test", nil, 400, "PARAMETER_ERROR: The argument \"fqdn\" is given twice\n"},
 		{"no name", query + "ipv4=192.0.2.1", nil, 400, "PARAMETER_ERROR: The argument \"fqdn\" is missing\n"},
-		{"name twice", query + "fqdn=home.dyn.test&zone_name=dyn.test", nil, 400, "PARAMETER_ERROR: Specify fqdn, or zone_name with record_name, not both\n"},
+		{"two names", query + "fqdn=home.dyn.test&zone_name=dyn.test&record_name=other", nil, 400, "PARAMETER_ERROR: fqdn, and zone_name with record_name, are two names\n"},
 		{"ttl in words", query + "fqdn=home.dyn.test&ipv4=192.0.2.1&ttl=abc", nil, 400, "PARAMETER_ERROR: ttl abc is not a whole number from 0 to 2147483647\n"},
 		{"ttl too small", query + "fqdn=home.dyn.test&ipv4=192.0.2.1&ttl=59", nil, 400, "PARAMETER_ERROR: ttl 59 is not between 60 and 86400\n"},
 		{"bad name", query + "fqdn=a_b.dyn.test&ipv4=192.0.2.1", nil, 400, "DNS_NAME_ERROR: a_b.dyn.test has an underscore, which no host name may have\n"},

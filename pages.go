@@ -24,11 +24,15 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/shared"
 )
 
-// pathIP answers with the visitor's address, for clients that ask for theirs.
-const pathIP = "/ip"
+// pathIP and pathMyIP, nsupdate.info's, answer with the visitor's address, for clients
+// that ask for theirs.
+const (
+	pathIP   = "/ip"
+	pathMyIP = "/myip"
+)
 
 // pagePaths are ours on the configured domain alone: they are common on other sites.
-var pagePaths = []string{pages.PathUsage, pathIP, pages.PathHosts, pages.PathLatest}
+var pagePaths = []string{pages.PathUsage, pathIP, pathMyIP, pages.PathHosts, pages.PathLatest}
 
 // page is one request for a page.
 type page struct {
@@ -61,7 +65,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		header.Set("Allow", "GET, HEAD")
 		p.message(http.StatusMethodNotAllowed, "Method not allowed", "This page can only be read.")
-	case path == pathIP:
+	case path == pathIP, path == pathMyIP:
 		p.ip()
 	case path == pages.PathUsage:
 		p.write(http.StatusOK, pages.Usage(p.site, clientAddress(r), r.URL.Query().Get(pages.ParamHost)))

@@ -47,21 +47,20 @@ func (n *nativeCall) update(arguments []param) (service.Submission, *service.Err
 			return service.Submission{}, err
 		}
 	}
+	host.Name, host.Zone = fqdn, zone
 	switch {
-	case fqdn != "" && (zone != "" || label != ""):
-		return service.Submission{}, badParameter("Specify fqdn, or zone_name with record_name, not both")
-	case fqdn != "":
-		host.Name = fqdn
-	case zone == "" && label == "":
+	case fqdn == "" && zone == "" && label == "":
 		return service.Submission{}, badParameter(`The argument "fqdn" is missing`)
-	case zone == "":
+	case zone == "" && label != "":
 		return service.Submission{}, badParameter(`The argument "zone_name" is missing`)
-	case label == "":
+	case fqdn == "" && label == "":
 		return service.Submission{}, badParameter(`The argument "record_name" is missing; @ is the zone itself`)
-	case label == "@":
-		host.Name, host.Zone = zone, zone
-	default:
-		host.Name, host.Zone = label+"."+zone, zone
+	case label != "":
+		inZone := service.Host{Name: nameInZone(label, zone)}
+		if fqdn != "" && !host.SameName(&inZone) {
+			return service.Submission{}, badParameter("fqdn, and zone_name with record_name, are two names")
+		}
+		host.Name = inZone.Name
 	}
 	sub.Hosts = []service.Host{host}
 	if err := n.singleHosts(&sub); err != nil {
@@ -69,6 +68,20 @@ func (n *nativeCall) update(arguments []param) (service.Submission, *service.Err
 	}
 	n.complete(&sub)
 	return sub, nil
+}
+
+// nameInZone returns the name of a record, which may end in that of its zone, as
+// version 2.0.0 of the Python dyndns has it.
+func nameInZone(label, zone string) string {
+	label, zone = strings.TrimSuffix(label, "."), strings.TrimSuffix(zone, ".")
+	above := len(label) - len(zone)
+	switch {
+	case label == "@":
+		return zone
+	case above >= 0 && strings.EqualFold(label[above:], zone) && (above == 0 || label[above-1] == '.'):
+		return label
+	}
+	return label + "." + zone
 }
 
 // setAddress reads one of the address arguments into the host.
