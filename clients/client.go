@@ -136,6 +136,9 @@ func (c *Client) addLAN(lan LAN, zones name.Zones, strict bool) error {
 	return nil
 }
 
+// Unrestricted tells whether this is the client of the directive "secret".
+func (c *Client) Unrestricted() bool { return c.unrestricted }
+
 // All tells whether the client may change names in every zone: it is
 // unrestricted or has the pattern "*".
 func (c *Client) All() bool { return c.unrestricted || c.all }

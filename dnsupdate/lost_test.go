@@ -3,6 +3,7 @@ package dnsupdate
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -429,5 +430,28 @@ func TestLostLifetime(t *testing.T) {
 				t.Errorf("left: %+v", l)
 			}
 		})
+	}
+}
+
+// TestDownAfterLoss has the only nameserver end with a message under way, and refuse
+// connections: that is soon told, not when the time is up.
+func TestDownAfterLoss(t *testing.T) {
+	t.Parallel()
+	var refused atomic.Int64
+	w := newWorldWith(t, dnstest.Zone{}, Options{Hooks: Hooks{Exchange: func(_, op string, _ time.Duration, err *zone.Error) {
+		if op == "connect" && err != nil {
+			refused.Add(1)
+		}
+	}}})
+	apply(w.Updater, to(host("home"), "192.0.2.1"))
+	w.proxy.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+		go w.proxy.Down()
+		return dnstest.Drop()
+	}))
+	if e := errorOf(t, apply(w.Updater, to(host("home"), "192.0.2.2"))[0]); e.Reason != zone.Unreachable || !e.Unknown {
+		t.Errorf("got %#v", e)
+	}
+	if got := refused.Load(); got != maxDownLost {
+		t.Errorf("%d connections were tried, want %d", got, maxDownLost)
 	}
 }

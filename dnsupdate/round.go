@@ -18,6 +18,9 @@ const (
 	// the latter per nameserver: callers behind in the queue are waiting.
 	maxLost = 5
 	maxDown = 3
+	// maxDownLost is maxDown after a message was lost, about two seconds: the nameserver
+	// may be back in a moment and tell what became of it.
+	maxDownLost = 5
 )
 
 // round is a group, or the part of one that is left, until it has its results.
@@ -113,11 +116,12 @@ func (r *round) respond(o outcome, deadline time.Time) step {
 		if next.again = !r.engine.servers.AllRest(time.Now()); next.again {
 			break
 		}
-		// A change whose message was lost is tried until its time is up: the nameserver
-		// may be back in a moment and tell what became of it.
-		lost := slices.ContainsFunc(r.items, func(it *item) bool { return it.lost != nil })
+		most := maxDown
+		if slices.ContainsFunc(r.items, func(it *item) bool { return it.lost != nil }) {
+			most = maxDownLost
+		}
 		passes := r.down / len(r.engine.servers.All())
-		next.again, next.pause = o.verdict == unsent && (passes < maxDown || lost), backoff(passes)
+		next.again, next.pause = o.verdict == unsent && passes < most, backoff(passes)
 	case lost, unread:
 		if next.again = o.stale; next.again {
 			break

@@ -139,3 +139,44 @@ func TestAuthenticateThrottleOff(t *testing.T) {
 		}
 	}
 }
+
+// One wrong router does not lock out those behind the same address that were right before.
+func TestKnownPassWhileBlocked(t *testing.T) {
+	f := newFixture(t)
+	other := netip.MustParseAddr("192.0.2.11")
+	present := func(from netip.Addr, secrets ...string) Reason {
+		_, err := f.Authenticate(t.Context(), Credential{Secrets: secrets}, from, noon)
+		return reason(err)
+	}
+	for _, secret := range []string{token("exact"), "12345678"} {
+		if got := present(here, secret); got != "" {
+			t.Fatal(got)
+		}
+	}
+	present(other, token("below"))
+	for range f.Limit.Burst {
+		present(here, "wrong")
+	}
+	for _, tt := range []struct {
+		name    string
+		secrets []string
+		want    Reason
+	}{
+		{"a client that was right from here", []string{token("exact")}, ""},
+		{"the same client with its other token", []string{token("exact-old")}, Throttled},
+		{"both", []string{token("exact"), token("exact-old")}, Throttled},
+		{"beside a wrong one", []string{token("exact"), "wrong"}, Throttled},
+		{"a client that was right elsewhere", []string{token("below")}, Throttled},
+		{"the secret", []string{"12345678"}, Throttled},
+		{"a wrong one", []string{"wrong"}, Throttled},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := present(here, tt.secrets...); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	if _, err := f.Authenticate(t.Context(), Credential{Secrets: []string{token("exact")}, Malformed: true}, here, noon); reason(err) != Throttled {
+		t.Errorf("beside a malformed one: got %v", err)
+	}
+}

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
@@ -80,12 +81,15 @@ type Credential struct {
 // address that wrong ones are counted against.
 //
 // A network that has spent its failures is refused before its credential is
-// looked at: else the throttle would only change the word that a guesser reads.
+// looked at: else the throttle would only change the word that a guesser reads. What
+// was right from there before may pass, so that one wrong router does not lock out the
+// others behind the same address, but never the secret: it is short enough to guess.
 func (s *Service) Authenticate(ctx context.Context, c Credential, from netip.Addr, now time.Time) (*clients.Client, *Error) {
 	if len(c.Secrets) == 0 && !c.Malformed {
 		return nil, &Error{Reason: NoCredential, Message: "a secret or token is needed"}
 	}
-	if retry, blocked := s.Throttle.Blocked(from, s.Limit, now); blocked {
+	known := func(secret string) bool { return s.Throttle.Knows(from, clients.DigestOf(secret)) }
+	if retry, blocked := s.Throttle.Blocked(from, s.Limit, now); blocked && (c.Malformed || !all(c.Secrets, known)) {
 		return nil, &Error{
 			Reason:     Throttled,
 			Message:    "too many wrong secrets from your network, try again later",
@@ -111,5 +115,14 @@ func (s *Service) Authenticate(ctx context.Context, c Credential, from netip.Add
 		s.Throttle.Fail(from, s.Limit, now)
 		return nil, &Error{Reason: BadCredential, Message: "wrong secret or token", InURL: c.InURL}
 	}
+	if !client.Unrestricted() {
+		for _, secret := range c.Secrets {
+			s.Throttle.Succeeded(from, clients.DigestOf(secret))
+		}
+	}
 	return client, nil
+}
+
+func all(secrets []string, are func(string) bool) bool {
+	return !slices.ContainsFunc(secrets, func(s string) bool { return !are(s) })
 }

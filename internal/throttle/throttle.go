@@ -42,6 +42,7 @@ type Throttle struct {
 	heap    fullestFirst
 	start   time.Time
 	latest  time.Duration // since start
+	known   pairs
 }
 
 type bucket struct {
@@ -137,14 +138,11 @@ func networks(a netip.Addr, l Limit) [2]network {
 		return [2]network{}
 	}
 	burst := min(l.Burst, 1<<30)
-	a = a.Unmap().WithZone("")
-	if !a.Is6() {
-		p, _ := a.Prefix(a.BitLen()) // the zero prefix for no address
-		return [2]network{{p, burst}}
+	if a = a.Unmap().WithZone(""); !a.Is6() {
+		return [2]network{{link(a), burst}}
 	}
-	link, _ := a.Prefix(64)
 	site, _ := a.Prefix(48)
-	return [2]network{{link, burst}, {site, siteFactor * burst}}
+	return [2]network{{link(a), burst}, {site, siteFactor * burst}}
 }
 
 // refill is how long a bucket takes to get n failures back.
