@@ -89,6 +89,7 @@ func (a *attempt) carryOut() outcome {
 // which errs says what is wrong.
 func (a *attempt) conclude(errs map[string]*zone.Error) {
 	e := a.engine
+	a.refute()
 	e.plan.commit(e.known.comparesNothing())
 	e.apexNS.proven = e.apexNS.proven || e.plan.guarded
 	e.keyWorked = time.Now()
@@ -99,16 +100,22 @@ func (a *attempt) conclude(errs map[string]*zone.Error) {
 			continue
 		}
 		result := e.plan.results[i]
-		if it.lost != nil && it.lost.update.fate != refuted {
-			it.unproven = true
-			if !a.round.after && it.lost.told() {
-				it.lost.update.fate = absent
-			}
-		}
+		it.unproven = it.unproven || it.lost != nil && it.lost.update.fate != refuted
 		result.Proven = result.Proven && !it.unproven
 		it.deliver(result)
 	}
 	a.round.items = nil
+}
+
+// refute takes a lost update for not applied if the plan, which is done, found an
+// RRset as it was before.
+func (a *attempt) refute() {
+	for _, it := range a.round.items {
+		found := a.engine.plan.of(it).before
+		if s := it.lost; s != nil && s.update.fate == undecided && s.told() && !found.loose && s.before.sameValues(found.rrset) {
+			s.update.fate = absent
+		}
+	}
 }
 
 // checkBlocked finds out whether what a read showed to block a name is really

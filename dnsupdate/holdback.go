@@ -18,11 +18,9 @@ func (e *engine) lose(items []*item, expires time.Time, o outcome, reserve func(
 		for s := range e.plan.written() {
 			l.before[s.RRsetID] = s.before.rrset
 		}
-		names := e.plan.writtenNames()
 		for i, it := range items {
-			if s := e.plan.of(it); names[it.Name] {
-				it.lost = &lostStep{update: l, result: e.plan.results[i], before: *s.before, after: s.after, earlier: it.lost}
-			}
+			s := e.plan.of(it)
+			it.lost = &lostStep{update: l, result: e.plan.results[i], before: *s.before, after: s.after, earlier: it.lost}
 		}
 	}
 	if o.answered {
@@ -45,15 +43,12 @@ func (e *engine) lose(items []*item, expires time.Time, o outcome, reserve func(
 // resent returns the lost update that the plan makes once more, nil if there is none.
 func (e *engine) resent(items []*item) *lostUpdate {
 	var l *lostUpdate
-	written, names := 0, e.plan.writtenNames()
+	written := 0
 	for range e.plan.written() {
 		written++
 	}
 	for _, it := range items {
 		s := e.plan.of(it)
-		if !names[it.Name] {
-			continue
-		}
 		if it.lost == nil || l != nil && it.lost.update != l ||
 			!it.lost.before.sameValues(s.before.rrset) || !it.lost.after.sameValues(s.after.rrset) {
 			return nil

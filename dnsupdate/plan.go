@@ -114,15 +114,6 @@ func (p *plan) written() iter.Seq[*planned] {
 	}
 }
 
-// writtenNames are the owners of which the message changes anything.
-func (p *plan) writtenNames() map[string]bool {
-	names := map[string]bool{}
-	for s := range p.written() {
-		names[s.Name] = true
-	}
-	return names
-}
-
 // writesAny tells whether the message has to change anything.
 func (p *plan) writesAny() bool {
 	for range p.written() {
