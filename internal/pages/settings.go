@@ -61,16 +61,28 @@ var devices = []Device{
 	},
 	{
 		ID: "openwrt", Name: "OpenWrt",
-		Where: "/etc/config/ddns, with the packages ddns-scripts, wget-ssl and ca-bundle",
+		Where: "Two files, with the packages ddns-scripts, wget-ssl and ca-bundle",
 		Settings: []Setting{
+			{"/usr/share/ddns/custom/dyndns.json", `{
+	"name": "dyndns",
+	"ipv4": {
+		"url": "https://[USERNAME]:[PASSWORD]@{server}{base}/nic/update?hostname=[DOMAIN]&myip=[IP]",
+		"answer": "^(good|nochg)"
+	},
+	"ipv6": {
+		"url": "https://[USERNAME]:[PASSWORD]@{server}{base}/nic/update?hostname=[DOMAIN]&myip=[IP]",
+		"answer": "^(good|nochg)"
+	}
+}
+`},
 			{"/etc/config/ddns", `config service 'dyndns_ipv4'
 	option enabled '1'
+	option service_name 'dyndns'
 	option use_ipv6 '0'
 	option lookup_host '{name}'
 	option domain '{name}'
 	option username 'dyndns'
 	option password '{token}'
-	option update_url 'https://[USERNAME]:[PASSWORD]@{server}{base}/nic/update?hostname=[DOMAIN]&myip=[IP]'
 	option use_https '1'
 	option cacert '/etc/ssl/certs/ca-certificates.crt'
 	option ip_source 'network'
@@ -79,21 +91,22 @@ var devices = []Device{
 
 config service 'dyndns_ipv6'
 	option enabled '1'
+	option service_name 'dyndns'
 	option use_ipv6 '1'
 	option lookup_host '{name}'
 	option domain '{name}'
 	option username 'dyndns'
 	option password '{token}'
-	option update_url 'https://[USERNAME]:[PASSWORD]@{server}{base}/nic/update?hostname=[DOMAIN]&myip=[IP]'
 	option use_https '1'
 	option cacert '/etc/ssl/certs/ca-certificates.crt'
 	option ip_source 'network'
 	option ip_network 'wan6'
 	option interface 'wan6'
 `},
+			{"Once, so that the name exists", `curl -u dyndns "{url}/nic/update?hostname={name}"`},
 			{"Then", "service ddns restart"},
 		},
-		Notes: []string{"In LuCI: Services › Dynamic DNS, provider “-- custom --”, with the same values. Leave out the family that you do not have."},
+		Notes: []string{"The first file says what a success is: without it every answer is one. ddns-scripts waits until the name exists before its first update. Leave out the family that you do not have."},
 	},
 	{
 		ID: "unifi", Name: "UniFi",
@@ -125,13 +138,14 @@ config service 'dyndns_ipv6'
 		Settings: []Setting{
 			{"Service", "Custom"},
 			{"Protocol", "Custom GET"},
-			{"Server", "{url}/nic/update?hostname=__HOSTNAME__&myip=__MYIP__"},
+			{"Server", "{url}/update-by-query?fqdn=__HOSTNAME__&ip_1=__MYIP__"},
 			{"Username", "dyndns"},
 			{"Password", "{token}"},
 			{"Hostname(s)", "{name}"},
 			{"Check ip method", "Interface [IPv4]"},
+			{"Force SSL", "on"},
 		},
-		Notes: []string{"For IPv6 add a second account with “Interface [IPv6]”. OPNsense takes every answer for a success, a mistyped host name too: look at Statistics here after the first update."},
+		Notes: []string{"For IPv6 add a second account with “Interface [IPv6]”. OPNsense reads nothing but the HTTP status: this address says with it what went wrong, that of the dyndns2 protocol would not. Without “Force SSL” the token goes out unencrypted first."},
 	},
 	{
 		ID: "mikrotik", Name: "MikroTik",

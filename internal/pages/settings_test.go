@@ -86,7 +86,7 @@ func TestExactSettings(t *testing.T) {
 		"unifi/Server":            "dyn.example.com/nic/update?hostname=%h&myip=%i",
 		"pfsense/Result Match":    "good %IP%|nochg %IP%",
 		"pfsense/Update URL":      "https://dyn.example.com/nic/update?hostname=nas.example.net&myip=%IP%",
-		"opnsense/Server":         "https://dyn.example.com/nic/update?hostname=__HOSTNAME__&myip=__MYIP__",
+		"opnsense/Server":         "https://dyn.example.com/update-by-query?fqdn=__HOSTNAME__&ip_1=__MYIP__",
 		"synology/Query URL":      "https://dyn.example.com/nic/update?hostname=__HOSTNAME__&myip=__MYIP__&system=dyndns&wildcard=NOCHG&mx=NOCHG&backmx=NOCHG",
 		"speedport/Update server": "dyn.example.com",
 		"speedport/Port":          "443",
@@ -118,6 +118,11 @@ func TestURLsParse(t *testing.T) {
 			case "/nic/update":
 				found++
 				if u.Query().Get("hostname") != "nas.example.net" {
+					t.Errorf("%s: %s", d.ID, raw)
+				}
+			case "/update-by-query":
+				found++
+				if q := u.Query(); q.Get("fqdn") != "nas.example.net" || q.Get("ip_1") != "192.0.2.1" {
 					t.Errorf("%s: %s", d.ID, raw)
 				}
 			default:

@@ -51,7 +51,7 @@ format dyndns
 	for _, z := range file.Zones {
 		fmt.Fprintf(&b, "zone %s %s\n", quote(z.Name), quote(z.TSIGKey))
 	}
-	fmt.Fprint(&b, "}\n}\n")
+	fmt.Fprint(&b, "}\nrespond 404\n}\n")
 	_, err = out.Write(caddyfile.Format(b.Bytes()))
 	return err
 }

@@ -74,6 +74,8 @@ func run(t *testing.T, until, program string, args ...string) result {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "http_proxy=", "https_proxy=", "HOME="+t.TempDir())
+	// A shell that is ended leaves its program with our pipe.
+	cmd.WaitDelay = time.Second
 	var output strings.Builder
 	cmd.Stdout = &watch{&output, until, cancel}
 	cmd.Stderr = cmd.Stdout

@@ -3,6 +3,7 @@
 package clients
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,8 +42,11 @@ func TestExamples(t *testing.T) {
 		{
 			"ddclient.conf",
 			func(t *testing.T) result {
+				ip := filepath.Join(t.TempDir(), "ip") // ddclient quotes the command
+				// By another process: a fork of ours must not hold it open for writing.
+				run(t, "", "sh", "-c", `printf '#!/bin/sh\necho 192.0.2.7\n' >"$1" && chmod 700 "$1"`, "sh", ip)
 				return ddclient(t, "syslog=no", "ssl_ca_file="+s.RootCA(), example(t, "ddclient.conf",
-					"use=web, web=https://dyndns.example.com/ip", "use=cmd, cmd='echo 192.0.2.7'",
+					"usev4=webv4, webv4=https://dyndns.example.com/ip", "usev4=cmdv4, cmdv4="+ip,
 					"server=dyndns.example.com", "server="+address, "YOUR-TOKEN", token))
 			},
 			"SUCCESS:  updating home.dyn.example.com: good: IP address set to 192.0.2.7", good,
@@ -51,19 +55,11 @@ func TestExamples(t *testing.T) {
 			"inadyn.conf",
 			func(t *testing.T) result {
 				return inadyn(t, "ca-trust-file = "+s.RootCA(), example(t, "inadyn.conf",
-					"checkip-server = dyndns.example.com", "",
-					`checkip-path   = "/ip"`, `checkip-command = "/bin/echo 192.0.2.7"`,
-					"ddns-server    = dyndns.example.com", "ddns-server = "+address, "YOUR-TOKEN", token))
+					"curl -4fsS https://dyndns.example.com/ip", "/bin/echo 192.0.2.7",
+					"curl -6fsS https://dyndns.example.com/ip", "/bin/echo 2001:db8::7",
+					"ddns-server     = dyndns.example.com", "ddns-server = "+address, "YOUR-TOKEN", token))
 			},
-			"Successful alias table update for home.dyn.example.com => new IP# 192.0.2.7", good,
-		},
-		{
-			"openwrt.ddns, IPv4", func(t *testing.T) result { return openwrt(t, s, address, "home_ipv4", "192.0.2.7") },
-			"good 192.0.2.7", good,
-		},
-		{
-			"openwrt.ddns, IPv6", func(t *testing.T) result { return openwrt(t, s, address, "home_ipv6", "2001:db8::7") },
-			"good 2001:db8::7", host + ". AAAA 2001:db8::7",
+			"Successful alias table update for home.dyn.example.com => new IP# 2001:db8::7", good + "; " + host + ". AAAA 2001:db8::7",
 		},
 		{"mikrotik.rsc", func(t *testing.T) result { return mikrotik(t, s, address) }, "good 192.0.2.7", good},
 	}
@@ -80,12 +76,21 @@ func TestExamples(t *testing.T) {
 
 var uciOption = regexp.MustCompile(`option (\w+) '(.*)'`)
 
-// openwrt does what ddns-scripts do with a section: fill the template, fetch it
-// with wget and look for a word in the answer.
-func openwrt(t *testing.T, s *server, address, section, ip string) result {
+// openWrtPrograms are what ddns-scripts fetch with, as far as Debian has packages.
+var openWrtPrograms = []struct {
+	name, command string
+	https         bool // that of busybox does not get through
+}{
+	{"wget", `wget -nv -t 1 -O "$1" --ca-certificate="$2" "$3"`, true},
+	{"curl", `curl -RsS -o "$1" --cacert "$2" "$3"`, true},
+	{"busybox wget", `busybox wget -q -O "$1" "$3"`, false},
+}
+
+// openwrt does what ddns-scripts do with a section: fill the template of the provider,
+// fetch it and look for the answer that the provider is said to give.
+func openwrt(t *testing.T, s *server, command, section, ip string, oldnew ...string) result {
 	t.Helper()
-	_, text, found := strings.Cut(example(t, "openwrt.ddns", "YOUR-TOKEN", token, "@dyndns.example.com/", "@"+address+"/", "/etc/ssl/certs", s.RootCA()),
-		"config service '"+section+"'")
+	_, text, found := strings.Cut(example(t, "openwrt.ddns", "YOUR-TOKEN", token, "/etc/ssl/certs", s.RootCA()), "config service '"+section+"'")
 	if !found {
 		t.Fatalf("there is no section %s", section)
 	}
@@ -94,10 +99,48 @@ func openwrt(t *testing.T, s *server, address, section, ip string) result {
 	for _, m := range uciOption.FindAllStringSubmatch(text, -1) {
 		option[m[1]] = m[2]
 	}
+	var provider struct{ IPv4, IPv6 struct{ URL, Answer string } }
+	if err := json.Unmarshal([]byte(example(t, "openwrt.json", "https://[USERNAME]", "[USERNAME]")), &provider); err != nil {
+		t.Fatal(err)
+	}
+	family := provider.IPv4
+	if option["use_ipv6"] == "1" {
+		family = provider.IPv6
+	}
+	scheme, server, _ := strings.Cut(numeric(s.URL), "://")
 	url := strings.NewReplacer("[USERNAME]", option["username"], "[PASSWORD]", option["password"],
-		"[DOMAIN]", option["domain"], "[IP]", ip).Replace(option["update_url"])
-	return run(t, "", "sh", "-c", `wget -nv -t 1 -O "$1" --ca-certificate="$2" "$3" && grep -iE 'good|nochg' "$1"`,
-		"sh", filepath.Join(t.TempDir(), "answer"), option["cacert"], url)
+		"[DOMAIN]", option["domain"], "[IP]", ip, "dyndns.example.com", server).Replace(scheme + "://" + family.URL)
+	url = strings.NewReplacer(oldnew...).Replace(url)
+	return run(t, "", "sh", "-c", command+` && grep -i -E "$4" "$1"`, "sh", filepath.Join(t.TempDir(), "answer"), option["cacert"], url, family.Answer)
+}
+
+// ddns-scripts conclude the truth, whatever they fetch with.
+func TestOpenWrt(t *testing.T) {
+	for _, program := range openWrtPrograms {
+		t.Run(program.name, func(t *testing.T) {
+			s := start(t, program.https)
+			for _, row := range []struct {
+				name, section, ip string
+				// oldnew changes the URL.
+				oldnew  []string
+				records string // empty if it is to fail
+			}{
+				{"IPv4", "home_ipv4", "192.0.2.7", nil, host + ". A 192.0.2.7"},
+				{"IPv6", "home_ipv6", "2001:db8::7", nil, host + ". AAAA 2001:db8::7"},
+				{"wrong token", "home_ipv4", "192.0.2.7", []string{token, "wrong-" + token}, ""},
+				{"wrong name", "home_ipv4", "192.0.2.7", []string{"hostname=" + host, "hostname=foreign." + zone}, ""},
+				{"wrong path", "home_ipv4", "192.0.2.7", []string{"/nic/update", "/nic/updat"}, ""},
+			} {
+				t.Run(row.name, func(t *testing.T) {
+					s.clear()
+					got := openwrt(t, s, program.command, row.section, row.ip, row.oldnew...)
+					if success := got.exit == 0; success != (row.records != "") || s.records() != row.records {
+						t.Errorf("it takes this for a success: %t; DNS has %q; it printed:\n%s", success, s.records(), got.output)
+					}
+				})
+			}
+		})
+	}
 }
 
 var (

@@ -65,7 +65,8 @@ func start(t *testing.T, https bool) *server {
 		}
 		throttle off
 		timeout 2s
-	}`, s.link.Addr(), &lines, sha256.Sum256([]byte(token)), sha256.Sum256([]byte(officeToken)))})
+	}
+	respond 404`, s.link.Addr(), &lines, sha256.Sum256([]byte(token)), sha256.Sum256([]byte(officeToken)))})
 	return s
 }
 
