@@ -101,6 +101,9 @@ http://127.0.0.1:{$HTTP_PORT} {
 					"/nic/update?hostname="+host+"&myip="+ip+"&password="+secret,
 					"/v3/update?hostname="+host+"&username="+secret+"&pass="+secret,
 					"/update?domains="+host+"&token="+secret+"&ip="+ip+"&verbose=true",
+					"/update/"+host+"/"+secret+"/"+ip, "/update/"+host+"/"+secret,
+					"/?hostname="+host+"&password="+secret+"&myip="+ip, "/update?hostname="+host+"&password="+secret+"&ip="+ip,
+					"/nic/delete?hostname="+host+"&password="+secret+"&myip="+ip,
 				)
 				if strings.HasPrefix(host, "a.d") {
 					break // one request to a dead nameserver is enough

@@ -36,7 +36,8 @@ func TestReloadKeepsThrottle(t *testing.T) {
 		{"", canaryToken, http.StatusOK},
 		{"", "wrong", http.StatusForbidden},
 		{"", "wrong", http.StatusTooManyRequests},
-		{"/a", canaryToken, http.StatusTooManyRequests},
+		{"/a", canaryToken, http.StatusOK}, // which was right from here before
+		{"/a", canarySecret, http.StatusTooManyRequests},
 	} {
 		if got := s.get(s.http+step.path+updateHome, bearer(step.token)); got.status != step.status {
 			t.Errorf("%q with %s: got %d, want %d", step.path, step.token, got.status, step.status)

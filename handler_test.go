@@ -204,7 +204,8 @@ func TestCheckOrder(t *testing.T) {
 		{"second wrong one", func() reply { return request("POST", form, "wrong", "x", "_") }, 403},
 		{"third wrong one", func() reply { return request("POST", form, "wrong", "x", "_") }, 403},
 		{"throttle, wrong", func() reply { return request("POST", form, "wrong", "x", "_") }, 429},
-		{"throttle, right", func() reply { return request("POST", form, canaryToken, "192.0.2.1", "home.dyn.test") }, 429},
+		{"throttle, right", func() reply { return request("POST", form, canarySecret, "192.0.2.1", "home.dyn.test") }, 429},
+		{"throttle, right as before", func() reply { return request("POST", form, canaryToken, "192.0.2.1", "home.dyn.test") }, 200},
 		{"throttle, method", func() reply { return request("PUT", form, "wrong", "x", "_") }, 405},
 		{"throttle, no credential", func() reply { return request("POST", form, "", "x", "_") }, 401},
 		{"throttle, another network", func() reply {
