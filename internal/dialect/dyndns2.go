@@ -164,11 +164,13 @@ var hostArguments = []string{"hostname", "host_id", "host", "domain", "domains",
 
 // hostnames returns the hosts that the request is about.
 func hostnames(in *Input) (hosts []service.Host, err *service.Error) {
+	given := false
 	for _, argument := range hostArguments {
 		for _, p := range in.params {
-			if !strings.EqualFold(p.name, argument) || strings.EqualFold(p.value, "yes") {
+			if !strings.EqualFold(p.name, argument) || p.value == "" || strings.EqualFold(p.value, "yes") {
 				continue
 			}
+			given = true
 			if hosts, err = appendHosts(hosts, p.value); err != nil {
 				return nil, err
 			}
@@ -176,6 +178,9 @@ func hostnames(in *Input) (hosts []service.Host, err *service.Error) {
 		if len(hosts) > 0 {
 			return hosts, nil
 		}
+	}
+	if given {
+		return nil, &service.Error{Reason: service.BadName, Message: "no host name is given"}
 	}
 	user, _ := in.lookup("username")
 	for _, name := range []string{in.basicUser(), user} {

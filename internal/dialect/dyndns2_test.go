@@ -57,6 +57,7 @@ func TestDyndns2Submission(t *testing.T) {
 		{"21 hosts", "/nic/update?hostname=" + list(21), "error too_many_hosts: a request may name 20 hosts"},
 		{"64 KiB of commas", "/nic/update?hostname=" + strings.Repeat("a,", 32<<10), "error too_many_hosts: a request may name 20 hosts"},
 		{"no host", "/nic/update?myip=192.0.2.1", "(own) A:set 192.0.2.1"},
+		{"commas for a host", "/nic/update?hostname=,,&myip=192.0.2.1", "error bad_name: no host name is given"},
 		{"hostname before its aliases", "/nic/update?host=b&hostname=a&myip=192.0.2.1", "a A:set 192.0.2.1"},
 		{"alias where hostname says YES", "/nic/update?hostname=YES&host_id=b&myip=192.0.2.1", "b A:set 192.0.2.1"},
 		{"unknown and repeated arguments", h + "&system=dyndns&wildcard=&mx=&backmx=NO&url&mx=2&myip=192.0.2.1", "h.example.com A:set 192.0.2.1"},

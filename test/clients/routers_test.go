@@ -69,7 +69,7 @@ func TestRouters(t *testing.T) {
 		{
 			"FRITZ!Box, deSEC's URL",
 			"GET /nic/update?hostname=home.dyn.example.com&myipv4=192.0.2.2&myipv6=2001:db8::2&myipv6:nas.home.dyn.example.com=2001:db8:0:5::/64 HTTP/1.1\nHost: dyndns.example.com\nBASIC\n\n",
-			200, "good 192.0.2.2,2001:db8::2",
+			200, "good 192.0.2.2,2001:db8::2\ngood 2001:db8:0:5:211:32ff:fe12:3456",
 			"home.dyn.example.com. A 192.0.2.2; home.dyn.example.com. AAAA 2001:db8::2; nas.home.dyn.example.com. AAAA 2001:db8:0:5:211:32ff:fe12:3456",
 		},
 		{

@@ -55,7 +55,7 @@ func start(t *testing.T, https bool) *server {
 		%s
 		client home-router {
 			token sha256:%x
-			hosts home.dyn.example.com *.home.dyn.example.com *.dyn.example.net
+			hosts home.dyn.example.com *.home.dyn.example.com spare.dyn.example.net *.dyn.example.net
 			lan nas.home.dyn.example.com ::211:32ff:fe12:3456
 		}
 		client office-router {

@@ -51,7 +51,7 @@ func TestVariants(t *testing.T) {
 			// Version 3.10 then sends an empty myip, so the connection's address counts.
 			"ddclient, nothing but usev6",
 			dd("usev6=cmd, cmdv6='echo 2001:db8::7'", "protocol=dyndns2", password, host),
-			0, []string{"status=noconnect"},
+			1, []string{"FAILED:   updating home.dyn.example.com: dnserr: System error", "status=dnserr"},
 			"",
 		},
 		{
@@ -124,8 +124,8 @@ func TestNoAddress(t *testing.T) {
 		name, path string
 		want       outcome
 	}{
-		{"dyndns2, empty", "/nic/update?hostname=" + host + "&myip=", outcome{0, "dnserr\n503"}},
-		{"dyndns2, none", "/nic/update?hostname=" + host, outcome{0, "dnserr\n503"}},
+		{"dyndns2, empty", "/nic/update?hostname=" + host + "&myip=", outcome{0, "dnserr\n200"}},
+		{"dyndns2, none", "/nic/update?hostname=" + host, outcome{0, "dnserr\n200"}},
 		{"DuckDNS", "/update?domains=home&token=" + token + "&ip=", outcome{0, "KO\n200"}},
 		{"native", "/update-by-path/" + token + "/" + host, outcome{0, "IP_ADDRESS_ERROR: your address 127.0.0.1 is a loopback address; give one\n\n400"}},
 	} {
