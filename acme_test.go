@@ -24,37 +24,37 @@ import (
 // serves an update over it to a client that trusts that authority alone.
 func TestACME(t *testing.T) {
 	const host = "ddns.example.org"
-	ns := startNameserver(t, "dyn.example.com.")
+	ns := Nameserver(t, "dyn.example.com.")
 	// It also tells the ACME server where the site is.
 	resolver := dnstest.NewServer(dnstest.Zone{Name: "example.org.", Records: []string{"ddns A 127.0.0.1"}})
 	t.Cleanup(resolver.Close)
-	s := newTestServer(t, "")
-	s.openSockets()
+	s := New(t, "")
+	s.OpenSockets()
 	ca := startPebble(t, s, resolver.Addr())
 	s.global = "acme_ca " + ca.directory + "\nacme_ca_root " + ca.certificate
-	if err := s.load("https://" + host + ":{$HTTPS_PORT} {\nlog\ndyndns {\nsecret 12345678\n" + zoneBlock("dyn.example.com", ns.Addr()) + "}\n}\n"); err != nil {
+	if err := s.Load("https://" + host + ":{$HTTPS_PORT} {\nlog\ndyndns {\nsecret 12345678\n" + ZoneBlock("dyn.example.com", ns.Addr()) + "}\n}\n"); err != nil {
 		t.Fatal(err)
 	}
-	s.https = "https://" + host + ":" + os.Getenv("HTTPS_PORT")
-	s.client.Transport = &http.Transport{
+	s.HTTPS = "https://" + host + ":" + os.Getenv("HTTPS_PORT")
+	s.Client.Transport = &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: ca.roots()},
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, strings.Replace(addr, host, "127.0.0.1", 1))
 		},
 	}
-	s.awaitTLS()
-	got := s.get(s.https + "/update-by-path/12345678/home.dyn.example.com/192.0.2.1")
-	if want := "UPDATED: home.dyn.example.com. A None -> 192.0.2.1\nUNCHANGED: home.dyn.example.com. AAAA None\n"; got.status != 200 || got.body != want {
-		t.Errorf("%d %s", got.status, got.body)
+	s.AwaitTLS()
+	got := s.Get(s.HTTPS + "/update-by-path/12345678/home.dyn.example.com/192.0.2.1")
+	if want := "UPDATED: home.dyn.example.com. A None -> 192.0.2.1\nUNCHANGED: home.dyn.example.com. AAAA None\n"; got.Status != 200 || got.Body != want {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
 	if records := ns.Zone("dyn.example.com.").Lookup("home.dyn.example.com.", uint16(zone.TypeA)); len(records) != 1 {
 		t.Errorf("records %v", records)
 	}
 	// The redirect from HTTP, which the challenge was answered on, keeps the secret too.
-	if got := s.get("http://" + host + ":" + os.Getenv("HTTP_PORT") + "/update-by-path/12345678/home.dyn.example.com"); got.status != http.StatusPermanentRedirect {
-		t.Errorf("status %d", got.status)
+	if got := s.Get("http://" + host + ":" + os.Getenv("HTTP_PORT") + "/update-by-path/12345678/home.dyn.example.com"); got.Status != http.StatusPermanentRedirect {
+		t.Errorf("status %d", got.Status)
 	}
-	if log := s.log(); strings.Contains(log, "12345678") || !strings.Contains(log, "certificate obtained successfully") {
+	if log := s.Log(); strings.Contains(log, "12345678") || !strings.Contains(log, "certificate obtained successfully") {
 		t.Error("the log holds the secret, or nothing of the certificate")
 	}
 }
@@ -66,11 +66,11 @@ type pebble struct {
 	certificate           string // file with that of the ACME server itself
 }
 
-func startPebble(t *testing.T, s *testServer, resolver string) *pebble {
+func startPebble(t *testing.T, s *Server, resolver string) *pebble {
 	t.Helper()
-	certificate, key := writeCertificate(t, s.dir)
-	acme, management := reservePort(t).Addr(), reservePort(t).Addr()
-	config := filepath.Join(s.dir, "pebble.json")
+	certificate, key := writeCertificate(t, s.Dir)
+	acme, management := ReservePort(t).Addr(), ReservePort(t).Addr()
+	config := filepath.Join(s.Dir, "pebble.json")
 	err := os.WriteFile(config, fmt.Appendf(nil, `{"pebble": {
 		"listenAddress": %q, "managementListenAddress": %q, "certificate": %q, "privateKey": %q,
 		"httpPort": %s, "tlsPort": %s, "ocspResponderURL": "", "externalAccountBindingRequired": false
@@ -90,7 +90,7 @@ func startPebble(t *testing.T, s *testServer, resolver string) *pebble {
 	})
 	p := &pebble{t: t, directory: "https://" + acme + "/dir", management: "https://" + management, certificate: certificate}
 	await.Done(t, "pebble", func() error {
-		_, err := s.do(http.MethodGet, p.directory, "")
+		_, err := s.Do(http.MethodGet, p.directory, "")
 		return err
 	})
 	return p
@@ -100,9 +100,9 @@ func startPebble(t *testing.T, s *testServer, resolver string) *pebble {
 func (p *pebble) roots() *x509.CertPool {
 	p.t.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	s := &testServer{t: p.t, client: client}
+	s := &Server{t: p.t, Client: client}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM([]byte(s.get(p.management + "/roots/0").body)) {
+	if !pool.AppendCertsFromPEM([]byte(s.Get(p.management + "/roots/0").Body)) {
 		p.t.Fatal("pebble shows no root certificate")
 	}
 	return pool

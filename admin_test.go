@@ -12,20 +12,20 @@ type statusReply struct {
 	Zones []zoneStatus `json:"zones"`
 }
 
-func (s *testServer) status() statusReply {
+func (s *Server) status() statusReply {
 	s.t.Helper()
-	got := s.get(s.admin + "/dyndns/status")
+	got := s.Get(s.Admin + "/dyndns/status")
 	var status statusReply
-	if err := json.Unmarshal([]byte(got.body), &status); err != nil || got.status != 200 {
-		s.t.Fatalf("%v in %d %s", err, got.status, got.body)
+	if err := json.Unmarshal([]byte(got.Body), &status); err != nil || got.Status != 200 {
+		s.t.Fatalf("%v in %d %s", err, got.Status, got.Body)
 	}
 	return status
 }
 
 func TestAdminStatus(t *testing.T) {
-	ns := startNameserver(t, "dyn.example.com.")
-	dead := reservePort(t).Addr()
-	s := serve(t, adminOn, plainSite(zoneBlock("dyn.example.com", ns.Addr())+zoneBlock("dead.example.com", dead+" "+ns.Addr())))
+	ns := Nameserver(t, "dyn.example.com.")
+	dead := ReservePort(t).Addr()
+	s := Serve(t, adminOn, plainSite(ZoneBlock("dyn.example.com", ns.Addr())+ZoneBlock("dead.example.com", dead+" "+ns.Addr())))
 	for _, zone := range s.status().Zones {
 		for _, n := range zone.Nameservers {
 			if n.Up != nil || n.LastError != "" {
@@ -38,7 +38,7 @@ func TestAdminStatus(t *testing.T) {
 		"/update-by-path/12345678/a.dyn.example.com/192.0.2.1",
 		"/update-by-path/12345678/a.dead.example.com/192.0.2.1",
 	} {
-		s.get(s.http + path)
+		s.Get(s.HTTP + path)
 	}
 	status := s.status()
 	if len(status.Zones) != 2 {
@@ -60,16 +60,16 @@ func TestAdminStatus(t *testing.T) {
 	if n := bad.Nameservers[0]; n.Address != dead || n.Up == nil || *n.Up || n.RestsTill == nil || !strings.Contains(n.LastError, "could not be reached") {
 		t.Errorf("%+v", n)
 	}
-	if got, err := s.do(http.MethodPost, s.admin+"/dyndns/status", ""); err != nil || got.status != http.StatusMethodNotAllowed {
-		t.Errorf("POST: %d %v", got.status, err)
+	if got, err := s.Do(http.MethodPost, s.Admin+"/dyndns/status", ""); err != nil || got.Status != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %d %v", got.Status, err)
 	}
 }
 
 // The endpoint answers while configurations come and go, and shows the zones of
 // one of them.
 func TestAdminStatusDuringReload(t *testing.T) {
-	ns := startNameserver(t, "a.example.com.", "b.example.com.")
-	s := serve(t, adminOn, plainSite(zoneBlock("a.example.com", ns.Addr())))
+	ns := Nameserver(t, "a.example.com.", "b.example.com.")
+	s := Serve(t, adminOn, plainSite(ZoneBlock("a.example.com", ns.Addr())))
 	stop := make(chan struct{})
 	var reader sync.WaitGroup
 	reader.Go(func() {
@@ -80,14 +80,14 @@ func TestAdminStatusDuringReload(t *testing.T) {
 			default:
 			}
 			// The admin server itself is replaced as well.
-			if got, err := s.do(http.MethodGet, s.admin+"/dyndns/status", ""); err == nil && got.status != 200 {
-				t.Errorf("%d %s", got.status, got.body)
+			if got, err := s.Do(http.MethodGet, s.Admin+"/dyndns/status", ""); err == nil && got.Status != 200 {
+				t.Errorf("%d %s", got.Status, got.Body)
 			}
 		}
 	})
 	for i := range 10 {
 		zone := []string{"b.example.com", "a.example.com"}[i%2]
-		if err := s.load(plainSite(zoneBlock(zone, ns.Addr()))); err != nil {
+		if err := s.Load(plainSite(ZoneBlock(zone, ns.Addr()))); err != nil {
 			t.Error(err)
 		}
 	}

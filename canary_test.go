@@ -43,16 +43,16 @@ func TestCanary(t *testing.T) {
 	}
 	record(t, func(e caddy.Event) { show("event", eventText(e)) })
 
-	ns := startNameserver(t, "dyn.example.com.", "key.example.com.")
-	dead := reservePort(t).Addr()
+	ns := Nameserver(t, "dyn.example.com.", "key.example.com.")
+	dead := ReservePort(t).Addr()
 	body := "secret {env.CANARY_SECRET}\nthrottle off\ndomain localhost\n" +
-		zoneBlock("dyn.example.com", ns.Addr()) + zoneBlock("dead.example.com", dead) +
+		ZoneBlock("dyn.example.com", ns.Addr()) + ZoneBlock("dead.example.com", dead) +
 		"zone key.example.com {\ntsig_key key.example. hmac-sha256 {env.CANARY_KEY}\nnameserver " + ns.Addr() + "\n}\n" +
 		"client home {\ntoken {env.CANARY_TOKEN}\nhosts home.dyn.example.com a.dead.example.com a.key.example.com\nlan nas.dyn.example.com ::1\n}\n"
 	// Where Caddy obtains one, its TLS app may tell of it while the events app still
 	// enters its subscribers: a data race of Caddy 2.11.
 	certificate, key := writeCertificate(t, t.TempDir())
-	s := serve(t, adminOn+"debug\nmetrics\nservers {\ntrace\n}\n"+recordEvents, `
+	s := Serve(t, adminOn+"debug\nmetrics\nservers {\ntrace\n}\n"+recordEvents, `
 https://localhost:{$HTTPS_PORT} {
 	tls `+certificate+` `+key+`
 	log
@@ -77,15 +77,15 @@ http://127.0.0.1:{$HTTP_PORT} {
 	redirect := "http://localhost:" + os.Getenv("HTTP_PORT")
 
 	requests := 0
-	send := func(method, target, form string, headers ...string) reply {
+	send := func(method, target, form string, headers ...string) Reply {
 		requests++
-		got, err := s.do(method, target, form, headers...)
+		got, err := s.Do(method, target, form, headers...)
 		if err != nil {
 			t.Fatalf("%s %s: %v", method, target, err)
 		}
 		// Caddy's redirect sends the client its own URL back.
 		if !strings.HasPrefix(target, redirect) {
-			show("reply to "+redact.Method(method), fmt.Sprint(got.status, got.header, got.body))
+			show("reply to "+redact.Method(method), fmt.Sprint(got.Status, got.Header, got.Body))
 		}
 		return got
 	}
@@ -112,7 +112,7 @@ http://127.0.0.1:{$HTTP_PORT} {
 			paths = append(paths, "/delete-by-path/"+secret+"/"+host, "/prefix/delete-by-path/"+secret+"/"+host)
 		}
 		paths = append(paths, "/statistics/latest-submissions?secret="+secret, "/?token="+secret, "/error?token="+secret)
-		for _, base := range []string{s.http, s.https, redirect} {
+		for _, base := range []string{s.HTTP, s.HTTPS, redirect} {
 			for _, path := range paths {
 				send(http.MethodGet, base+path, "")
 			}
@@ -130,9 +130,9 @@ http://127.0.0.1:{$HTTP_PORT} {
 				"/update?domains=" + secret, "/update?domains=home&ip=" + secret, "/update?domains=home&txt=" + secret + "%00",
 			} {
 				send(http.MethodGet, base+path, "")
-				send(http.MethodGet, base+path, "", basicAuth("user", plantedToken))
-				send(http.MethodGet, base+path, "", basicAuth("user", plantedSecret))
-				send(http.MethodPost, base+"/nic/update", strings.TrimPrefix(path, "/nic/update?"), basicAuth("user", plantedToken), "Content-Type: application/x-www-form-urlencoded")
+				send(http.MethodGet, base+path, "", BasicAuth("user", plantedToken))
+				send(http.MethodGet, base+path, "", BasicAuth("user", plantedSecret))
+				send(http.MethodPost, base+"/nic/update", strings.TrimPrefix(path, "/nic/update?"), BasicAuth("user", plantedToken), "Content-Type: application/x-www-form-urlencoded")
 			}
 			plain := strings.Trim(url.QueryEscape(secret), "%")
 			for _, path := range []string{"/nic/update?hostname=home.dyn.example.com", "/no/such/path", "/error"} {
@@ -152,7 +152,7 @@ http://127.0.0.1:{$HTTP_PORT} {
 				send(http.MethodPost, base+path, "secret="+secret+"&token="+secret, "Content-Type: application/x-www-form-urlencoded")
 				send(http.MethodPost, base+path, "secret="+secret, "Content-Type: text/plain")
 				for _, header := range []string{
-					basicAuth("user", secret), basicAuth(secret, "password"), basicAuth(secret, ""), basicAuth(secret, secret),
+					BasicAuth("user", secret), BasicAuth(secret, "password"), BasicAuth(secret, ""), BasicAuth(secret, secret),
 					"Authorization: Bearer " + secret, "Authorization: Token " + secret, "Authorization: Basic " + secret, "Authorization: " + secret,
 				} {
 					send(http.MethodGet, base+path+"?hostname=home.dyn.example.com", "", header)
@@ -165,13 +165,13 @@ http://127.0.0.1:{$HTTP_PORT} {
 		}
 	}
 
-	show("config", s.get(s.admin+"/config/").body)
-	show("metrics", s.get(s.admin+"/metrics").body)
-	show("status", s.get(s.admin+"/dyndns/status").body)
-	if err := s.load("http://127.0.0.1:{$HTTP_PORT} {\nrespond 404\n}"); err != nil {
+	show("config", s.Get(s.Admin+"/config/").Body)
+	show("metrics", s.Get(s.Admin+"/metrics").Body)
+	show("status", s.Get(s.Admin+"/dyndns/status").Body)
+	if err := s.Load("http://127.0.0.1:{$HTTP_PORT} {\nrespond 404\n}"); err != nil {
 		t.Fatal(err)
 	}
-	err := filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(s.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

@@ -77,8 +77,8 @@ func eventText(e caddy.Event) string {
 func TestEvents(t *testing.T) {
 	events := make(chan string, 100)
 	record(t, func(e caddy.Event) { events <- eventText(e) })
-	ns := startNameserver(t, "dyn.example.com.")
-	s := serve(t, recordEvents, plainSite(zoneBlock("dyn.example.com", ns.Addr())))
+	ns := Nameserver(t, "dyn.example.com.")
+	s := Serve(t, recordEvents, plainSite(ZoneBlock("dyn.example.com", ns.Addr())))
 	const common = " http.handlers.dyndns client=secret client_ip=127.0.0.1 dialect=native host=home.dyn.example.com."
 	rows := []struct {
 		name, path string
@@ -106,9 +106,9 @@ func TestEvents(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			s.get(s.http + row.path)
+			s.Get(s.HTTP + row.path)
 			for _, want := range row.want {
-				if got := receive(t, events, "event"); got != want {
+				if got := Receive(t, events, "event"); got != want {
 					t.Errorf("got  %s\nwant %s", got, want)
 				}
 			}
@@ -127,25 +127,25 @@ func TestEventsSlowSubscriber(t *testing.T) {
 		called <- struct{}{}
 		<-release
 	})
-	ns := startNameserver(t, "dyn.example.com.")
-	s := serve(t, recordEvents, plainSite("throttle off\n"+zoneBlock("dyn.example.com", ns.Addr())))
+	ns := Nameserver(t, "dyn.example.com.")
+	s := Serve(t, recordEvents, plainSite("throttle off\n"+ZoneBlock("dyn.example.com", ns.Addr())))
 	refuse := func() {
-		if got := s.get(s.http + "/check/87654321"); got.status != 403 {
-			t.Fatalf("status %d: %s", got.status, got.body)
+		if got := s.Get(s.HTTP + "/check/87654321"); got.Status != 403 {
+			t.Fatalf("status %d: %s", got.Status, got.Body)
 		}
 	}
 	// One event is with the subscriber, the queue is full, and three are too many.
 	refuse()
-	receive(t, called, "event")
+	Receive(t, called, "event")
 	for range maxQueuedEvents + 3 {
 		refuse()
 	}
 	close(release)
 	for range maxQueuedEvents {
-		receive(t, called, "event")
+		Receive(t, called, "event")
 	}
 	want := `"count":3`
-	await.True(t, "the warning", func() bool { return strings.Contains(s.log(), want) })
+	await.True(t, "the warning", func() bool { return strings.Contains(s.Log(), want) })
 	if len(called) > 0 {
 		t.Errorf("%d events too many", len(called))
 	}
@@ -155,29 +155,29 @@ func TestEventsSlowSubscriber(t *testing.T) {
 func TestEventsAfterReload(t *testing.T) {
 	events := make(chan string, 10)
 	record(t, func(e caddy.Event) { events <- eventText(e) })
-	ns := startNameserver(t, "dyn.example.com.")
-	s := serve(t, recordEvents, plainSite(zoneBlock("dyn.example.com", ns.Addr())))
-	slow, held, release := holdUpdates(t, ns.Addr())
-	if err := s.load(plainSite(zoneBlock("dyn.example.com", slow))); err != nil {
+	ns := Nameserver(t, "dyn.example.com.")
+	s := Serve(t, recordEvents, plainSite(ZoneBlock("dyn.example.com", ns.Addr())))
+	slow, held, release := HoldUpdates(t, ns.Addr())
+	if err := s.Load(plainSite(ZoneBlock("dyn.example.com", slow))); err != nil {
 		t.Fatal(err)
 	}
-	replies := make(chan reply, 1)
+	replies := make(chan Reply, 1)
 	go func() {
-		got, err := s.do("GET", s.http+"/update-by-path/12345678/home.dyn.example.com/192.0.2.1", "")
+		got, err := s.Do("GET", s.HTTP+"/update-by-path/12345678/home.dyn.example.com/192.0.2.1", "")
 		if err != nil {
 			t.Error(err)
 		}
 		replies <- got
 	}()
-	receive(t, held, "update")
-	if err := s.load(plainSite(zoneBlock("dyn.example.com", ns.Addr()))); err != nil {
+	Receive(t, held, "update")
+	if err := s.Load(plainSite(ZoneBlock("dyn.example.com", ns.Addr()))); err != nil {
 		t.Fatal(err)
 	}
 	release()
-	if got := receive(t, replies, "reply"); got.status != 200 || !strings.HasPrefix(got.body, "UPDATED") {
-		t.Errorf("%d %s", got.status, got.body)
+	if got := Receive(t, replies, "reply"); got.Status != 200 || !strings.HasPrefix(got.Body, "UPDATED") {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
-	if got := receive(t, events, "event"); !strings.HasPrefix(got, "dyndns.updated") {
+	if got := Receive(t, events, "event"); !strings.HasPrefix(got, "dyndns.updated") {
 		t.Error(got)
 	}
 }

@@ -99,7 +99,7 @@ func (m *memoryClients) FindClient(_ context.Context, d clients.Digest) (*client
 
 // Guest modules change a zone and find clients without a line elsewhere.
 func TestGuests(t *testing.T) {
-	s := serve(t, "", "http://:{$HTTP_PORT} {\ndyndns {\n"+clientWord("token "+canaryToken, "hosts home.mem.test")+
+	s := Serve(t, "", "http://:{$HTTP_PORT} {\ndyndns {\n"+clientWord("token "+canaryToken, "hosts home.mem.test")+
 		"\nclients memory\nzone mem.test {\nmemory 77\nttl 60\n}\n}\n}\n")
 	for _, tt := range []struct {
 		name, path, want string
@@ -114,8 +114,8 @@ func TestGuests(t *testing.T) {
 		{"a source that fails, dyndns2", "/nic/update?hostname=home.mem.test&myip=192.0.2.1&token=token-in-a-storm-00", "911", 503},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := rawGet(t, s, tt.path); got.status != tt.status || got.body != tt.want {
-				t.Errorf("got %d %q, want %d %q", got.status, got.body, tt.status, tt.want)
+			if got := rawGet(t, s, tt.path); got.Status != tt.status || got.Body != tt.want {
+				t.Errorf("got %d %q, want %d %q", got.Status, got.Body, tt.status, tt.want)
 			}
 		})
 	}
@@ -186,7 +186,7 @@ func TestGuestWithoutType(t *testing.T) {
 func TestPagesSourceFails(t *testing.T) {
 	s := servePages(t, "clients memory")
 	r := s.ask("GET", pagesHost, "/statistics/updates-by-fqdn", "Authorization: Bearer token-in-a-storm-00")
-	if r.status != 503 || r.header.Get("Retry-After") == "" || r.header.Get("WWW-Authenticate") != "" || !strings.Contains(r.body, "at present") {
-		t.Errorf("got %d %v %q", r.status, r.header, r.body)
+	if r.Status != 503 || r.Header.Get("Retry-After") == "" || r.Header.Get("WWW-Authenticate") != "" || !strings.Contains(r.Body, "at present") {
+		t.Errorf("got %d %v %q", r.Status, r.Header, r.Body)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // testService is a server whose zone dyn.test a secret and two clients may change.
 type testService struct {
-	*testServer
+	*Server
 	ns *dnstest.Server
 }
 
@@ -33,13 +33,13 @@ client below {
 // where 127.0.0.1 is a trusted proxy.
 func startService(t *testing.T, words string) *testService {
 	t.Helper()
-	ns := startNameserver(t, "dyn.test")
-	s := serve(t, strictProxies, serviceSite(ns, words))
+	ns := Nameserver(t, "dyn.test")
+	s := Serve(t, strictProxies, serviceSite(ns, words))
 	return &testService{s, ns}
 }
 
 func serviceSite(ns *dnstest.Server, words string) string {
-	return "http://:{$HTTP_PORT} {\ndyndns {\n" + clientBlocks + zoneBlock("dyn.test", ns.Addr()) + words +
+	return "http://:{$HTTP_PORT} {\ndyndns {\n" + clientBlocks + ZoneBlock("dyn.test", ns.Addr()) + words +
 		"\n}\nrespond \"the site's own\" 418\n}\n"
 }
 
@@ -55,13 +55,13 @@ func (s *testService) records() []string {
 }
 
 // checkHeaders asserts what every reply must say.
-func checkHeaders(t *testing.T, got reply) {
+func checkHeaders(t *testing.T, got Reply) {
 	t.Helper()
 	for name, want := range map[string]string{
-		"Content-Length": strconv.Itoa(len(got.body)), "Cache-Control": "no-store",
+		"Content-Length": strconv.Itoa(len(got.Body)), "Cache-Control": "no-store",
 		"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "Transfer-Encoding": "",
 	} {
-		if value := got.header.Get(name); value != want {
+		if value := got.Header.Get(name); value != want {
 			t.Errorf("%s is %q, want %q", name, value, want)
 		}
 	}
@@ -87,9 +87,9 @@ func TestNativeSequence(t *testing.T) {
 		{"apex", query + "&zone_name=dyn.test&record_name=@&ip_1=192.0.2.3", "UPDATED: dyn.test. A None -> 192.0.2.3\nUNCHANGED: dyn.test. AAAA None\n", []string{"dyn.test. 300 A 192.0.2.3"}},
 	}
 	for _, step := range steps {
-		got := s.get(s.http + step.url)
-		if got.status != http.StatusOK || got.body != step.body || got.header.Get("Content-Type") != "text/plain; charset=utf-8" {
-			t.Errorf("%s: got %d %q", step.name, got.status, got.body)
+		got := s.Get(s.HTTP + step.url)
+		if got.Status != http.StatusOK || got.Body != step.body || got.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+			t.Errorf("%s: got %d %q", step.name, got.Status, got.Body)
 		}
 		checkHeaders(t, got)
 		if records := s.records(); !slices.Equal(records, step.records) {
@@ -116,7 +116,7 @@ func TestNativeRefusals(t *testing.T) {
 		{"wrong in the path", "/update-by-path/wrong-secret/home.dyn.test", nil, 403, "PARAMETER_ERROR: wrong secret or token\n"},
 		{"wrong in the query", "/update-by-query?secret=wrong&fqdn=home.dyn.test", nil, 403, "PARAMETER_ERROR: wrong secret or token\n"},
 		{"wrong as Bearer", "/update-by-query?fqdn=home.dyn.test", []string{"Authorization: Bearer wrong"}, 403, "PARAMETER_ERROR: wrong secret or token\n"},
-		{"wrong as Basic", "/update-by-query?fqdn=home.dyn.test", []string{basicAuth("u", "wrong")}, 401, "PARAMETER_ERROR: wrong secret or token\n"},
+		{"wrong as Basic", "/update-by-query?fqdn=home.dyn.test", []string{BasicAuth("u", "wrong")}, 401, "PARAMETER_ERROR: wrong secret or token\n"},
 		{"two that disagree", query + "fqdn=home.dyn.test", []string{"Authorization: Bearer " + canaryToken}, 403, "PARAMETER_ERROR: the secrets of this request disagree\n"},
 		{"unknown argument", query + "fqdn=home.dyn.test&foo=1", nil, 400, "PARAMETER_ERROR: Unknown query string argument: \"foo\"\n"},
 		{"repeated argument", query + "fqdn=home.dyn.test&fqdn=a.dyn.test", nil, 400, "PARAMETER_ERROR: The argument \"fqdn\" is given twice\n"},
@@ -142,22 +142,22 @@ func TestNativeRefusals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := s.get(s.http+tt.url, tt.headers...)
-			if got.status != tt.status || !strings.HasPrefix(got.body, tt.body) {
-				t.Errorf("got %d %q", got.status, got.body)
+			got := s.Get(s.HTTP+tt.url, tt.headers...)
+			if got.Status != tt.status || !strings.HasPrefix(got.Body, tt.body) {
+				t.Errorf("got %d %q", got.Status, got.Body)
 			}
-			if challenge := got.header.Get("WWW-Authenticate"); (challenge == `Basic realm="dyndns"`) != (tt.status == 401) {
+			if challenge := got.Header.Get("WWW-Authenticate"); (challenge == `Basic realm="dyndns"`) != (tt.status == 401) {
 				t.Errorf("got challenge %q", challenge)
 			}
 			checkHeaders(t, got)
-			checkNoSecret(t, got.body)
+			checkNoSecret(t, got.Body)
 		})
 	}
 	// That the name is a nameserver's was proven by a message without changes.
 	if m := s.ns.Zone("dyn.test").Messages(); m.Updates > 1 || m.Changes != 0 || len(s.records()) > 0 {
 		t.Errorf("the zone was sent %d updates, changed %d times and holds %q", m.Updates, m.Changes, s.records())
 	}
-	checkNoSecret(t, s.log())
+	checkNoSecret(t, s.Log())
 }
 
 // nameserverOf is the target of the zone's NS record.
@@ -173,13 +173,13 @@ func nameserverOf(ns *dnstest.Server) string {
 // Each check hides what the later ones would tell.
 func TestCheckOrder(t *testing.T) {
 	s := startService(t, "throttle 3 1h")
-	request := func(method, contentType, secret, address, name string, headers ...string) reply {
+	request := func(method, contentType, secret, address, name string, headers ...string) Reply {
 		t.Helper()
 		values := url.Values{"fqdn": {name}, "ipv4": {address}}
 		if secret != "" {
 			values.Set("secret", secret)
 		}
-		got, err := s.do(method, s.http+"/update-by-query", values.Encode(), append(headers, "Content-Type: "+contentType)...)
+		got, err := s.Do(method, s.HTTP+"/update-by-query", values.Encode(), append(headers, "Content-Type: "+contentType)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,38 +188,38 @@ func TestCheckOrder(t *testing.T) {
 	const form, foreign = "application/x-www-form-urlencoded", "Sec-Fetch-Site: cross-site"
 	tests := []struct {
 		name   string
-		got    func() reply
+		got    func() Reply
 		status int
 	}{
-		{"method", func() reply { return request("PUT", "text/html", "wrong", "x", "_", foreign) }, 405},
-		{"cross-site", func() reply { return request("POST", "text/html", "wrong", "x", "_", foreign) }, 403},
-		{"media type", func() reply { return request("POST", "text/html", "wrong", "x", "_") }, 415},
-		{"no credential", func() reply { return request("POST", form, "", "x", "_") }, 401},
-		{"arguments", func() reply { return request("POST", form, canaryToken, "x", "_") }, 400},
-		{"name", func() reply { return request("POST", form, canaryToken, "192.0.2.1", "_") }, 400},
-		{"grant", func() reply { return request("POST", form, canaryToken, "192.0.2.1", "a.example.com") }, 403},
-		{"zone", func() reply { return request("POST", form, canarySecret, "192.0.2.1", "a.example.com") }, 404},
-		{"nothing", func() reply { return request("POST", form, canaryToken, "192.0.2.1", "home.dyn.test") }, 200},
-		{"first wrong one", func() reply { return request("POST", form, "wrong", "x", "_") }, 403},
-		{"second wrong one", func() reply { return request("POST", form, "wrong", "x", "_") }, 403},
-		{"third wrong one", func() reply { return request("POST", form, "wrong", "x", "_") }, 403},
-		{"throttle, wrong", func() reply { return request("POST", form, "wrong", "x", "_") }, 429},
-		{"throttle, right", func() reply { return request("POST", form, canarySecret, "192.0.2.1", "home.dyn.test") }, 429},
-		{"throttle, right as before", func() reply { return request("POST", form, canaryToken, "192.0.2.1", "home.dyn.test") }, 200},
-		{"throttle, method", func() reply { return request("PUT", form, "wrong", "x", "_") }, 405},
-		{"throttle, no credential", func() reply { return request("POST", form, "", "x", "_") }, 401},
-		{"throttle, another network", func() reply {
+		{"method", func() Reply { return request("PUT", "text/html", "wrong", "x", "_", foreign) }, 405},
+		{"cross-site", func() Reply { return request("POST", "text/html", "wrong", "x", "_", foreign) }, 403},
+		{"media type", func() Reply { return request("POST", "text/html", "wrong", "x", "_") }, 415},
+		{"no credential", func() Reply { return request("POST", form, "", "x", "_") }, 401},
+		{"arguments", func() Reply { return request("POST", form, canaryToken, "x", "_") }, 400},
+		{"name", func() Reply { return request("POST", form, canaryToken, "192.0.2.1", "_") }, 400},
+		{"grant", func() Reply { return request("POST", form, canaryToken, "192.0.2.1", "a.example.com") }, 403},
+		{"zone", func() Reply { return request("POST", form, canarySecret, "192.0.2.1", "a.example.com") }, 404},
+		{"nothing", func() Reply { return request("POST", form, canaryToken, "192.0.2.1", "home.dyn.test") }, 200},
+		{"first wrong one", func() Reply { return request("POST", form, "wrong", "x", "_") }, 403},
+		{"second wrong one", func() Reply { return request("POST", form, "wrong", "x", "_") }, 403},
+		{"third wrong one", func() Reply { return request("POST", form, "wrong", "x", "_") }, 403},
+		{"throttle, wrong", func() Reply { return request("POST", form, "wrong", "x", "_") }, 429},
+		{"throttle, right", func() Reply { return request("POST", form, canarySecret, "192.0.2.1", "home.dyn.test") }, 429},
+		{"throttle, right as before", func() Reply { return request("POST", form, canaryToken, "192.0.2.1", "home.dyn.test") }, 200},
+		{"throttle, method", func() Reply { return request("PUT", form, "wrong", "x", "_") }, 405},
+		{"throttle, no credential", func() Reply { return request("POST", form, "", "x", "_") }, 401},
+		{"throttle, another network", func() Reply {
 			return request("POST", form, canaryToken, "192.0.2.1", "home.dyn.test", "X-Forwarded-For: 198.51.100.1")
 		}, 200},
 	}
 	for _, tt := range tests {
 		got := tt.got()
-		if got.status != tt.status {
-			t.Errorf("%s: got %d %q, want %d", tt.name, got.status, got.body, tt.status)
+		if got.Status != tt.status {
+			t.Errorf("%s: got %d %q, want %d", tt.name, got.Status, got.Body, tt.status)
 		}
 		checkHeaders(t, got)
-		if retry, _ := strconv.Atoi(got.header.Get("Retry-After")); (retry > 0) != (tt.status == 429) {
-			t.Errorf("%s: Retry-After is %q", tt.name, got.header.Get("Retry-After"))
+		if retry, _ := strconv.Atoi(got.Header.Get("Retry-After")); (retry > 0) != (tt.status == 429) {
+			t.Errorf("%s: Retry-After is %q", tt.name, got.Header.Get("Retry-After"))
 		}
 	}
 }
@@ -233,12 +233,12 @@ func TestMethods(t *testing.T) {
 	}
 	for _, method := range []string{"HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "get"} {
 		for _, path := range paths {
-			got, err := s.do(method, s.http+path, "")
+			got, err := s.Do(method, s.HTTP+path, "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != "GET, POST" {
-				t.Errorf("%s %s: got %d, Allow %q", method, path, got.status, got.header.Get("Allow"))
+			if got.Status != http.StatusMethodNotAllowed || got.Header.Get("Allow") != "GET, POST" {
+				t.Errorf("%s %s: got %d, Allow %q", method, path, got.Status, got.Header.Get("Allow"))
 			}
 			if method != "HEAD" {
 				checkHeaders(t, got)
@@ -261,9 +261,9 @@ func TestJSON(t *testing.T) {
 		{"/update-by-path/" + canarySecret + "/a_b.dyn.test/192.0.2.1", `{"error":{"word":"DNS_NAME_ERROR","message":"a_b.dyn.test has an underscore, which no host name may have"}}`, 400},
 		{"/update-by-path/wrong/home.dyn.test", `{"error":{"word":"PARAMETER_ERROR","message":"wrong secret or token"}}`, 403},
 	} {
-		got := s.get(s.http+tt.url, accept)
-		if got.status != tt.status || strings.TrimSpace(got.body) != tt.body || got.header.Get("Content-Type") != "application/json" {
-			t.Errorf("got %d %s %s", got.status, got.header.Get("Content-Type"), got.body)
+		got := s.Get(s.HTTP+tt.url, accept)
+		if got.Status != tt.status || strings.TrimSpace(got.Body) != tt.body || got.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("got %d %s %s", got.Status, got.Header.Get("Content-Type"), got.Body)
 		}
 		checkHeaders(t, got)
 	}
@@ -272,23 +272,23 @@ func TestJSON(t *testing.T) {
 // A check writes to the zone and leaves nothing behind.
 func TestCheck(t *testing.T) {
 	s := startService(t, "")
-	got := s.get(s.http + "/check/" + canarySecret)
-	if got.status != http.StatusOK || !strings.HasPrefix(got.body, "INFO: dyn.test. ") || strings.Contains(got.body, "CHECK_ERROR") {
-		t.Errorf("got %d %s", got.status, got.body)
+	got := s.Get(s.HTTP + "/check/" + canarySecret)
+	if got.Status != http.StatusOK || !strings.HasPrefix(got.Body, "INFO: dyn.test. ") || strings.Contains(got.Body, "CHECK_ERROR") {
+		t.Errorf("got %d %s", got.Status, got.Body)
 	}
 	checkHeaders(t, got)
 	if len(s.records()) > 0 {
 		t.Errorf("the zone holds %q", s.records())
 	}
 	s.ns.Close()
-	got = s.get(s.http + "/check/" + canarySecret)
-	if got.status != http.StatusBadGateway || !strings.Contains(got.body, "CHECK_ERROR: dyn.test. ") {
-		t.Errorf("without nameserver: got %d %s", got.status, got.body)
+	got = s.Get(s.HTTP + "/check/" + canarySecret)
+	if got.Status != http.StatusBadGateway || !strings.Contains(got.Body, "CHECK_ERROR: dyn.test. ") {
+		t.Errorf("without nameserver: got %d %s", got.Status, got.Body)
 	}
-	if got := s.get(s.http + "/check"); got.status != http.StatusTeapot {
-		t.Errorf("the site's own /check: got %d %s", got.status, got.body)
+	if got := s.Get(s.HTTP + "/check"); got.Status != http.StatusTeapot {
+		t.Errorf("the site's own /check: got %d %s", got.Status, got.Body)
 	}
-	if got := s.get(s.http + "/update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1"); got.status != http.StatusBadGateway || !strings.HasPrefix(got.body, "DNS_SERVER_ERROR: nameserver "+s.ns.Addr()) {
-		t.Errorf("update without nameserver: got %d %s", got.status, got.body)
+	if got := s.Get(s.HTTP + "/update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1"); got.Status != http.StatusBadGateway || !strings.HasPrefix(got.Body, "DNS_SERVER_ERROR: nameserver "+s.ns.Addr()) {
+		t.Errorf("update without nameserver: got %d %s", got.Status, got.Body)
 	}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // submissions is how many the statistics count for a host.
-func (s *testServer) submissions(fqdn string) uint64 {
+func (s *Server) submissions(fqdn string) uint64 {
 	s.t.Helper()
 	var host struct{ Submissions uint64 }
 	s.page(pages.PathHosts+"?fqdn="+fqdn, homeToken, &host)
@@ -29,9 +29,9 @@ func historySite(nameserver string, words ...string) string {
 }
 
 // historyObjects are the files of the history, their names and contents.
-func (s *testServer) historyObjects() map[string][]byte {
+func (s *Server) historyObjects() map[string][]byte {
 	s.t.Helper()
-	paths, err := filepath.Glob(filepath.Join(s.dir, "storage", "dyndns", "history", "*"))
+	paths, err := filepath.Glob(filepath.Join(s.Dir, "storage", "dyndns", "history", "*"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -46,8 +46,8 @@ func (s *testServer) historyObjects() map[string][]byte {
 
 func TestHistorySurvives(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	ns := startNameserver(t, "dyn.example.com.")
-	s := serve(t, "", historySite(ns.Addr()))
+	ns := Nameserver(t, "dyn.example.com.")
+	s := Serve(t, "", historySite(ns.Addr()))
 	const update = "hostname=home.dyn.example.com&myip=192.0.2.1"
 	s.submit(homeToken, update)
 	s.submit(homeToken, update)
@@ -56,11 +56,11 @@ func TestHistorySurvives(t *testing.T) {
 		do   func() error
 		want uint64
 	}{
-		{"a reload", func() error { return s.load(historySite(ns.Addr())) }, 3},
-		{"a reload with other settings", func() error { return s.load(historySite(ns.Addr(), "ttl 60")) }, 4},
-		{"a reload with another number of days", func() error { return s.load(historySite(ns.Addr(), "history 7")) }, 5},
+		{"a reload", func() error { return s.Load(historySite(ns.Addr())) }, 3},
+		{"a reload with other settings", func() error { return s.Load(historySite(ns.Addr(), "ttl 60")) }, 4},
+		{"a reload with another number of days", func() error { return s.Load(historySite(ns.Addr(), "history 7")) }, 5},
 		{"a reload that fails", func() error {
-			if err := s.load(historySite(ns.Addr(), "config /nonexistent")); err == nil {
+			if err := s.Load(historySite(ns.Addr(), "config /nonexistent")); err == nil {
 				t.Error("it succeeded")
 			}
 			return nil
@@ -72,7 +72,7 @@ func TestHistorySurvives(t *testing.T) {
 			if len(s.historyObjects()) != 1 {
 				t.Errorf("the storage holds %d objects", len(s.historyObjects()))
 			}
-			return s.load(historySite(ns.Addr()))
+			return s.Load(historySite(ns.Addr()))
 		}, 7},
 	}
 	for _, step := range steps {
@@ -98,16 +98,16 @@ func TestHistoryHoldsNoSecret(t *testing.T) {
 		pages.PathLatest + "?secret=" + secret,
 		"/?token=" + homeToken,
 	} {
-		s.ask("GET", pagesHost, path, basicAuth(homeToken, homeToken))
+		s.ask("GET", pagesHost, path, BasicAuth(homeToken, homeToken))
 	}
 	var shown strings.Builder
 	for _, path := range []string{"/", pages.PathHosts, pages.PathLatest, pages.PathHosts + "?fqdn=home.dyn.example.com"} {
 		for _, format := range []string{asText, asHTML, asJSON} {
-			got := s.ask("GET", pagesHost, path, "Accept: "+format, basicAuth("any", homeToken))
-			if got.status != 200 {
-				t.Fatalf("%s: %d", path, got.status)
+			got := s.ask("GET", pagesHost, path, "Accept: "+format, BasicAuth("any", homeToken))
+			if got.Status != 200 {
+				t.Fatalf("%s: %d", path, got.Status)
 			}
-			shown.WriteString(got.body)
+			shown.WriteString(got.Body)
 		}
 	}
 	if err := caddy.Stop(); err != nil {
@@ -117,7 +117,7 @@ func TestHistoryHoldsNoSecret(t *testing.T) {
 	if len(objects) != 1 {
 		t.Fatalf("the storage holds %d objects", len(objects))
 	}
-	texts := map[string]string{"a page": shown.String(), "the log": s.log()}
+	texts := map[string]string{"a page": shown.String(), "the log": s.Log()}
 	for path, data := range objects {
 		if !bytes.Contains(data, []byte("home.dyn.example.com.")) {
 			t.Errorf("%s: %s", path, data)
@@ -125,7 +125,7 @@ func TestHistoryHoldsNoSecret(t *testing.T) {
 		texts["the storage"] = string(data)
 	}
 	for where, text := range texts {
-		for _, s := range []string{homeToken, secret, string(testKey.Secret)} {
+		for _, s := range []string{homeToken, secret, string(Key.Secret)} {
 			if strings.Contains(text, s) {
 				t.Errorf("%s holds %s", where, s)
 			}
@@ -149,15 +149,15 @@ func TestHistoryObjectsThatCannotBeRead(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Setenv("XDG_DATA_HOME", t.TempDir())
-			s := newTestServer(t, "")
-			object := filepath.Join(s.dir, "storage", "dyndns", "history", "3.jsonl")
+			s := New(t, "")
+			object := filepath.Join(s.Dir, "storage", "dyndns", "history", "3.jsonl")
 			if err := os.MkdirAll(filepath.Dir(object), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			if err := os.WriteFile(object, []byte(row.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.load(historySite(startNameserver(t, "dyn.example.com.").Addr())); err != nil {
+			if err := s.Load(historySite(Nameserver(t, "dyn.example.com.").Addr())); err != nil {
 				t.Fatal(err)
 			}
 			s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
@@ -170,7 +170,7 @@ func TestHistoryObjectsThatCannotBeRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			var warnings []string
-			for line := range strings.Lines(s.log()) {
+			for line := range strings.Lines(s.Log()) {
 				if strings.Contains(line, `"level":"warn"`) && strings.Contains(line, "history object") {
 					warnings = append(warnings, line)
 				}
@@ -185,15 +185,15 @@ func TestHistoryObjectsThatCannotBeRead(t *testing.T) {
 // A storage that cannot be written costs one warning, and no update.
 func TestHistoryWithoutStorage(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	s := newTestServer(t, "")
+	s := New(t, "")
 	// A file in the place of the folder fails even for root.
-	if err := os.Mkdir(filepath.Join(s.dir, "storage"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(s.Dir, "storage"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "storage", "dyndns"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.Dir, "storage", "dyndns"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.load(historySite(startNameserver(t, "dyn.example.com.").Addr())); err != nil {
+	if err := s.Load(historySite(Nameserver(t, "dyn.example.com.").Addr())); err != nil {
 		t.Fatal(err)
 	}
 	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
@@ -204,7 +204,7 @@ func TestHistoryWithoutStorage(t *testing.T) {
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Count(s.log(), "updates are not affected"); got != 1 {
+	if got := strings.Count(s.Log(), "updates are not affected"); got != 1 {
 		t.Errorf("%d warnings", got)
 	}
 }
@@ -212,8 +212,8 @@ func TestHistoryWithoutStorage(t *testing.T) {
 func TestValidateStartsNoHistory(t *testing.T) {
 	data := t.TempDir()
 	t.Setenv("XDG_DATA_HOME", data)
-	s := newTestServer(t, "")
-	adapted, err := s.adapt(historySite("127.0.0.1:1"))
+	s := New(t, "")
+	adapted, err := s.Adapt(historySite("127.0.0.1:1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestValidateStartsNoHistory(t *testing.T) {
 	if stacks = stacks[:runtime.Stack(stacks, true)]; bytes.Contains(stacks, []byte("internal/history")) {
 		t.Errorf("a goroutine of the history runs:\n%s", stacks)
 	}
-	for _, path := range []string{filepath.Join(data, "caddy"), filepath.Join(s.dir, "storage", "dyndns"), filepath.Join(s.dir, "storage", "locks")} {
+	for _, path := range []string{filepath.Join(data, "caddy"), filepath.Join(s.Dir, "storage", "dyndns"), filepath.Join(s.Dir, "storage", "locks")} {
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", path, err)
 		}

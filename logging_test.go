@@ -29,15 +29,15 @@ func apiEntries(t testing.TB, log string) []entry {
 }
 
 func TestLogEntry(t *testing.T) {
-	ns := startNameserver(t, "dyn.example.com.")
-	dead := reservePort(t).Addr()
-	s := serve(t, "", `
+	ns := Nameserver(t, "dyn.example.com.")
+	dead := ReservePort(t).Addr()
+	s := Serve(t, "", `
 http://127.0.0.1:{$HTTP_PORT} {
 	log
 	dyndns {
 		secret 12345678
 		private_clients
-		`+zoneBlock("dyn.example.com", ns.Addr())+zoneBlock("dead.example.com", dead)+`
+		`+ZoneBlock("dyn.example.com", ns.Addr())+ZoneBlock("dead.example.com", dead)+`
 		client home {
 			token `+canary+`
 			hosts home.dyn.example.com
@@ -92,18 +92,18 @@ http://127.0.0.1:{$HTTP_PORT} {
 	}
 	for i, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			got := s.get(s.http+row.path, "User-Agent: "+row.userAgent)
-			if got.status != row.status {
-				t.Errorf("status %d, want %d: %s", got.status, row.status, got.body)
+			got := s.Get(s.HTTP+row.path, "User-Agent: "+row.userAgent)
+			if got.Status != row.status {
+				t.Errorf("status %d, want %d: %s", got.Status, row.status, got.Body)
 			}
-			entries := apiEntries(t, s.log())
+			entries := apiEntries(t, s.Log())
 			if len(entries) != i+1 {
 				t.Fatalf("%d entries, want %d", len(entries), i+1)
 			}
 			e := entries[i]
 			want := fields{
 				"level": row.level, "status": fmt.Sprint(row.status), "logger": "http.handlers.dyndns",
-				"client_ip": "127.0.0.1", "method": http.MethodGet, "host": strings.TrimPrefix(s.http, "http://"),
+				"client_ip": "127.0.0.1", "method": http.MethodGet, "host": strings.TrimPrefix(s.HTTP, "http://"),
 			}
 			maps.Copy(want, row.want)
 			for key, value := range want {
@@ -116,7 +116,7 @@ http://127.0.0.1:{$HTTP_PORT} {
 			}
 		})
 	}
-	if log := s.log(); strings.Contains(log, canary) || strings.Contains(log, "12345678") || strings.Contains(log, `"http.log.access`) {
+	if log := s.Log(); strings.Contains(log, canary) || strings.Contains(log, "12345678") || strings.Contains(log, `"http.log.access`) {
 		t.Error("a secret or an access entry stands in the log")
 	}
 }

@@ -14,10 +14,10 @@ import (
 )
 
 // scrape returns the module's metrics from the admin API, by name with labels.
-func (s *testServer) scrape() map[string]float64 {
+func (s *Server) scrape() map[string]float64 {
 	s.t.Helper()
 	values := make(map[string]float64)
-	for line := range strings.Lines(s.get(s.admin + "/metrics").body) {
+	for line := range strings.Lines(s.Get(s.Admin + "/metrics").Body) {
 		if !strings.HasPrefix(line, "caddy_dyndns_") {
 			continue
 		}
@@ -36,12 +36,12 @@ const adminOn = "admin kept/127.0.0.1:{$ADMIN_PORT}\n"
 // After a load that two handlers and two configurations shared, the counters
 // have grown by exactly what was asked.
 func TestMetrics(t *testing.T) {
-	ns := startNameserver(t, "dyn.example.com.", "other.example.com.")
-	dead := reservePort(t).Addr()
-	body := "throttle off\n" + zoneBlock("dyn.example.com", ns.Addr()) + zoneBlock("other.example.com", ns.Addr()) + zoneBlock("dead.example.com", dead)
+	ns := Nameserver(t, "dyn.example.com.", "other.example.com.")
+	dead := ReservePort(t).Addr()
+	body := "throttle off\n" + ZoneBlock("dyn.example.com", ns.Addr()) + ZoneBlock("other.example.com", ns.Addr()) + ZoneBlock("dead.example.com", dead)
 	sites := plainSite(body) + "https://localhost:{$HTTPS_PORT} {\ndyndns {\nsecret 12345678\n" + body + "}\n}\n"
-	s := serve(t, adminOn+"auto_https disable_redirects", sites)
-	s.awaitTLS()
+	s := Serve(t, adminOn+"auto_https disable_redirects", sites)
+	s.AwaitTLS()
 	before := s.scrape()
 	up := fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, ns.Addr())
 	if value, ok := before[up]; ok {
@@ -61,7 +61,7 @@ func TestMetrics(t *testing.T) {
 				"/nic/update?hostname=h.dyn.example.com&myip=192.0.2.1",
 				"/update?domains=h.example.org&token=12345678&ip=192.0.2.1",
 			} {
-				if _, err := s.do("GET", base+path, ""); err != nil {
+				if _, err := s.Do("GET", base+path, ""); err != nil {
 					t.Error(err)
 				}
 			}
@@ -70,16 +70,16 @@ func TestMetrics(t *testing.T) {
 	run := func() {
 		var workers sync.WaitGroup
 		for worker := range 4 {
-			base := s.http
+			base := s.HTTP
 			if worker%2 == 1 {
-				base = s.https
+				base = s.HTTPS
 			}
 			workers.Go(func() { load(base, worker) })
 		}
 		workers.Wait()
 	}
 	run()
-	if err := s.load(sites); err != nil {
+	if err := s.Load(sites); err != nil {
 		t.Fatal(err)
 	}
 	after := s.scrape()
@@ -144,7 +144,7 @@ func TestMetrics(t *testing.T) {
 // What can never occur has no series, and what can has one from the start.
 func TestMetricsFromZero(t *testing.T) {
 	const server = "198.51.100.53:53"
-	s := serve(t, adminOn, plainSite(zoneBlock("zero.example.com", server)))
+	s := Serve(t, adminOn, plainSite(ZoneBlock("zero.example.com", server)))
 	words := make(map[string][]string)
 	for series := range s.scrape() {
 		for _, label := range []struct{ series, label string }{
@@ -182,11 +182,11 @@ func TestMetricsFromZero(t *testing.T) {
 
 // A nameserver that fails is down and counted, and forgotten with its zone.
 func TestMetricsNameserver(t *testing.T) {
-	ns := startNameserver(t, "dyn.example.com.")
-	dead := reservePort(t).Addr()
-	s := serve(t, adminOn, plainSite(zoneBlock("dyn.example.com", dead)))
-	if got := s.get(s.http + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.status != 502 {
-		t.Fatalf("status %d: %s", got.status, got.body)
+	ns := Nameserver(t, "dyn.example.com.")
+	dead := ReservePort(t).Addr()
+	s := Serve(t, adminOn, plainSite(ZoneBlock("dyn.example.com", dead)))
+	if got := s.Get(s.HTTP + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.Status != 502 {
+		t.Fatalf("status %d: %s", got.Status, got.Body)
 	}
 	down := s.scrape()
 	up := fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, dead)
@@ -203,7 +203,7 @@ func TestMetricsNameserver(t *testing.T) {
 			t.Errorf("%s is %v", exchanges, got)
 		}
 	}
-	if err := s.load(plainSite(zoneBlock("dyn.example.com", ns.Addr()))); err != nil {
+	if err := s.Load(plainSite(ZoneBlock("dyn.example.com", ns.Addr()))); err != nil {
 		t.Fatal(err)
 	}
 	after := s.scrape()
@@ -214,8 +214,8 @@ func TestMetricsNameserver(t *testing.T) {
 	if value, ok := after[up]; ok {
 		t.Errorf("%s is %v before anybody asked", up, value)
 	}
-	if got := s.get(s.http + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.status != 200 {
-		t.Fatalf("status %d: %s", got.status, got.body)
+	if got := s.Get(s.HTTP + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.Status != 200 {
+		t.Fatalf("status %d: %s", got.Status, got.Body)
 	}
 	if got := s.scrape()[up]; got != 1 {
 		t.Errorf("%s is %v", up, got)
@@ -224,12 +224,12 @@ func TestMetricsNameserver(t *testing.T) {
 
 // The gauge returns to 1 without a request once a nameserver is back.
 func TestMetricsNameserverBack(t *testing.T) {
-	p := dnstest.NewProxy(startNameserver(t, "dyn.example.com.").Addr())
+	p := dnstest.NewProxy(Nameserver(t, "dyn.example.com.").Addr())
 	t.Cleanup(p.Close)
-	s := serve(t, adminOn, plainSite("timeout 1s\n"+zoneBlock("dyn.example.com", p.Addr())))
+	s := Serve(t, adminOn, plainSite("timeout 1s\n"+ZoneBlock("dyn.example.com", p.Addr())))
 	p.Down()
-	if got := s.get(s.http + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.status == 200 {
-		t.Fatalf("status %d: %s", got.status, got.body)
+	if got := s.Get(s.HTTP + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.Status == 200 {
+		t.Fatalf("status %d: %s", got.Status, got.Body)
 	}
 	up := fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, p.Addr())
 	if got, ok := s.scrape()[up]; !ok || got != 0 {
@@ -238,7 +238,7 @@ func TestMetricsNameserverBack(t *testing.T) {
 	p.Up()
 	await.True(t, "the nameserver to be up again", func() bool { return s.scrape()[up] == 1 })
 	for _, message := range []string{"nameserver does not answer", "nameserver answers"} {
-		if n := strings.Count(s.log(), `"msg":"`+message+`"`); n != 1 {
+		if n := strings.Count(s.Log(), `"msg":"`+message+`"`); n != 1 {
 			t.Errorf("%d entries %q", n, message)
 		}
 	}

@@ -168,16 +168,16 @@ func runRows(t *testing.T, head string, cases map[string]seedCase) {
 
 func (c seedCase) run(t *testing.T) {
 	ns := dnstest.NewServer(dnstest.Zone{
-		Name: "dyn.test", Keys: []dnstest.Key{testKey}, Records: c.records,
+		Name: "dyn.test", Keys: []dnstest.Key{Key}, Records: c.records,
 		Allow: func(_, owner string, _ uint16) bool { return owner != "denied.dyn.test." },
-	}, dnstest.Zone{Name: "wrong-key.test", Keys: []dnstest.Key{testKey}})
+	}, dnstest.Zone{Name: "wrong-key.test", Keys: []dnstest.Key{Key}})
 	defer ns.Close()
-	s := serve(t, strictProxies, "http://:{$HTTP_PORT} {\ndyndns {\ndomain localhost\n"+
-		"secret "+canarySecret+"\nclient home {\ntoken "+migratingToken+"\nhosts home.dyn.test *.home.dyn.test *.down.test\n}\n"+zoneBlock("dyn.test", ns.Addr())+
-		"zone wrong-key.test {\ntsig_key "+testKey.Name+" hmac-sha256 c2VjcmV0\nnameserver "+ns.Addr()+"\n}\n"+
-		zoneBlock("down.test", reservePort(t).Addr())+"}\nrespond 404\n}\n")
+	s := Serve(t, strictProxies, "http://:{$HTTP_PORT} {\ndyndns {\ndomain localhost\n"+
+		"secret "+canarySecret+"\nclient home {\ntoken "+migratingToken+"\nhosts home.dyn.test *.home.dyn.test *.down.test\n}\n"+ZoneBlock("dyn.test", ns.Addr())+
+		"zone wrong-key.test {\ntsig_key "+Key.Name+" hmac-sha256 c2VjcmV0\nnameserver "+ns.Addr()+"\n}\n"+
+		ZoneBlock("down.test", ReservePort(t).Addr())+"}\nrespond 404\n}\n")
 	zone := ns.Zone("dyn.test")
-	var got reply
+	var got Reply
 	var before uint32
 	for _, request := range c.requests {
 		method, path, ok := strings.Cut(request, " ")
@@ -186,13 +186,13 @@ func (c seedCase) run(t *testing.T) {
 		}
 		before = zone.Serial()
 		var err error
-		if got, err = s.do(method, strings.Replace(s.http, "127.0.0.1", "localhost", 1)+path, c.body, c.headers...); err != nil {
+		if got, err = s.Do(method, strings.Replace(s.HTTP, "127.0.0.1", "localhost", 1)+path, c.body, c.headers...); err != nil {
 			t.Fatal(err)
 		}
 	}
 	beginning, partial := strings.CutSuffix(c.want, "…")
-	if got.status != c.status || got.body != c.want && !(partial && strings.HasPrefix(got.body, beginning)) {
-		t.Errorf("got %d %q", got.status, got.body)
+	if got.Status != c.status || got.Body != c.want && !(partial && strings.HasPrefix(got.Body, beginning)) {
+		t.Errorf("got %d %q", got.Status, got.Body)
 	}
 	if raised := zone.Serial() - before; raised != c.serial {
 		t.Errorf("the serial was raised by %d, want %d", raised, c.serial)

@@ -25,7 +25,7 @@ func pageWords(nameserver string) string {
 	secret 12345678
 	domain DynDNS.example.com
 	private_clients
-	` + zoneBlock("dyn.example.com", nameserver) + `
+	` + ZoneBlock("dyn.example.com", nameserver) + `
 	client home-router {
 		token ` + homeToken + `
 		hosts home.dyn.example.com *.home.dyn.example.com
@@ -39,11 +39,11 @@ func pageWords(nameserver string) string {
 }
 
 // servePages starts Caddy with the pages at the root and below /dns.
-func servePages(t *testing.T, words ...string) *testServer {
+func servePages(t *testing.T, words ...string) *Server {
 	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // Caddy keeps its name there
-	block := "dyndns {\n" + pageWords(startNameserver(t, "dyn.example.com.").Addr()) + strings.Join(words, "\n") + "\n}\n"
-	return serve(t, strictProxies, `
+	block := "dyndns {\n" + pageWords(Nameserver(t, "dyn.example.com.").Addr()) + strings.Join(words, "\n") + "\n}\n"
+	return Serve(t, strictProxies, `
 http://:{$HTTP_PORT} {
 	log
 	`+block+`
@@ -55,9 +55,9 @@ http://:{$HTTP_PORT} {
 }
 
 // ask sends a request for a path to a host, whatever name its address has.
-func (s *testServer) ask(method, host, path string, headers ...string) reply {
+func (s *Server) ask(method, host, path string, headers ...string) Reply {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(context.Background(), method, s.http+path, nil)
+	r, err := http.NewRequestWithContext(context.Background(), method, s.HTTP+path, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func (s *testServer) ask(method, host, path string, headers ...string) reply {
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Add(name, value)
 	}
-	res, err := s.client.Do(r)
+	res, err := s.Client.Do(r)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -75,27 +75,27 @@ func (s *testServer) ask(method, host, path string, headers ...string) reply {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return reply{res.StatusCode, res.Header, string(body)}
+	return Reply{res.StatusCode, res.Header, string(body)}
 }
 
 // page reads a page as JSON with a password.
-func (s *testServer) page(path, password string, into any) {
+func (s *Server) page(path, password string, into any) {
 	s.t.Helper()
-	got := s.ask(http.MethodGet, pagesHost, path, "Accept: application/json", basicAuth("any", password))
-	if got.status != http.StatusOK {
-		s.t.Fatalf("%s: %d %s", path, got.status, got.body)
+	got := s.ask(http.MethodGet, pagesHost, path, "Accept: application/json", BasicAuth("any", password))
+	if got.Status != http.StatusOK {
+		s.t.Fatalf("%s: %d %s", path, got.Status, got.Body)
 	}
-	if err := json.Unmarshal([]byte(got.body), into); err != nil {
-		s.t.Fatalf("%s: %v in %s", path, err, got.body)
+	if err := json.Unmarshal([]byte(got.Body), into); err != nil {
+		s.t.Fatalf("%s: %v in %s", path, err, got.Body)
 	}
 }
 
 // submit changes a name or fails the test.
-func (s *testServer) submit(password, query string, headers ...string) {
+func (s *Server) submit(password, query string, headers ...string) {
 	s.t.Helper()
-	got := s.ask(http.MethodGet, pagesHost, "/nic/update?"+query, append(headers, basicAuth("any", password))...)
-	if !strings.HasPrefix(got.body, "good") && !strings.HasPrefix(got.body, "nochg") {
-		s.t.Fatalf("%s: %d %s", query, got.status, got.body)
+	got := s.ask(http.MethodGet, pagesHost, "/nic/update?"+query, append(headers, BasicAuth("any", password))...)
+	if !strings.HasPrefix(got.Body, "good") && !strings.HasPrefix(got.Body, "nochg") {
+		s.t.Fatalf("%s: %d %s", query, got.Status, got.Body)
 	}
 }
 
@@ -108,7 +108,7 @@ const (
 
 func TestPagePaths(t *testing.T) {
 	s := servePages(t)
-	auth := basicAuth("any", homeToken)
+	auth := BasicAuth("any", homeToken)
 	const browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 	const passed = "passed on"
 	rows := []struct {
@@ -150,7 +150,7 @@ func TestPagePaths(t *testing.T) {
 		{"a page that is none", "GET", pagesHost, "/statistics/updates-by-fqdn?page=99999999999999999999", []string{auth}, 200, asText, "HOST"},
 		{"no password", "GET", pagesHost, "/statistics/updates-by-fqdn", nil, 401, asText, "need the secret"},
 		{"no password, as JSON", "GET", pagesHost, "/statistics/latest-submissions", []string{"Accept: application/json"}, 401, asJSON, `{"error":{"message":`},
-		{"a wrong password", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{basicAuth("any", "wrong")}, 401, asText, "need the secret"},
+		{"a wrong password", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{BasicAuth("any", "wrong")}, 401, asText, "need the secret"},
 		{"a password in the URL", "GET", pagesHost, "/statistics/updates-by-fqdn?token=" + homeToken + "&secret=12345678", nil, 401, asText, "need the secret"},
 
 		{"usage of another host", "GET", "www.example.com", "/", nil, 200, asText, passed},
@@ -165,8 +165,8 @@ func TestPagePaths(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			got := s.ask(row.method, row.host, row.path, row.headers...)
-			if got.status != row.status || got.header.Get("Content-Type") != row.contentType || !strings.Contains(got.body, row.want) {
-				t.Errorf("got %d %s %s", got.status, got.header.Get("Content-Type"), got.body)
+			if got.Status != row.status || got.Header.Get("Content-Type") != row.contentType || !strings.Contains(got.Body, row.want) {
+				t.Errorf("got %d %s %s", got.Status, got.Header.Get("Content-Type"), got.Body)
 			}
 			if row.want == passed {
 				return
@@ -175,7 +175,7 @@ func TestPagePaths(t *testing.T) {
 				"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
 				"Vary": "Accept, Authorization", "Cross-Origin-Resource-Policy": "same-origin",
 			} {
-				if value := got.header.Get(name); value != want {
+				if value := got.Header.Get(name); value != want {
 					t.Errorf("%s: %q, want %q", name, value, want)
 				}
 			}
@@ -183,8 +183,8 @@ func TestPagePaths(t *testing.T) {
 			if row.contentType == asHTML {
 				policy = pages.ContentSecurityPolicy
 			}
-			if got.header.Get("Content-Security-Policy") != policy {
-				t.Errorf("policy %q", got.header.Get("Content-Security-Policy"))
+			if got.Header.Get("Content-Security-Policy") != policy {
+				t.Errorf("policy %q", got.Header.Get("Content-Security-Policy"))
 			}
 			challenge, allow := "", ""
 			if row.status == http.StatusUnauthorized {
@@ -193,15 +193,15 @@ func TestPagePaths(t *testing.T) {
 			if row.status == http.StatusMethodNotAllowed {
 				allow = "GET, HEAD"
 			}
-			if got.header.Get("WWW-Authenticate") != challenge || got.header.Get("Allow") != allow {
-				t.Errorf("challenge %q, allow %q", got.header.Get("WWW-Authenticate"), got.header.Get("Allow"))
+			if got.Header.Get("WWW-Authenticate") != challenge || got.Header.Get("Allow") != allow {
+				t.Errorf("challenge %q, allow %q", got.Header.Get("WWW-Authenticate"), got.Header.Get("Allow"))
 			}
-			if got.header.Get("Content-Length") == "" {
+			if got.Header.Get("Content-Length") == "" {
 				t.Error("no Content-Length")
 			}
 		})
 	}
-	log := s.log()
+	log := s.Log()
 	for _, secret := range []string{homeToken, "12345678"} {
 		if strings.Contains(log, secret) {
 			t.Errorf("the log holds %s", secret)
@@ -210,7 +210,7 @@ func TestPagePaths(t *testing.T) {
 }
 
 // shownHosts are the names on a client's first page.
-func (s *testServer) shownHosts(password string) []string {
+func (s *Server) shownHosts(password string) []string {
 	s.t.Helper()
 	var page struct {
 		Hosts []struct{ Name string }
@@ -256,45 +256,45 @@ func TestStatisticsShowOnlyOwnHosts(t *testing.T) {
 				t.Errorf("latest %q", got)
 			}
 			for _, label := range []string{"cam.home", "home", "nas", "office", "other", "never"} {
-				page := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn="+label+".DYN.example.com", basicAuth("any", row.password))
+				page := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn="+label+".DYN.example.com", BasicAuth("any", row.password))
 				want := http.StatusNotFound
 				if slices.Contains(row.want, label) {
 					want = http.StatusOK
 				}
-				if page.status != want {
-					t.Errorf("%s: %d %s", label, page.status, page.body)
+				if page.Status != want {
+					t.Errorf("%s: %d %s", label, page.Status, page.Body)
 				}
 			}
 		})
 	}
 	t.Run("another's name and no name look the same", func(t *testing.T) {
-		auth := basicAuth("any", officeToken)
+		auth := BasicAuth("any", officeToken)
 		other := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=home.dyn.example.com", auth)
 		none := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=none.dyn.example.com", auth)
-		if other.body != none.body {
-			t.Errorf("%q and %q", other.body, none.body)
+		if other.Body != none.Body {
+			t.Errorf("%q and %q", other.Body, none.Body)
 		}
 	})
 }
 
 func TestStatisticsThrottle(t *testing.T) {
 	s := servePages(t, "throttle 2 1h")
-	wrong := basicAuth("any", "wrong-token_0123456789")
+	wrong := BasicAuth("any", "wrong-token_0123456789")
 	for i, want := range []int{401, 401, 429} {
-		if got := s.ask(http.MethodGet, pagesHost, pages.PathHosts, wrong); got.status != want {
-			t.Fatalf("attempt %d: %d", i+1, got.status)
+		if got := s.ask(http.MethodGet, pagesHost, pages.PathHosts, wrong); got.Status != want {
+			t.Fatalf("attempt %d: %d", i+1, got.Status)
 		}
 	}
-	got := s.ask(http.MethodGet, pagesHost, pages.PathLatest, basicAuth("any", homeToken))
-	if got.status != 429 || got.header.Get("Retry-After") == "" || got.header.Get("WWW-Authenticate") != "" {
-		t.Errorf("a right password from the same network: %d %v", got.status, got.header)
+	got := s.ask(http.MethodGet, pagesHost, pages.PathLatest, BasicAuth("any", homeToken))
+	if got.Status != 429 || got.Header.Get("Retry-After") == "" || got.Header.Get("WWW-Authenticate") != "" {
+		t.Errorf("a right password from the same network: %d %v", got.Status, got.Header)
 	}
-	if got := s.ask(http.MethodGet, pagesHost, "/", wrong); got.status != 200 {
-		t.Errorf("the usage page: %d", got.status)
+	if got := s.ask(http.MethodGet, pagesHost, "/", wrong); got.Status != 200 {
+		t.Errorf("the usage page: %d", got.Status)
 	}
-	elsewhere := s.ask(http.MethodGet, pagesHost, pages.PathHosts, basicAuth("any", homeToken), "X-Forwarded-For: 203.0.113.7")
-	if elsewhere.status != 200 {
-		t.Errorf("from another network: %d", elsewhere.status)
+	elsewhere := s.ask(http.MethodGet, pagesHost, pages.PathHosts, BasicAuth("any", homeToken), "X-Forwarded-For: 203.0.113.7")
+	if elsewhere.Status != 200 {
+		t.Errorf("from another network: %d", elsewhere.Status)
 	}
 }
 
@@ -305,8 +305,8 @@ func TestPagesTellNothing(t *testing.T) {
 	for _, path := range []string{"/", "/?host=example.org", "/ip", pages.PathHosts, pages.PathHosts + "?fqdn=office.example.org", pages.PathLatest} {
 		for _, format := range []string{asText, asHTML, asJSON} {
 			got := s.ask(http.MethodGet, pagesHost, path, "Accept: "+format)
-			for _, private := range []string{"dyn.example.com", "home-router", "office-router", "192.0.2.99", testKey.Name} {
-				if strings.Contains(got.body, private) {
+			for _, private := range []string{"dyn.example.com", "home-router", "office-router", "192.0.2.99", Key.Name} {
+				if strings.Contains(got.Body, private) {
 					t.Errorf("%s as %s tells %q", path, format, private)
 				}
 			}
@@ -322,18 +322,18 @@ func TestPagesEscape(t *testing.T) {
 		"/?host=" + `%22'%3E%3Cscript%3Ealert(1)%3C/script%3E`, pages.PathHosts, pages.PathHosts + "?fqdn=home.dyn.example.com",
 		pages.PathHosts + "?fqdn=%3Cscript%3E", pages.PathLatest, pages.PathLatest + "?page=%3Cscript%3E",
 	} {
-		got := s.ask(http.MethodGet, pagesHost, path, "Accept: text/html", basicAuth("any", homeToken))
-		if !strings.HasPrefix(got.body, "<!doctype html>") || strings.Contains(got.body, "<script") || strings.Contains(got.body, `"'>`) {
-			t.Errorf("%s: %d %s", path, got.status, got.body)
+		got := s.ask(http.MethodGet, pagesHost, path, "Accept: text/html", BasicAuth("any", homeToken))
+		if !strings.HasPrefix(got.Body, "<!doctype html>") || strings.Contains(got.Body, "<script") || strings.Contains(got.Body, `"'>`) {
+			t.Errorf("%s: %d %s", path, got.Status, got.Body)
 		}
 	}
-	host := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=home.dyn.example.com", "Accept: text/html", basicAuth("any", homeToken))
-	if !strings.Contains(host.body, "&lt;script&gt;alert(1)") {
+	host := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=home.dyn.example.com", "Accept: text/html", BasicAuth("any", homeToken))
+	if !strings.Contains(host.Body, "&lt;script&gt;alert(1)") {
 		t.Error("the user agent is not shown")
 	}
 	evil := s.ask(http.MethodGet, `dyndns.example.com:"><script>`, "/", "Accept: text/html")
-	if strings.Contains(evil.body, "<script") {
-		t.Errorf("host with markup: %s", evil.body)
+	if strings.Contains(evil.Body, "<script") {
+		t.Errorf("host with markup: %s", evil.Body)
 	}
 }
 
@@ -341,11 +341,11 @@ func TestHistoryOff(t *testing.T) {
 	s := servePages(t, "history off")
 	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
 	for _, path := range []string{pages.PathHosts, pages.PathLatest} {
-		if got := s.ask(http.MethodGet, pagesHost, path, basicAuth("any", homeToken)); got.status != http.StatusNotFound {
-			t.Errorf("%s: %d %s", path, got.status, got.body)
+		if got := s.ask(http.MethodGet, pagesHost, path, BasicAuth("any", homeToken)); got.Status != http.StatusNotFound {
+			t.Errorf("%s: %d %s", path, got.Status, got.Body)
 		}
 	}
-	if got := s.ask(http.MethodGet, pagesHost, "/", "Accept: text/html"); strings.Contains(got.body, "/statistics/") {
+	if got := s.ask(http.MethodGet, pagesHost, "/", "Accept: text/html"); strings.Contains(got.Body, "/statistics/") {
 		t.Error("the usage page leads to the statistics")
 	}
 }

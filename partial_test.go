@@ -20,22 +20,22 @@ func TestPartlyDenied(t *testing.T) {
 	events := make(chan string, 10)
 	record(t, func(e caddy.Event) { events <- eventText(e) })
 	ns := dnstest.NewServer(dnstest.Zone{
-		Name: "dyn.example.com.", Keys: []dnstest.Key{testKey},
+		Name: "dyn.example.com.", Keys: []dnstest.Key{Key},
 		Allow: func(_, _ string, rrtype uint16) bool { return rrtype != dns.TypeTXT },
 	})
 	t.Cleanup(ns.Close)
-	s := serve(t, adminOn+recordEvents, historySite(ns.Addr()))
+	s := Serve(t, adminOn+recordEvents, historySite(ns.Addr()))
 	before := s.scrape()
 
-	got := s.get(s.http + "/update?domains=home&token=" + homeToken + "&ip=192.0.2.1&txt=x")
-	if got.status != 503 || got.body != "KO" {
-		t.Errorf("got %d %q", got.status, got.body)
+	got := s.Get(s.HTTP + "/update?domains=home&token=" + homeToken + "&ip=192.0.2.1&txt=x")
+	if got.Status != 503 || got.Body != "KO" {
+		t.Errorf("got %d %q", got.Status, got.Body)
 	}
 	if !slices.ContainsFunc(ns.Zone("dyn.example.com.").Records(), func(r string) bool { return strings.HasSuffix(r, " A 192.0.2.1") }) {
 		t.Fatalf("the zone holds %q", ns.Zone("dyn.example.com.").Records())
 	}
 
-	entries := apiEntries(t, s.log())
+	entries := apiEntries(t, s.Log())
 	if len(entries) != 1 {
 		t.Fatalf("%d entries", len(entries))
 	}
@@ -58,7 +58,7 @@ func TestPartlyDenied(t *testing.T) {
 
 	var told []string
 	for range 2 {
-		name, data, _ := strings.Cut(receive(t, events, "event"), " ")
+		name, data, _ := strings.Cut(Receive(t, events, "event"), " ")
 		told = append(told, name)
 		if name == eventUpdated && !strings.Contains(data, " new=192.0.2.1 ") {
 			t.Errorf("event with %s", data)
@@ -77,7 +77,7 @@ func TestPartlyDenied(t *testing.T) {
 		t.Errorf("the history has %+v", kept)
 	}
 	for accept, want := range map[string]string{"text/plain": "failed  A none -> 192.0.2.1; ", "text/html": " → "} {
-		latest := s.ask("GET", pagesHost, pages.PathLatest, basicAuth("any", homeToken), "Accept: "+accept).body
+		latest := s.ask("GET", pagesHost, pages.PathLatest, BasicAuth("any", homeToken), "Accept: "+accept).Body
 		if !strings.Contains(latest, want) {
 			t.Errorf("the latest submissions are %s", latest)
 		}
@@ -88,11 +88,11 @@ func TestPartlyDenied(t *testing.T) {
 func TestLANHostDenied(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	ns := dnstest.NewServer(dnstest.Zone{
-		Name: "dyn.example.com.", Keys: []dnstest.Key{testKey},
+		Name: "dyn.example.com.", Keys: []dnstest.Key{Key},
 		Allow: func(_, owner string, _ uint16) bool { return owner != "nas.dyn.example.com." },
 	})
 	t.Cleanup(ns.Close)
-	s := serve(t, "", historySite(ns.Addr()))
+	s := Serve(t, "", historySite(ns.Addr()))
 	const prefix = "&ip6lanprefix=2001:db8:0:5::/64"
 	rows := []struct{ name, path, want string }{
 		{"dyndns2", "/nic/update?hostname=home.dyn.example.com&myip=192.0.2.1" + prefix, "dnserr"},
@@ -103,13 +103,13 @@ func TestLANHostDenied(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			got := s.get(s.http+row.path, basicAuth("any", homeToken))
-			if !strings.HasPrefix(got.body, row.want) || strings.Count(got.body, "\n") != strings.Count(row.want, "\n")+strings.Count(row.want, "ERROR") {
-				t.Errorf("got %d %q", got.status, got.body)
+			got := s.Get(s.HTTP+row.path, BasicAuth("any", homeToken))
+			if !strings.HasPrefix(got.Body, row.want) || strings.Count(got.Body, "\n") != strings.Count(row.want, "\n")+strings.Count(row.want, "ERROR") {
+				t.Errorf("got %d %q", got.Status, got.Body)
 			}
 		})
 	}
-	entries := apiEntries(t, s.log())
+	entries := apiEntries(t, s.Log())
 	if lan := fmt.Sprint(entries[0]["lan"]); entries[0]["result"] != "failed" || !strings.Contains(lan, "reason:dns_refused") || !strings.Contains(fmt.Sprint(entries[0]["hosts"]), "new:192.0.2.1") {
 		t.Errorf("logged: %v", entries[0])
 	}

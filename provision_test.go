@@ -181,7 +181,7 @@ func validateJSON(t *testing.T, handler string) error {
 
 // Nameservers are neither looked up nor asked before the first request.
 func TestValidateTouchesNoNetwork(t *testing.T) {
-	ns := startNameserver(t, "dyn.test")
+	ns := Nameserver(t, "dyn.test")
 	err := validateJSON(t, `{"handler": "dyndns", "secret": "`+canarySecret+`", "nameservers": ["`+ns.Addr()+`", "does-not-exist.invalid"],
 		"zones": [{"name": "dyn.test", "backend": {"type": "rfc2136", "tsig": {"secret": "`+canaryKey+`"}}}]}`)
 	if err != nil {

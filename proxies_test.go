@@ -13,30 +13,30 @@ const strictProxies = "servers {\ntrusted_proxies static 127.0.0.1/32\ntrusted_p
 // client cannot choose its own: not to guess on, not to lock out another, not to
 // have another address published.
 func TestForgedAddress(t *testing.T) {
-	ns := startNameserver(t, "dyn.test")
-	s := serve(t, strictProxies, serviceSite(ns, "throttle 3 1h"))
+	ns := Nameserver(t, "dyn.test")
+	s := Serve(t, strictProxies, serviceSite(ns, "throttle 3 1h"))
 	from := func(forged, client string) string { return "X-Forwarded-For: " + forged + ", " + client }
 	const attacker, victim = "198.51.100.7", "203.0.113.9"
-	wrong := s.http + "/check/"
+	wrong := s.HTTP + "/check/"
 	passed := 0
 	for i := range 50 {
 		forged := fmt.Sprintf("192.0.2.%d", i)
 		if i%2 == 1 {
 			forged = victim
 		}
-		if got := s.get(fmt.Sprintf("%swrongwrong%d", wrong, i), from(forged, attacker)); got.status != http.StatusTooManyRequests {
+		if got := s.Get(fmt.Sprintf("%swrongwrong%d", wrong, i), from(forged, attacker)); got.Status != http.StatusTooManyRequests {
 			passed++
 		}
 	}
 	if passed != 3 {
 		t.Errorf("%d of 50 guesses passed a throttle of 3", passed)
 	}
-	if got := s.get(wrong+"wrongwrong", from("192.0.2.200", victim)); got.status != http.StatusForbidden {
-		t.Errorf("the victim gets %d %q", got.status, got.body)
+	if got := s.Get(wrong+"wrongwrong", from("192.0.2.200", victim)); got.Status != http.StatusForbidden {
+		t.Errorf("the victim gets %d %q", got.Status, got.Body)
 	}
-	got := s.get(s.http+"/update-by-path/"+canarySecret+"/home.dyn.test", from("192.0.2.201", victim))
-	if want := "A None -> " + victim; !strings.Contains(got.body, want) {
-		t.Errorf("got %d %q, want %q", got.status, got.body, want)
+	got := s.Get(s.HTTP+"/update-by-path/"+canarySecret+"/home.dyn.test", from("192.0.2.201", victim))
+	if want := "A None -> " + victim; !strings.Contains(got.Body, want) {
+		t.Errorf("got %d %q, want %q", got.Status, got.Body, want)
 	}
 }
 
@@ -54,9 +54,9 @@ func TestProxyWarning(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			ns := startNameserver(t, "dyn.test")
-			s := serve(t, "servers {\n"+row.servers+"}", serviceSite(ns, ""))
-			log := s.log()
+			ns := Nameserver(t, "dyn.test")
+			s := Serve(t, "servers {\n"+row.servers+"}", serviceSite(ns, ""))
+			log := s.Log()
 			if row.want == "" {
 				if strings.Contains(log, "trusted_proxies") {
 					t.Errorf("there is a warning: %s", log)

@@ -13,9 +13,9 @@ import (
 
 // rawSend sends bytes as they are and returns the reply; its status is 0 if the
 // server closed the connection without one.
-func rawSend(t *testing.T, s *testServer, request string) reply {
+func rawSend(t *testing.T, s *Server, request string) Reply {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.http, "http://"))
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.HTTP, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,15 +27,15 @@ func rawSend(t *testing.T, s *testServer, request string) reply {
 	_, _ = io.WriteString(conn, request)
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return reply{}
+		return Reply{}
 	}
 	defer res.Body.Close()
 	body, _ := io.ReadAll(res.Body)
-	return reply{res.StatusCode, res.Header, string(body)}
+	return Reply{res.StatusCode, res.Header, string(body)}
 }
 
 // rawGet requests a path that net/http would not send as it is.
-func rawGet(t *testing.T, s *testServer, path string) reply {
+func rawGet(t *testing.T, s *Server, path string) Reply {
 	t.Helper()
 	return rawSend(t, s, "GET "+path+" HTTP/1.1\r\nHost: dyn.test\r\nConnection: close\r\n\r\n")
 }
@@ -109,31 +109,31 @@ func TestOddRequests(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := rawSend(t, s.testServer, tt.request)
+			got := rawSend(t, s.Server, tt.request)
 			ok := false
 			for _, status := range tt.status {
-				ok = ok || got.status == status
+				ok = ok || got.Status == status
 			}
 			if !ok {
-				t.Errorf("got %d %.200q, want %v", got.status, got.body, tt.status)
+				t.Errorf("got %d %.200q, want %v", got.Status, got.Body, tt.status)
 			}
-			checkNoSecret(t, got.body)
-			if got.header.Get("Set-Cookie") != "" || strings.ContainsAny(strings.TrimSuffix(got.body, "\n"), "\r\n\x00") {
-				t.Errorf("a request was echoed into %v %.200q", got.header, got.body)
+			checkNoSecret(t, got.Body)
+			if got.Header.Get("Set-Cookie") != "" || strings.ContainsAny(strings.TrimSuffix(got.Body, "\n"), "\r\n\x00") {
+				t.Errorf("a request was echoed into %v %.200q", got.Header, got.Body)
 			}
 		})
 	}
 	if records := s.records(); len(records) > 0 {
 		t.Errorf("the zone holds %q", records)
 	}
-	log := s.log()
+	log := s.Log()
 	checkNoSecret(t, log)
 	if strings.Contains(log, "panic") {
 		t.Errorf("there was a panic: %s", log)
 	}
 	// The server still works.
-	if got := s.get(s.http + "/update-by-path/" + secret + "/home.dyn.test/192.0.2.1"); got.status != http.StatusOK {
-		t.Errorf("got %d %q", got.status, got.body)
+	if got := s.Get(s.HTTP + "/update-by-path/" + secret + "/home.dyn.test/192.0.2.1"); got.Status != http.StatusOK {
+		t.Errorf("got %d %q", got.Status, got.Body)
 	}
 }
 
@@ -166,8 +166,8 @@ func TestTricklingBody(t *testing.T) {
 		for _, body := range []string{"Content-Length: 60000\r\n\r\nsecret=", "Transfer-Encoding: chunked\r\n\r\n4\r\nse"} {
 			t.Run(tt.name, func(t *testing.T) {
 				t.Parallel() // each waits for the time limit
-				if got := rawSend(t, s.testServer, tt.head+"Host: dyn.test\r\n"+body); got.status != tt.status {
-					t.Errorf("got %d %q", got.status, got.body)
+				if got := rawSend(t, s.Server, tt.head+"Host: dyn.test\r\n"+body); got.Status != tt.status {
+					t.Errorf("got %d %q", got.Status, got.Body)
 				}
 			})
 		}

@@ -31,8 +31,8 @@ func TestReloadUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	primary := startNameserver(t, "dyn.example.com.", "even.example.com.", "odd.example.com.")
-	proxy, _, release := holdUpdates(t, primary.Addr())
+	primary := Nameserver(t, "dyn.example.com.", "even.example.com.", "odd.example.com.")
+	proxy, _, release := HoldUpdates(t, primary.Addr())
 	release() // a second way to the same primary, so that the values stay true
 	config := func(generation int) string {
 		zone, nameserver := "even.example.com", primary.Addr()
@@ -40,11 +40,11 @@ func TestReloadUnderLoad(t *testing.T) {
 			zone, nameserver = "odd.example.com", proxy
 		}
 		return fmt.Sprintf("http:// {\nbind fd/%d\n", file.Fd()) + "dyndns {\nthrottle off\nsecret 12345678\n" +
-			zoneBlock("dyn.example.com", nameserver) + zoneBlock(zone, nameserver) +
+			ZoneBlock("dyn.example.com", nameserver) + ZoneBlock(zone, nameserver) +
 			fmt.Sprintf("client changing {\ntoken generation-%04d-token\nhosts *\n}\n}\n}\n", generation%2)
 	}
-	s := serve(t, "", config(0))
-	s.http = "http://" + socket.Addr().String()
+	s := Serve(t, "", config(0))
+	s.HTTP = "http://" + socket.Addr().String()
 	var (
 		stop    = make(chan struct{})
 		workers sync.WaitGroup
@@ -59,17 +59,17 @@ func TestReloadUnderLoad(t *testing.T) {
 				default:
 				}
 				host := fmt.Sprintf("h%d.dyn.example.com", worker)
-				got, err := s.getAgain(fmt.Sprintf("%s/update-by-path/12345678/%s/192.0.2.%d", s.http, host, i%250+1))
-				if err != nil || got.status != 200 || !strings.HasPrefix(got.body, "UPDATED: "+host+". A ") {
-					t.Errorf("an update was lost: %d %q %v", got.status, got.body, err)
+				got, err := s.getAgain(fmt.Sprintf("%s/update-by-path/12345678/%s/192.0.2.%d", s.HTTP, host, i%250+1))
+				if err != nil || got.Status != 200 || !strings.HasPrefix(got.Body, "UPDATED: "+host+". A ") {
+					t.Errorf("an update was lost: %d %q %v", got.Status, got.Body, err)
 					return
 				}
-				got, err = s.getAgain(fmt.Sprintf("%s/update-by-path/generation-000%d-token/%s/192.0.2.%d", s.http, i%2, host, i%250+1))
-				if err != nil || got.status != 200 && got.status != 403 {
-					t.Errorf("a request with a changing token was lost: %d %q %v", got.status, got.body, err)
+				got, err = s.getAgain(fmt.Sprintf("%s/update-by-path/generation-000%d-token/%s/192.0.2.%d", s.HTTP, i%2, host, i%250+1))
+				if err != nil || got.Status != 200 && got.Status != 403 {
+					t.Errorf("a request with a changing token was lost: %d %q %v", got.Status, got.Body, err)
 					return
 				}
-				if got.status == 200 {
+				if got.Status == 200 {
 					served[i%2].Add(1)
 				}
 			}
@@ -81,7 +81,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		await.True(t, "somebody to use the configuration", func() bool {
 			return served[generation%2].Load() >= before+10 || t.Failed()
 		})
-		if err := s.load(config(generation + 1)); err != nil {
+		if err := s.Load(config(generation + 1)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -96,9 +96,9 @@ const reloads = 10
 // each reload: a server that shuts down closes the connections whose request it
 // has not read, new ones too (RFC 9112 section 9.3.1). Had the handler got the
 // first one, an update would be UNCHANGED now.
-func (s *testServer) getAgain(url string) (got reply, err error) {
+func (s *Server) getAgain(url string) (got Reply, err error) {
 	for range 1 + reloads {
-		if got, err = s.do("GET", url, ""); err == nil {
+		if got, err = s.Do("GET", url, ""); err == nil {
 			break
 		}
 	}
@@ -107,15 +107,15 @@ func (s *testServer) getAgain(url string) (got reply, err error) {
 
 // "caddy stop" waits for the requests in flight.
 func TestStopFinishesRequests(t *testing.T) {
-	ns := startNameserver(t, "dyn.example.com.")
-	slow, held, release := holdUpdates(t, ns.Addr())
-	s := newTestServer(t, "admin 127.0.0.1:{$ADMIN_PORT}\ngrace_period 30s")
-	s.openSockets()
-	config, err := s.adapt(plainSite(zoneBlock("dyn.example.com", slow)))
+	ns := Nameserver(t, "dyn.example.com.")
+	slow, held, release := HoldUpdates(t, ns.Addr())
+	s := New(t, "admin 127.0.0.1:{$ADMIN_PORT}\ngrace_period 30s")
+	s.OpenSockets()
+	config, err := s.Adapt(plainSite(ZoneBlock("dyn.example.com", slow)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(s.dir, "caddy.json")
+	file := filepath.Join(s.Dir, "caddy.json")
 	if err := os.WriteFile(file, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -126,18 +126,18 @@ func TestStopFinishesRequests(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = server.Process.Kill() })
 	await.Done(t, "Caddy", func() error {
-		_, err := s.do("GET", s.http+"/", "")
+		_, err := s.Do("GET", s.HTTP+"/", "")
 		return err
 	})
-	replies := make(chan reply, 1)
+	replies := make(chan Reply, 1)
 	go func() {
-		got, err := s.do("GET", s.http+"/update-by-path/12345678/home.dyn.example.com/192.0.2.1", "")
+		got, err := s.Do("GET", s.HTTP+"/update-by-path/12345678/home.dyn.example.com/192.0.2.1", "")
 		if err != nil {
 			t.Error(err)
 		}
 		replies <- got
 	}()
-	receive(t, held, "update")
+	Receive(t, held, "update")
 	stopped := make(chan error, 1)
 	go func() {
 		out, err := caddyCommand("stop", "--address", "127.0.0.1:"+os.Getenv("ADMIN_PORT")).CombinedOutput()
@@ -148,14 +148,14 @@ func TestStopFinishesRequests(t *testing.T) {
 	}()
 	// The stop has begun when nobody listens any more.
 	await.True(t, "the stop to begin", func() bool {
-		_, err := s.do("GET", s.http+"/", "")
+		_, err := s.Do("GET", s.HTTP+"/", "")
 		return err != nil
 	})
 	release()
-	if got := receive(t, replies, "reply"); got.status != 200 || !strings.HasPrefix(got.body, "UPDATED") {
-		t.Errorf("%d %s", got.status, got.body)
+	if got := Receive(t, replies, "reply"); got.Status != 200 || !strings.HasPrefix(got.Body, "UPDATED") {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
-	if err := receive(t, stopped, "end of caddy stop"); err != nil {
+	if err := Receive(t, stopped, "end of caddy stop"); err != nil {
 		t.Errorf("caddy stop: %v", err)
 	}
 	if err := server.Wait(); err != nil {

@@ -14,9 +14,9 @@ func TestOneClassification(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	events := make(chan string, 100)
 	record(t, func(e caddy.Event) { events <- e.Name() })
-	ns := startNameserver(t, "dyn.example.com.")
+	ns := Nameserver(t, "dyn.example.com.")
 	ns.Zone("dyn.example.com.").Edit("alias.home CNAME elsewhere.example.")
-	s := serve(t, recordEvents+"\n"+adminOn, historySite(ns.Addr(), "timeout 1s"))
+	s := Serve(t, recordEvents+"\n"+adminOn, historySite(ns.Addr(), "timeout 1s"))
 	rows := []struct {
 		name, path string
 		down       bool
@@ -37,11 +37,11 @@ func TestOneClassification(t *testing.T) {
 			}
 			series := fmt.Sprintf(`caddy_dyndns_requests_total{dialect="native",result=%q}`, row.result)
 			before := s.scrape()[series]
-			if got := s.get(s.http + row.path); got.status != row.status {
-				t.Errorf("status %d, want %d: %s", got.status, row.status, got.body)
+			if got := s.Get(s.HTTP + row.path); got.Status != row.status {
+				t.Errorf("status %d, want %d: %s", got.Status, row.status, got.Body)
 			}
 			// A page is a request with an entry of its own.
-			entries := apiEntries(t, s.log())
+			entries := apiEntries(t, s.Log())
 			if got := entries[2*i]["result"]; got != row.result {
 				t.Errorf("the log says %v, want %s", got, row.result)
 			}
@@ -54,7 +54,7 @@ func TestOneClassification(t *testing.T) {
 				t.Errorf("the history says %v, want %s", latest.Submissions, row.result)
 			}
 			if row.event != "" {
-				if got := receive(t, events, "event"); got != row.event {
+				if got := Receive(t, events, "event"); got != row.event {
 					t.Errorf("the event is %s, want %s", got, row.event)
 				}
 			}

@@ -52,17 +52,17 @@ func caddyCommand(args ...string) *exec.Cmd {
 
 // testServer is Caddy in this process. Its state is the process's: tests that
 // use it do not run in parallel.
-type testServer struct {
+type Server struct {
 	t   testing.TB
-	dir string
+	Dir string
 	// The base URLs, without a slash at the end. What listens at the first two is
 	// up to the sites; the last is the admin API, if there is one.
-	http, https, admin string
+	HTTP, HTTPS, Admin string
 	// client trusts any certificate and follows no redirect.
-	client *http.Client
+	Client *http.Client
 	global string
 	// bind is the network and the host at which the sites listen.
-	bind string
+	Bind string
 }
 
 // newTestServer prepares a server whose global options are common ones and the
@@ -70,13 +70,13 @@ type testServer struct {
 // use in a Caddyfile. Unless the options say otherwise, the admin API is off and
 // certificates are Caddy's own. The log is a file in JSON with everything from
 // DEBUG up.
-func newTestServer(t testing.TB, global string) *testServer {
+func New(t testing.TB, global string) *Server {
 	t.Helper()
-	s := &testServer{
-		t: t, dir: t.TempDir(),
+	s := &Server{
+		t: t, Dir: t.TempDir(),
 		global: global,
-		bind:   kept.Network + "/127.0.0.1",
-		client: &http.Client{
+		Bind:   kept.Network + "/127.0.0.1",
+		Client: &http.Client{
 			Timeout: time.Minute,
 			Transport: &http.Transport{
 				TLSClientConfig:     &tls.Config{InsecureSkipVerify: true},
@@ -85,10 +85,10 @@ func newTestServer(t testing.TB, global string) *testServer {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	t.Setenv("TEST_DIR", s.dir)
-	s.listenAt(keepSocket(t), keepSocket(t), keepSocket(t))
+	t.Setenv("TEST_DIR", s.Dir)
+	s.ListenAt(KeepSocket(t), KeepSocket(t), KeepSocket(t))
 	t.Cleanup(func() {
-		s.client.CloseIdleConnections()
+		s.Client.CloseIdleConnections()
 		if err := caddy.Stop(); err != nil {
 			t.Errorf("stopping Caddy: %v", err)
 		}
@@ -97,22 +97,22 @@ func newTestServer(t testing.TB, global string) *testServer {
 }
 
 // listenAt sets the ports of the server.
-func (s *testServer) listenAt(http, https, admin string) {
+func (s *Server) ListenAt(http, https, admin string) {
 	for variable, port := range map[string]string{"HTTP_PORT": http, "HTTPS_PORT": https, "ADMIN_PORT": admin} {
 		s.t.Setenv(variable, port)
 	}
-	s.http, s.https, s.admin = "http://127.0.0.1:"+http, "https://localhost:"+https, "http://127.0.0.1:"+admin
+	s.HTTP, s.HTTPS, s.Admin = "http://127.0.0.1:"+http, "https://localhost:"+https, "http://127.0.0.1:"+admin
 }
 
 // openSockets lets Caddy listen by itself, at ports that are reserved for it: in
 // another process, or where its ACME client wants to know where it listens.
-func (s *testServer) openSockets() {
-	s.bind = "127.0.0.1"
-	s.listenAt(reservePort(s.t).Number(), reservePort(s.t).Number(), reservePort(s.t).Number())
+func (s *Server) OpenSockets() {
+	s.Bind = "127.0.0.1"
+	s.ListenAt(ReservePort(s.t).Number(), ReservePort(s.t).Number(), ReservePort(s.t).Number())
 }
 
 // keepSocket opens a socket for Caddy in this process and returns its port.
-func keepSocket(t testing.TB) string {
+func KeepSocket(t testing.TB) string {
 	t.Helper()
 	socket, err := kept.Listen()
 	if err != nil {
@@ -127,10 +127,10 @@ func keepSocket(t testing.TB) string {
 }
 
 // serve starts Caddy with the sites.
-func serve(t testing.TB, global, sites string) *testServer {
+func Serve(t testing.TB, global, sites string) *Server {
 	t.Helper()
-	s := newTestServer(t, global)
-	if err := s.load(sites); err != nil {
+	s := New(t, global)
+	if err := s.Load(sites); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -138,30 +138,30 @@ func serve(t testing.TB, global, sites string) *testServer {
 
 // awaitTLS waits for the certificate of https, which Caddy obtains after it has
 // begun to listen.
-func (s *testServer) awaitTLS() {
+func (s *Server) AwaitTLS() {
 	s.t.Helper()
 	await.Done(s.t, "the certificate", func() error {
-		_, err := s.do(http.MethodGet, s.https+"/", "")
+		_, err := s.Do(http.MethodGet, s.HTTPS+"/", "")
 		return err
 	})
 }
 
 // load replaces the configuration, as a reload does.
-func (s *testServer) load(sites string) error {
-	config, err := s.adapt(sites)
+func (s *Server) Load(sites string) error {
+	config, err := s.Adapt(sites)
 	if err != nil {
 		return err
 	}
 	err = caddy.Load(config, true)
 	// The old configuration closes those that it finds idle some time after this.
-	s.client.CloseIdleConnections()
+	s.Client.CloseIdleConnections()
 	return err
 }
 
 // adapt leaves the events app out of the log: where somebody reads its debug
 // entries, Caddy 2.11 tells of a certificate while its TLS app is still starting,
 // which is a data race of theirs.
-func (s *testServer) adapt(sites string) ([]byte, error) {
+func (s *Server) Adapt(sites string) ([]byte, error) {
 	global := s.global
 	if !strings.Contains(global, "admin ") {
 		global += "\nadmin off"
@@ -174,7 +174,7 @@ func (s *testServer) adapt(sites string) ([]byte, error) {
 	skip_install_trust
 	http_port {$HTTP_PORT}
 	https_port {$HTTPS_PORT}
-	default_bind `+s.bind+` {
+	default_bind `+s.Bind+` {
 		protocols h1 h2
 	}
 	storage file_system {$TEST_DIR}/storage
@@ -193,9 +193,9 @@ func (s *testServer) adapt(sites string) ([]byte, error) {
 }
 
 // log returns everything that was logged.
-func (s *testServer) log() string {
+func (s *Server) Log() string {
 	s.t.Helper()
-	text, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	text, err := os.ReadFile(filepath.Join(s.Dir, "log"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -203,54 +203,54 @@ func (s *testServer) log() string {
 }
 
 // reply is an HTTP response that has been read.
-type reply struct {
-	status int
-	header http.Header
-	body   string
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   string
 }
 
 // get requests a URL with the given header lines.
-func (s *testServer) get(url string, headers ...string) reply {
+func (s *Server) Get(url string, headers ...string) Reply {
 	s.t.Helper()
-	got, err := s.do(http.MethodGet, url, "", headers...)
+	got, err := s.Do(http.MethodGet, url, "", headers...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return got
 }
 
-func (s *testServer) do(method, url, body string, headers ...string) (reply, error) {
+func (s *Server) Do(method, url, body string, headers ...string) (Reply, error) {
 	r, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))
 	if err != nil {
-		return reply{}, err
+		return Reply{}, err
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Add(name, value)
 	}
-	res, err := s.client.Do(r)
+	res, err := s.Client.Do(r)
 	if err != nil {
-		return reply{}, err
+		return Reply{}, err
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	return reply{res.StatusCode, res.Header, string(text)}, err
+	return Reply{res.StatusCode, res.Header, string(text)}, err
 }
 
 // basicAuth is a header line with the credentials.
-func basicAuth(user, password string) string {
+func BasicAuth(user, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
 // testKey signs the updates of the test nameservers.
-var testKey = dnstest.Key{Name: "key.example.", Algorithm: "hmac-sha256", Secret: []byte("0123456789abcdef0123456789abcdef")}
+var Key = dnstest.Key{Name: "key.example.", Algorithm: "hmac-sha256", Secret: []byte("0123456789abcdef0123456789abcdef")}
 
 // startNameserver starts a primary for the zones.
-func startNameserver(t testing.TB, zones ...string) *dnstest.Server {
+func Nameserver(t testing.TB, zones ...string) *dnstest.Server {
 	t.Helper()
 	var all []dnstest.Zone
 	for _, name := range zones {
-		all = append(all, dnstest.Zone{Name: name, Keys: []dnstest.Key{testKey}})
+		all = append(all, dnstest.Zone{Name: name, Keys: []dnstest.Key{Key}})
 	}
 	ns := dnstest.NewServer(all...)
 	t.Cleanup(ns.Close)
@@ -259,7 +259,7 @@ func startNameserver(t testing.TB, zones ...string) *dnstest.Server {
 
 // holdUpdates starts a proxy before a nameserver that keeps UPDATE messages back
 // until release is called. held tells of each.
-func holdUpdates(t testing.TB, nameserver string) (addr string, held <-chan struct{}, release func()) {
+func HoldUpdates(t testing.TB, nameserver string) (addr string, held <-chan struct{}, release func()) {
 	t.Helper()
 	p := dnstest.NewProxy(nameserver)
 	t.Cleanup(p.Close)
@@ -278,7 +278,7 @@ func holdUpdates(t testing.TB, nameserver string) (addr string, held <-chan stru
 }
 
 // receive waits for a value, but not forever.
-func receive[T any](t testing.TB, from <-chan T, what string) T {
+func Receive[T any](t testing.TB, from <-chan T, what string) T {
 	t.Helper()
 	select {
 	case value := <-from:
@@ -290,14 +290,14 @@ func receive[T any](t testing.TB, from <-chan T, what string) T {
 }
 
 // zoneBlock configures a zone on a nameserver.
-func zoneBlock(zone, nameserver string) string {
+func ZoneBlock(zone, nameserver string) string {
 	return fmt.Sprintf("zone %s {\ntsig_key %s %s %s\nnameserver %s\n}\n", zone,
-		testKey.Name, testKey.Algorithm, base64.StdEncoding.EncodeToString(testKey.Secret), nameserver)
+		Key.Name, Key.Algorithm, base64.StdEncoding.EncodeToString(Key.Secret), nameserver)
 }
 
 // reservePort keeps a port for the test's servers, which refuses connections
 // while there is none.
-func reservePort(t testing.TB) *loopback.Port {
+func ReservePort(t testing.TB) *loopback.Port {
 	t.Helper()
 	p, err := loopback.Reserve()
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 
 // The handler works below a prefix and with the slashes that routers send.
 func TestPaths(t *testing.T) {
-	ns := startNameserver(t, "dyn.test")
-	block := "dyndns {\n" + clientBlocks + zoneBlock("dyn.test", ns.Addr()) + "}\n"
-	s := serve(t, "", "http://:{$HTTP_PORT} {\nhandle_path /dns/* {\n"+block+"respond prefix 418\n}\n"+
+	ns := Nameserver(t, "dyn.test")
+	block := "dyndns {\n" + clientBlocks + ZoneBlock("dyn.test", ns.Addr()) + "}\n"
+	s := Serve(t, "", "http://:{$HTTP_PORT} {\nhandle_path /dns/* {\n"+block+"respond prefix 418\n}\n"+
 		"handle {\n"+block+"respond none 418\n}\n}\n")
 	const update = "update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1"
 	tests := []struct {
@@ -47,8 +47,8 @@ func TestPaths(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := rawGet(t, s, tt.path); got.status != tt.status {
-				t.Errorf("got %d %q, want %d", got.status, got.body, tt.status)
+			if got := rawGet(t, s, tt.path); got.Status != tt.status {
+				t.Errorf("got %d %q, want %d", got.Status, got.Body, tt.status)
 			}
 		})
 	}
@@ -73,11 +73,11 @@ func TestClientAddress(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ns := startNameserver(t, "dyn.test")
-			s := serve(t, "servers {\ntrusted_proxies static "+tt.trusted+"\ntrusted_proxies_strict\n}", serviceSite(ns, tt.words))
-			got := s.get(s.http+"/update-by-path/"+canarySecret+"/home.dyn.test", "X-Forwarded-For: "+tt.forwarded)
-			if got.status != tt.status || got.body != tt.body {
-				t.Errorf("got %d %q", got.status, got.body)
+			ns := Nameserver(t, "dyn.test")
+			s := Serve(t, "servers {\ntrusted_proxies static "+tt.trusted+"\ntrusted_proxies_strict\n}", serviceSite(ns, tt.words))
+			got := s.Get(s.HTTP+"/update-by-path/"+canarySecret+"/home.dyn.test", "X-Forwarded-For: "+tt.forwarded)
+			if got.Status != tt.status || got.Body != tt.body {
+				t.Errorf("got %d %q", got.Status, got.Body)
 			}
 			if changed := ns.Zone("dyn.test").Messages().Changes > 0; changed != (tt.status == 200) {
 				t.Errorf("changed: %t", changed)
@@ -95,17 +95,17 @@ func TestUnixSocket(t *testing.T) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
-	ns := startNameserver(t, "dyn.test")
-	s := serve(t, "", "http:// {\nbind unix/"+socket+"\ndyndns {\n"+clientBlocks+zoneBlock("dyn.test", ns.Addr())+"}\n}\n")
-	s.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	ns := Nameserver(t, "dyn.test")
+	s := Serve(t, "", "http:// {\nbind unix/"+socket+"\ndyndns {\n"+clientBlocks+ZoneBlock("dyn.test", ns.Addr())+"}\n}\n")
+	s.Client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}
 	const path = "http://dyn.test/update-by-path/" + canarySecret + "/home.dyn.test"
-	if got := s.get(path); got.status != 400 || got.body != "IP_ADDRESS_ERROR: your address is not known here; give one\n" {
-		t.Errorf("got %d %q", got.status, got.body)
+	if got := s.Get(path); got.Status != 400 || got.Body != "IP_ADDRESS_ERROR: your address is not known here; give one\n" {
+		t.Errorf("got %d %q", got.Status, got.Body)
 	}
-	if got := s.get(path + "/192.0.2.1"); got.status != 200 {
-		t.Errorf("got %d %q", got.status, got.body)
+	if got := s.Get(path + "/192.0.2.1"); got.Status != 200 {
+		t.Errorf("got %d %q", got.Status, got.Body)
 	}
 }
 
@@ -121,8 +121,8 @@ func TestAmongOtherDirectives(t *testing.T) {
 		}
 	}
 	t.Setenv("DYNDNS_TEST_SECRET", "interpreted")
-	ns := startNameserver(t, "dyn.test")
-	s := serve(t, "", "http://:{$HTTP_PORT} {\nroot * "+root+`
+	ns := Nameserver(t, "dyn.test")
+	s := Serve(t, "", "http://:{$HTTP_PORT} {\nroot * "+root+`
 		# The password is the user's name.
 		basic_auth {
 			reader $2a$04$qR1c2sYl1Kqhga0fdKGdAeq6R40MwpD/.3qmsNrNoPc2WcN4rwAmG
@@ -136,8 +136,8 @@ func TestAmongOtherDirectives(t *testing.T) {
 			file_server
 		}
 		dyndns {
-`+clientBlocks+zoneBlock("dyn.test", ns.Addr())+"}\n}\n")
-	reader := []string{basicAuth("reader", "reader")}
+`+clientBlocks+ZoneBlock("dyn.test", ns.Addr())+"}\n}\n")
+	reader := []string{BasicAuth("reader", "reader")}
 	const template = "{{env%20%60DYNDNS_TEST_SECRET%60}}"
 	tests := []struct {
 		name, url string
@@ -146,7 +146,7 @@ func TestAmongOtherDirectives(t *testing.T) {
 		body      string
 	}{
 		{name: "update", url: "/update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1", status: 200, body: "UPDATED: home.dyn.test. A None -> 192.0.2.1\n"},
-		{name: "dyndns2", url: "/nic/update?hostname=home.dyn.test&myip=192.0.2.1", headers: []string{basicAuth("x", canaryToken)}, status: 200, body: "nochg 192.0.2.1"},
+		{name: "dyndns2", url: "/nic/update?hostname=home.dyn.test&myip=192.0.2.1", headers: []string{BasicAuth("x", canaryToken)}, status: 200, body: "nochg 192.0.2.1"},
 		{name: "compression asked for", url: "/update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1", headers: []string{"Accept-Encoding: gzip"}, status: 200, body: "UNCHANGED: home.dyn.test. A 192.0.2.1\n"},
 		{name: "template as name", url: "/update-by-path/" + canarySecret + "/" + template + "/192.0.2.1", status: 400, body: "DNS_NAME_ERROR: REDACTED"},
 		{name: "template as argument", url: "/update-by-query?secret=" + canarySecret + "&" + template + "=1", status: 400, body: "PARAMETER_ERROR: Unknown query string argument: \"REDACTED"},
@@ -161,17 +161,17 @@ func TestAmongOtherDirectives(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := s.get(s.http+tt.url, tt.headers...)
-			if got.status != tt.status || !strings.HasPrefix(got.body, tt.body) {
-				t.Errorf("got %d %q", got.status, got.body)
+			got := s.Get(s.HTTP+tt.url, tt.headers...)
+			if got.Status != tt.status || !strings.HasPrefix(got.Body, tt.body) {
+				t.Errorf("got %d %q", got.Status, got.Body)
 			}
-			if strings.Contains(got.body, "interpreted") != strings.HasPrefix(tt.body, "interpreted") {
-				t.Errorf("a request was interpreted: %q", got.body)
+			if strings.Contains(got.Body, "interpreted") != strings.HasPrefix(tt.body, "interpreted") {
+				t.Errorf("a request was interpreted: %q", got.Body)
 			}
 		})
 	}
 	if got := ns.Zone("dyn.test").Lookup("home.dyn.test.", dns.TypeA); !slices.Equal(got, []string{"192.0.2.1"}) {
 		t.Errorf("the zone holds %q", got)
 	}
-	checkNoSecret(t, s.log())
+	checkNoSecret(t, s.Log())
 }
