@@ -11,6 +11,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 var update = flag.Bool("update", false, "write the JSON of testdata/adapt anew")
@@ -115,10 +117,10 @@ func canonical(t *testing.T, value any) []byte {
 // What Caddy says to a directive that is wrong names the line and no secret.
 func TestAdaptErrors(t *testing.T) {
 	tests := []struct{ name, input, want string }{
-		{"unknown word", ":80 {\ndyndns {\nsecrets " + canarySecret + "\n}\n}", `unrecognized subdirective "secrets", at Caddyfile:3`},
-		{"surplus argument", ":80 {\ndyndns {\nsecret x " + canarySecret + "\n}\n}", "secret: wrong number of arguments, at Caddyfile:3"},
-		{"secret beside the directive", ":80 {\ndyndns " + canarySecret + "\n}", "dyndns: wrong number of arguments, at Caddyfile:2"},
-		{"key surplus", ":80 {\ndyndns {\nzone a.test b c " + canaryKey + "\n}\n}", "zone: wrong number of arguments, at Caddyfile:3"},
+		{"unknown word", ":80 {\ndyndns {\nsecrets " + caddytest.CanarySecret + "\n}\n}", `unrecognized subdirective "secrets", at Caddyfile:3`},
+		{"surplus argument", ":80 {\ndyndns {\nsecret x " + caddytest.CanarySecret + "\n}\n}", "secret: wrong number of arguments, at Caddyfile:3"},
+		{"secret beside the directive", ":80 {\ndyndns " + caddytest.CanarySecret + "\n}", "dyndns: wrong number of arguments, at Caddyfile:2"},
+		{"key surplus", ":80 {\ndyndns {\nzone a.test b c " + caddytest.CanaryKey + "\n}\n}", "zone: wrong number of arguments, at Caddyfile:3"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -126,7 +128,7 @@ func TestAdaptErrors(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v", err)
 			}
-			checkNoSecret(t, err.Error())
+			caddytest.CheckNoSecret(t, err.Error())
 		})
 	}
 }

@@ -6,24 +6,9 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-)
 
-// Secrets of the tests. None may stand in an error or a log.
-const (
-	canarySecret = "Canary0SecretABC"
-	canaryToken  = "canary-token_0123456789"
-	canaryKey    = "Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5IQ=="
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
-
-// checkNoSecret fails if a text tells one of the canaries, or a part that would do.
-func checkNoSecret(t *testing.T, text string) {
-	t.Helper()
-	for _, canary := range []string{"canary0", "canary-token", "y2fuyxj5"} {
-		if strings.Contains(strings.ToLower(text), canary) {
-			t.Errorf("a secret stands in %q", text)
-		}
-	}
-}
 
 // unmarshal reads a Caddyfile directive.
 func unmarshal(input string) (*Handler, error) {
@@ -37,11 +22,11 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 		{"empty block", "dyndns {\n}", `{}`},
 		{"config", block("config /etc/dyn.yml"), `{"config":"/etc/dyn.yml"}`},
 		{"config search", block("config search"), `{"config":"search"}`},
-		{"secret", block("secret " + canarySecret), `{"secret":"` + canarySecret + `"}`},
+		{"secret", block("secret " + caddytest.CanarySecret), `{"secret":"` + caddytest.CanarySecret + `"}`},
 		{"placeholder stays", block("secret {env.SECRET}"), `{"secret":"{env.SECRET}"}`},
 		{"one nameserver", block("nameserver ns.test"), `{"nameservers":["ns.test"]}`},
 		{"nameservers", block("nameserver ns.test:5353 [2001:db8::1]:53"), `{"nameservers":["ns.test:5353","[2001:db8::1]:53"]}`},
-		{"zone with key", block("zone dyn.test " + canaryKey), `{"zones":[{"name":"dyn.test","backend":{"tsig":{"secret":"` + canaryKey + `"},"type":"rfc2136"}}]}`},
+		{"zone with key", block("zone dyn.test " + caddytest.CanaryKey), `{"zones":[{"name":"dyn.test","backend":{"tsig":{"secret":"` + caddytest.CanaryKey + `"},"type":"rfc2136"}}]}`},
 		{"zone alone", block("zone dyn.test"), `{"zones":[{"name":"dyn.test","backend":{"tsig":{},"type":"rfc2136"}}]}`},
 		{"zone with an empty block", block("zone dyn.test {\n}"), `{"zones":[{"name":"dyn.test","backend":{"tsig":{},"type":"rfc2136"}}]}`},
 		{"tsig_key", block("zone dyn.test {\ntsig_key c2VjcmV0\n}"), `{"zones":[{"name":"dyn.test","backend":{"tsig":{"secret":"c2VjcmV0"},"type":"rfc2136"}}]}`},
@@ -105,9 +90,9 @@ func TestUnmarshalCaddyfileErrors(t *testing.T) {
 	const (
 		count  = ": wrong number of arguments"
 		twice  = ": stands here twice"
-		secret = canarySecret
-		key    = canaryKey
-		token  = canaryToken
+		secret = caddytest.CanarySecret
+		key    = caddytest.CanaryKey
+		token  = caddytest.CanaryToken
 	)
 	zone := func(words ...string) string { return block("zone dyn.test {\n" + strings.Join(words, "\n") + "\n}") }
 	client := func(words ...string) string { return block("client home {\n" + strings.Join(words, "\n") + "\n}") }
@@ -207,7 +192,7 @@ func TestUnmarshalCaddyfileErrors(t *testing.T) {
 			if !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %q, want %q", err, tt.want)
 			}
-			checkNoSecret(t, err.Error())
+			caddytest.CheckNoSecret(t, err.Error())
 		})
 	}
 }

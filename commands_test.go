@@ -18,13 +18,14 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // runCommand runs caddy with the arguments and returns what it printed.
 func runCommand(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	cmd := caddyCommand(args...)
+	cmd := caddytest.Command(args...)
 	cmd.Dir = t.TempDir()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
 	var exit *exec.ExitError
@@ -64,14 +65,14 @@ func TestCommandHelp(t *testing.T) {
 
 func TestCommandCheck(t *testing.T) {
 	t.Setenv("TEST_SECRET", "12345678")
-	ns := Nameserver(t, "dyn.example.com.", "other.example.com.")
-	late := Nameserver(t, "dyn.example.com.")
+	ns := caddytest.Nameserver(t, "dyn.example.com.", "other.example.com.")
+	late := caddytest.Nameserver(t, "dyn.example.com.")
 	late.SetClock(func() time.Time { return time.Now().Add(-time.Hour) })
-	otherKey := Key
+	otherKey := caddytest.Key
 	otherKey.Secret = []byte("another secret of this name")
 	foreign := dnstest.NewServer(dnstest.Zone{Name: "dyn.example.com.", Keys: []dnstest.Key{otherKey}})
 	t.Cleanup(foreign.Close)
-	closed := ReservePort(t).Addr()
+	closed := caddytest.ReservePort(t).Addr()
 	web := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(web.Close)
 	stuck := dnstest.NewProxy(ns.Addr())
@@ -80,34 +81,34 @@ func TestCommandCheck(t *testing.T) {
 	stuck.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
 		// The first is empty, the second writes.
 		if updates++; updates > 2 {
-			return dnstest.Forge(dns.RcodeRefused, Key)
+			return dnstest.Forge(dns.RcodeRefused, caddytest.Key)
 		}
 		return dnstest.Pass()
 	}))
 	site := func(address, zones string) string {
 		return address + " {\ndyndns {\nsecret {env.TEST_SECRET}\ntimeout 5s\n" + zones + "}\n}\n"
 	}
-	dyn := ZoneBlock("dyn.example.com", ns.Addr())
+	dyn := caddytest.ZoneBlock("dyn.example.com", ns.Addr())
 	rows := []struct {
 		name, config   string
 		code           int
 		stdout, stderr []string
 	}{
-		{"two zones, one of them in two handlers", site("http://a.example", dyn+ZoneBlock("other.example.com", ns.Addr())) + site("http://b.example", dyn), 0,
+		{"two zones, one of them in two handlers", site("http://a.example", dyn+caddytest.ZoneBlock("other.example.com", ns.Addr())) + site("http://b.example", dyn), 0,
 			[]string{"zone dyn.example.com.\n", "zone other.example.com.\n", "reachable", "authoritative", "key", "clock", "write", "read back", "remove"}, nil},
-		{"dead server", site("http://a.example", ZoneBlock("dyn.example.com", closed)), 1,
+		{"dead server", site("http://a.example", caddytest.ZoneBlock("dyn.example.com", closed)), 1,
 			[]string{"FAILED  reachable", "connection refused", "nothing listens there"}, []string{"1 of 1 zones cannot be updated"}},
-		{"dead server before a good one", site("http://a.example", ZoneBlock("dyn.example.com", closed+" "+ns.Addr())), 0,
+		{"dead server before a good one", site("http://a.example", caddytest.ZoneBlock("dyn.example.com", closed+" "+ns.Addr())), 0,
 			[]string{"WARNING  reachable", "connection refused", "ok       remove", "WARNING  SOA minimum", "all zones can be updated, 1 of 1 with warnings\n"}, nil},
-		{"no nameserver at the port", site("http://a.example", ZoneBlock("dyn.example.com", strings.TrimPrefix(web.URL, "http://"))), 1,
+		{"no nameserver at the port", site("http://a.example", caddytest.ZoneBlock("dyn.example.com", strings.TrimPrefix(web.URL, "http://"))), 1,
 			[]string{"ok      reachable", "FAILED  answers", "took the connection and sends no DNS message: ", "no nameserver "}, []string{"1 of 1"}},
-		{"failed clean-up", site("http://a.example", ZoneBlock("dyn.example.com", stuck.Addr())), 1,
+		{"failed clean-up", site("http://a.example", caddytest.ZoneBlock("dyn.example.com", stuck.Addr())), 1,
 			[]string{"ok       write", "FAILED   remove", "TXT may still be there, remove it by hand: "}, []string{"1 of 1"}},
-		{"wrong key", site("http://a.example", ZoneBlock("dyn.example.com", foreign.Addr())), 1,
+		{"wrong key", site("http://a.example", caddytest.ZoneBlock("dyn.example.com", foreign.Addr())), 1,
 			[]string{"ok      reachable", "FAILED  key", "BADSIG"}, []string{"1 of 1"}},
-		{"skewed clock", site("http://a.example", ZoneBlock("dyn.example.com", late.Addr())), 1,
+		{"skewed clock", site("http://a.example", caddytest.ZoneBlock("dyn.example.com", late.Addr())), 1,
 			[]string{"FAILED  clock", "BADTIME"}, []string{"1 of 1"}},
-		{"zone that is not served", site("http://a.example", dyn+ZoneBlock("example.org", ns.Addr())), 1,
+		{"zone that is not served", site("http://a.example", dyn+caddytest.ZoneBlock("example.org", ns.Addr())), 1,
 			[]string{"zone dyn.example.com.\n", "zone example.org.\n", "FAILED  authoritative", "answered REFUSED to a query: it shows this machine no zone example.org."}, []string{"1 of 2"}},
 		{"no handler", "http://a.example {\nrespond 200\n}\n", 1, nil, []string{"the configuration holds no dyndns handler"}},
 		{"missing zone", site("http://a.example", "nameserver 127.0.0.1\n"), 1, nil, []string{"zone: at least one is needed"}},

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // The example of the README of dyndns 1.1.1, with a nameserver and a key that are whole.
@@ -14,7 +16,7 @@ nameserver: 127.0.0.1
 dyndns_domain: dyndns.example.com
 zones:
   - name: dyndns.example.com
-    tsig_key: ` + canaryKey + `
+    tsig_key: ` + caddytest.CanaryKey + `
 `
 
 // What the block says wins over the file.
@@ -63,10 +65,10 @@ func TestConfigMerge(t *testing.T) {
 func TestConfigErrors(t *testing.T) {
 	tests := []struct{ name, data, want string }{
 		{"seed's rule", "secret: canary0\nnameserver: ::1\nzones: [{name: a.test, tsig_key: a2V5}]", "secret: it must have at least 8 characters"},
-		{"key", "secret: " + canarySecret + "\nnameserver: ::1\nzones: [{name: a.test, tsig_key: canary0}]", "zone a.test.: tsig_key"},
-		{"port", "secret: " + canarySecret + "\nnameserver: ::1\nport: dns\nzones: [{name: a.test, tsig_key: a2V5}]", "nameserver: "},
-		{"broken", "secret: " + canarySecret + "\n- secret", "config: "},
-		{"the same zone twice", "secret: " + canarySecret + "\nnameserver: ::1\nzones: [{name: a.test, tsig_key: a2V5},{name: A.test, tsig_key: a2V5}]", "zone: a.test. is configured twice"},
+		{"key", "secret: " + caddytest.CanarySecret + "\nnameserver: ::1\nzones: [{name: a.test, tsig_key: canary0}]", "zone a.test.: tsig_key"},
+		{"port", "secret: " + caddytest.CanarySecret + "\nnameserver: ::1\nport: dns\nzones: [{name: a.test, tsig_key: a2V5}]", "nameserver: "},
+		{"broken", "secret: " + caddytest.CanarySecret + "\n- secret", "config: "},
+		{"the same zone twice", "secret: " + caddytest.CanarySecret + "\nnameserver: ::1\nzones: [{name: a.test, tsig_key: a2V5},{name: A.test, tsig_key: a2V5}]", "zone: a.test. is configured twice"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,7 +76,7 @@ func TestConfigErrors(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v", err)
 			}
-			checkNoSecret(t, err.Error())
+			caddytest.CheckNoSecret(t, err.Error())
 		})
 	}
 }

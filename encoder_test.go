@@ -163,7 +163,7 @@ func TestEncoderLoggers(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.logger, func(t *testing.T) {
 			line := encodeFor(t, newEncoder(t, "dyndns json"), row.logger, row.message, zap.String("text", row.message))
-			var e entry
+			var e map[string]any
 			if err := json.Unmarshal([]byte(line), &e); err != nil {
 				t.Fatal(err)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/caddy-dyndns/dyndns/internal/seed"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // loadError is what `caddy adapt` or `caddy validate` says of a site's dyndns block.
@@ -42,8 +43,8 @@ func TestMisplacedKey(t *testing.T) {
 		zone   = rest + "zone dyn.test {\n%s\n}"
 		good   = rest + "zone dyn.test YWJjZGVmZ2hpamtsbW5vcA==\n"
 	)
-	keys := map[string]string{"padded": canaryKey, "like a name": namelikeKey, "like a path": pathlikeKey}
-	all := map[string]string{"padded": canaryKey, "like a name": namelikeKey, "like a path": pathlikeKey, "token": canaryToken, "secret": canarySecret}
+	keys := map[string]string{"padded": caddytest.CanaryKey, "like a name": namelikeKey, "like a path": pathlikeKey}
+	all := map[string]string{"padded": caddytest.CanaryKey, "like a name": namelikeKey, "like a path": pathlikeKey, "token": caddytest.CanaryToken, "secret": caddytest.CanarySecret}
 	keyFile := func(content string) func(t *testing.T, key string) string {
 		return func(t *testing.T, key string) string {
 			return fmt.Sprintf(zone, "tsig_keyfile "+write(t, "k.key", strings.ReplaceAll(content, "KEY", key)))
@@ -126,10 +127,10 @@ func TestMisplacedKey(t *testing.T) {
 		{"config in a placeholder", all, block("config {file.KEY}")},
 		{"secret as a placeholder", all, block(good + "client a {\ntoken {env.KEY}\nhosts *\n}")},
 		{"nameserver", keys, block("secret Abcdefgh\nnameserver KEY:x\nzone dyn.test YWJjZA==")},
-		{"nameserver is the key", map[string]string{"padded": canaryKey, "like a path": pathlikeKey}, block("secret Abcdefgh\nnameserver KEY\nzone dyn.test YWJjZA==")},
+		{"nameserver is the key", map[string]string{"padded": caddytest.CanaryKey, "like a path": pathlikeKey}, block("secret Abcdefgh\nnameserver KEY\nzone dyn.test YWJjZA==")},
 		{"nameserver as a placeholder", all, block("secret Abcdefgh\nnameserver {env.KEY}\nzone dyn.test YWJjZA==")},
 		{"domain", all, block(good + "domain https://KEY/")},
-		{"domain is the key", map[string]string{"padded": canaryKey, "like a path": pathlikeKey}, block(good + "domain KEY")},
+		{"domain is the key", map[string]string{"padded": caddytest.CanaryKey, "like a path": pathlikeKey}, block(good + "domain KEY")},
 		{"ttl", all, block(good + "ttl KEY")},
 		{"ttl of a zone", all, inZone("ttl KEY")},
 		{"timeout", all, block(good + "timeout KEY")},
@@ -157,7 +158,7 @@ func TestMisplacedKey(t *testing.T) {
 				if err == nil {
 					t.Fatal("no error")
 				}
-				checkNoSecret(t, err.Error())
+				caddytest.CheckNoSecret(t, err.Error())
 			})
 		}
 	}
@@ -166,10 +167,10 @@ func TestMisplacedKey(t *testing.T) {
 // What the search for a file says of its variable is no secret either.
 func TestMisplacedVariable(t *testing.T) {
 	t.Chdir(t.TempDir())
-	t.Setenv(seed.Variable, canaryToken)
+	t.Setenv(seed.Variable, caddytest.CanaryToken)
 	_, err := seed.Find("search")
 	if err == nil {
 		t.Fatal("no error")
 	}
-	checkNoSecret(t, err.Error())
+	caddytest.CheckNoSecret(t, err.Error())
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-dyndns/dyndns/internal/shared"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // provisioned provisions a handler as Caddy does; the test cleans it up if
@@ -71,7 +72,7 @@ func TestSharedState(t *testing.T) {
 	}{
 		{"the same", []string{secretWord, server, "zone a.test YQ==", "zone b.test Yg=="}, []bool{true, true}},
 		{"other spelling", []string{secretWord, "nameserver 192.0.2.53:53", "zone A.test. YQ=="}, []bool{true}},
-		{"another policy", []string{clientWord("token "+canaryToken, "hosts *"), server, "ttl 60", "throttle off", "zone a.test YQ== {\nttl 30\n}"}, []bool{true}},
+		{"another policy", []string{clientWord("token "+caddytest.CanaryToken, "hosts *"), server, "ttl 60", "throttle off", "zone a.test YQ== {\nttl 30\n}"}, []bool{true}},
 		{"another key", []string{secretWord, server, "zone a.test WA==", "zone b.test Yg=="}, []bool{false, true}},
 		{"another key's name", []string{secretWord, server, "zone a.test {\ntsig_key k hmac-sha512 YQ==\n}"}, []bool{false}},
 		{"another algorithm", []string{secretWord, server, "zone a.test {\ntsig_key a.test hmac-sha256 YQ==\n}"}, []bool{false}},
@@ -181,9 +182,9 @@ func validateJSON(t *testing.T, handler string) error {
 
 // Nameservers are neither looked up nor asked before the first request.
 func TestValidateTouchesNoNetwork(t *testing.T) {
-	ns := Nameserver(t, "dyn.test")
-	err := validateJSON(t, `{"handler": "dyndns", "secret": "`+canarySecret+`", "nameservers": ["`+ns.Addr()+`", "does-not-exist.invalid"],
-		"zones": [{"name": "dyn.test", "backend": {"type": "rfc2136", "tsig": {"secret": "`+canaryKey+`"}}}]}`)
+	ns := caddytest.Nameserver(t, "dyn.test")
+	err := validateJSON(t, `{"handler": "dyndns", "secret": "`+caddytest.CanarySecret+`", "nameservers": ["`+ns.Addr()+`", "does-not-exist.invalid"],
+		"zones": [{"name": "dyn.test", "backend": {"type": "rfc2136", "tsig": {"secret": "`+caddytest.CanaryKey+`"}}}]}`)
 	if err != nil {
 		t.Error(err)
 	}
@@ -195,14 +196,14 @@ func TestValidateTouchesNoNetwork(t *testing.T) {
 
 func TestValidateJSON(t *testing.T) {
 	const (
-		zones  = `"nameservers": ["::1"], "zones": [{"name": "dyn.test", "backend": {"type": "rfc2136", "tsig": {"secret": "` + canaryKey + `"}}}]`
-		secret = `"secret": "` + canarySecret + `"`
+		zones  = `"nameservers": ["::1"], "zones": [{"name": "dyn.test", "backend": {"type": "rfc2136", "tsig": {"secret": "` + caddytest.CanaryKey + `"}}}]`
+		secret = `"secret": "` + caddytest.CanarySecret + `"`
 	)
 	tests := []struct{ name, fields, want string }{
 		{"good", secret + `,` + zones, ""},
 		{"durations in words", secret + `,` + zones + `, "timeout": "5s", "throttle": {"burst": 3, "interval": "1d"}`, ""},
-		{"unknown field", secret + `,` + zones + `, "secrets": "` + canarySecret + `"`, `unknown field "secrets"`},
-		{"unknown field of a zone", secret + `,"zones": [{"name": "dyn.test", "key": "` + canaryKey + `"}]`, `unknown field "key"`},
+		{"unknown field", secret + `,` + zones + `, "secrets": "` + caddytest.CanarySecret + `"`, `unknown field "secrets"`},
+		{"unknown field of a zone", secret + `,"zones": [{"name": "dyn.test", "key": "` + caddytest.CanaryKey + `"}]`, `unknown field "key"`},
 		{"no zone", secret, "zone: at least one is needed"},
 		{"no credential", zones, "neither secret nor client is configured"},
 		{"missing_family", secret + `,` + zones + `, "missing_family": "drop"`, `missing_family: "drop" is neither keep nor delete`},
@@ -212,7 +213,7 @@ func TestValidateJSON(t *testing.T) {
 		{"throttle's interval", secret + `,` + zones + `, "throttle": {"interval": "-1s"}`, `throttle: a burst of 0 every -1s is not positive`},
 		{"ttl", secret + `,` + zones + `, "ttl": {"max": 4294967295}`, `ttl: 0 to 4294967295 is no range`},
 		{"ttl below 0", secret + `,` + zones + `, "ttl": {"min": -1}`, `cannot unmarshal number -1`},
-		{"zone's ttl", secret + `,"nameservers": ["::1"], "zones": [{"name": "dyn.test", "backend": {"type": "rfc2136", "tsig": {"secret": "` + canaryKey + `"}}, "ttl": 4294967295}]`, `zone dyn.test.: ttl 4294967295 is not between`},
+		{"zone's ttl", secret + `,"nameservers": ["::1"], "zones": [{"name": "dyn.test", "backend": {"type": "rfc2136", "tsig": {"secret": "` + caddytest.CanaryKey + `"}}, "ttl": 4294967295}]`, `zone dyn.test.: ttl 4294967295 is not between`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -223,7 +224,7 @@ func TestValidateJSON(t *testing.T) {
 			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 				t.Errorf("got %v, want %s", err, tt.want)
 			case err != nil:
-				checkNoSecret(t, err.Error())
+				caddytest.CheckNoSecret(t, err.Error())
 			}
 			emptyPool(t)
 		})

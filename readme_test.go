@@ -23,6 +23,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/caddy-dyndns/dyndns/internal/seed"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 	"github.com/caddy-dyndns/dyndns/test/markdown"
 )
 
@@ -62,8 +63,8 @@ func fillExample(t *testing.T, path string) string {
 	}
 	var b bytes.Buffer
 	err = caddyfile.Execute(&b, map[string]any{
-		"Storage": "storage", "HTTP": 8080, "HTTPS": 8443, "Secret": canarySecret,
-		"Nameserver": "127.0.0.1:53", "Zone": "dyn.example.com", "Key": canaryKey,
+		"Storage": "storage", "HTTP": 8080, "HTTPS": 8443, "Secret": caddytest.CanarySecret,
+		"Nameserver": "127.0.0.1:53", "Zone": "dyn.example.com", "Key": caddytest.CanaryKey,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +95,7 @@ func validateCaddyfile(t *testing.T, text string) {
 	text = keyFile.ReplaceAllStringFunc(text, func(path string) string {
 		name := keyFile.FindStringSubmatch(path)[1]
 		file := filepath.Join(dir, name+".key")
-		key := fmt.Sprintf("key %q {\n\talgorithm hmac-sha512;\n\tsecret %q;\n};\n", name, canaryKey)
+		key := fmt.Sprintf("key %q {\n\talgorithm hmac-sha512;\n\tsecret %q;\n};\n", name, caddytest.CanaryKey)
 		if err := os.WriteFile(file, []byte(key), 0o600); err != nil {
 			t.Fatal(err)
 		}

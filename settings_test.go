@@ -16,6 +16,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/throttle"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -66,18 +67,18 @@ func write(t *testing.T, name, content string) string {
 
 // Words that make a whole configuration with those under test.
 const (
-	zoneWord   = "zone dyn.test " + canaryKey
+	zoneWord   = "zone dyn.test " + caddytest.CanaryKey
 	serverWord = "nameserver 192.0.2.53"
-	secretWord = "secret " + canarySecret
+	secretWord = "secret " + caddytest.CanarySecret
 )
 
 func clientWord(words ...string) string { return "client home {\n" + strings.Join(words, "\n") + "\n}" }
 
 func TestLoadErrors(t *testing.T) {
-	const good = "token " + canaryToken
+	const good = "token " + caddytest.CanaryToken
 	oneKey := write(t, "one.key", keyClause("one"))
 	twoKeys := write(t, "two.key", keyClause("one")+keyClause("two"))
-	noKey := write(t, "no.key", "algorithm hmac-sha256; secret "+canaryKey+";")
+	noKey := write(t, "no.key", "algorithm hmac-sha256; secret "+caddytest.CanaryKey+";")
 	tests := []struct {
 		name  string
 		words []string
@@ -96,16 +97,16 @@ func TestLoadErrors(t *testing.T) {
 		{"secret of a missing file", []string{serverWord, zoneWord, "secret {file./nonexistent/secret}"}, "secret: evaluated placeholder {file./nonexistent/secret} is empty"},
 		{"secret of another placeholder", []string{serverWord, zoneWord, "secret {Canary0}"}, "secret: the value holds a placeholder that cannot be replaced"},
 
-		{"zone is no name", []string{serverWord, secretWord, "zone dyn..test " + canaryKey}, "zone: dyn..test"},
-		{"zone is a wildcard", []string{serverWord, secretWord, "zone *.dyn.test " + canaryKey}, "zone: *.dyn.test"},
-		{"zone twice", []string{serverWord, secretWord, zoneWord, "zone DYN.test. " + canaryKey}, "zone: dyn.test. is configured twice"},
+		{"zone is no name", []string{serverWord, secretWord, "zone dyn..test " + caddytest.CanaryKey}, "zone: dyn..test"},
+		{"zone is a wildcard", []string{serverWord, secretWord, "zone *.dyn.test " + caddytest.CanaryKey}, "zone: *.dyn.test"},
+		{"zone twice", []string{serverWord, secretWord, zoneWord, "zone DYN.test. " + caddytest.CanaryKey}, "zone: dyn.test. is configured twice"},
 		{"no key", []string{serverWord, secretWord, "zone dyn.test"}, "zone dyn.test.: tsig_key: no key is given"},
 		{"key is no base64", []string{serverWord, secretWord, "zone dyn.test canary0!"}, "zone dyn.test.: tsig_key: "},
 		{"key of an unset variable", []string{serverWord, secretWord, "zone dyn.test {env.DYNDNS_TEST_UNSET}"}, "zone dyn.test.: tsig_key: evaluated placeholder {env.DYNDNS_TEST_UNSET} is empty"},
 		{"key with braces", []string{serverWord, secretWord, "zone dyn.test {Canary0}=="}, "zone dyn.test.: tsig_key: the value holds a placeholder"},
-		{"key's algorithm", []string{serverWord, secretWord, "zone dyn.test {\ntsig_key k hmac-md5 " + canaryKey + "\n}"}, "hmac-md5"},
-		{"key's words in another order", []string{serverWord, secretWord, "zone dyn.test {\ntsig_key k " + canaryKey + " hmac-sha256\n}"}, "zone dyn.test.: tsig_key: unknown algorithm: use one of"},
-		{"key's name", []string{serverWord, secretWord, "zone dyn.test {\ntsig_key a..b hmac-sha256 " + canaryKey + "\n}"}, "zone dyn.test.: tsig_key: "},
+		{"key's algorithm", []string{serverWord, secretWord, "zone dyn.test {\ntsig_key k hmac-md5 " + caddytest.CanaryKey + "\n}"}, "hmac-md5"},
+		{"key's words in another order", []string{serverWord, secretWord, "zone dyn.test {\ntsig_key k " + caddytest.CanaryKey + " hmac-sha256\n}"}, "zone dyn.test.: tsig_key: unknown algorithm: use one of"},
+		{"key's name", []string{serverWord, secretWord, "zone dyn.test {\ntsig_key a..b hmac-sha256 " + caddytest.CanaryKey + "\n}"}, "zone dyn.test.: tsig_key: "},
 		{"key and key file", []string{serverWord, secretWord, zoneWord + " {\ntsig_keyfile " + oneKey + "\n}"}, "zone dyn.test.: tsig_key and tsig_keyfile are both given"},
 		{"key file is missing", []string{serverWord, secretWord, "zone dyn.test {\ntsig_keyfile /nonexistent/key\n}"}, "zone dyn.test.: tsig_keyfile: /nonexistent/key: no such file"},
 		{"key file holds none", []string{serverWord, secretWord, "zone dyn.test {\ntsig_keyfile " + noKey + "\n}"}, "zone dyn.test.: tsig_keyfile: " + noKey},
@@ -136,12 +137,12 @@ func TestLoadErrors(t *testing.T) {
 		{"token with a known placeholder in it", []string{serverWord, zoneWord, clientWord("token canary-token-{env.DYNDNS_TEST_UNSET}", "hosts *")}, "client home: token: the value holds a placeholder that cannot be replaced"},
 		{"token of an unset variable", []string{serverWord, zoneWord, clientWord("token {env.DYNDNS_TEST_UNSET}", "hosts *")}, "client home: token: evaluated placeholder {env.DYNDNS_TEST_UNSET} is empty"},
 		{"token's digest", []string{serverWord, zoneWord, clientWord("token sha256:c0ffee", "hosts *")}, "client home: token: sha256: must be followed by 64 hexadecimal digits"},
-		{"token twice", []string{serverWord, zoneWord, clientWord(good+" "+canaryToken, "hosts *")}, "client home: token: the same one is given twice, first by client home"},
+		{"token twice", []string{serverWord, zoneWord, clientWord(good+" "+caddytest.CanaryToken, "hosts *")}, "client home: token: the same one is given twice, first by client home"},
 		{"token of two clients", []string{serverWord, zoneWord, clientWord(good, "hosts *"), "client work {\n" + good + "\nhosts *\n}"}, "client work: token: the same one is given twice, first by client home"},
-		{"secret as token", []string{serverWord, zoneWord, secretWord, clientWord("token "+canarySecret, "hosts *")}, "client home: token: the same one is given twice, first by client secret"},
+		{"secret as token", []string{serverWord, zoneWord, secretWord, clientWord("token "+caddytest.CanarySecret, "hosts *")}, "client home: token: the same one is given twice, first by client secret"},
 		{"client without token", []string{serverWord, zoneWord, clientWord("hosts *")}, "client home: token: none is given"},
 		{"client without hosts", []string{serverWord, zoneWord, clientWord(good)}, "client home: hosts: none is given"},
-		{"client twice", []string{serverWord, zoneWord, clientWord(good, "hosts *"), clientWord("token x"+canaryToken, "hosts *")}, "client home: a client of this name exists already"},
+		{"client twice", []string{serverWord, zoneWord, clientWord(good, "hosts *"), clientWord("token x"+caddytest.CanaryToken, "hosts *")}, "client home: a client of this name exists already"},
 		{"client named as the secret", []string{serverWord, zoneWord, secretWord, "client secret {\n" + good + "\nhosts *\n}"}, "client secret: a client of this name exists already"},
 		{"hosts outside every zone", []string{serverWord, zoneWord, clientWord(good, "hosts home.example.com")}, "client home: hosts: home.example.com is in no configured zone"},
 		{"hosts beside the zone", []string{serverWord, zoneWord, clientWord(good, "hosts *.notdyn.test")}, "client home: hosts: *.notdyn.test is in no configured zone"},
@@ -159,20 +160,20 @@ func TestLoadErrors(t *testing.T) {
 			if !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %q, want %q", err, tt.want)
 			}
-			checkNoSecret(t, err.Error())
+			caddytest.CheckNoSecret(t, err.Error())
 		})
 	}
 }
 
 // keyClause is a key as tsig-keygen writes it.
 func keyClause(name string) string {
-	return "key \"" + name + "\" {\n\talgorithm hmac-sha256;\n\tsecret \"" + canaryKey + "\";\n};\n"
+	return "key \"" + name + "\" {\n\talgorithm hmac-sha256;\n\tsecret \"" + caddytest.CanaryKey + "\";\n};\n"
 }
 
 func TestPlaceholders(t *testing.T) {
-	t.Setenv("DYNDNS_TEST_SECRET", canarySecret)
-	t.Setenv("DYNDNS_TEST_TOKEN", canaryToken)
-	t.Setenv("DYNDNS_TEST_KEY", canaryKey)
+	t.Setenv("DYNDNS_TEST_SECRET", caddytest.CanarySecret)
+	t.Setenv("DYNDNS_TEST_TOKEN", caddytest.CanaryToken)
+	t.Setenv("DYNDNS_TEST_KEY", caddytest.CanaryKey)
 	t.Setenv("DYNDNS_TEST_HOST", "192.0.2.53")
 	t.Setenv("DYNDNS_TEST_DIR", filepath.Dir(write(t, "one.key", keyClause("one"))))
 	token := write(t, "token", "other-token_0123456789\n")
@@ -192,13 +193,13 @@ func TestPlaceholders(t *testing.T) {
 		t.Fatal(err)
 	}
 	for presented, client := range map[string]string{
-		canarySecret: "secret", canaryToken: "home", "other-token_0123456789": "home",
+		caddytest.CanarySecret: "secret", caddytest.CanaryToken: "home", "other-token_0123456789": "home",
 	} {
 		if found := clientOf(t, c, presented); found == nil || found.Name != client {
 			t.Errorf("the token of %s is not known", client)
 		}
 	}
-	key, _ := base64.StdEncoding.DecodeString(canaryKey)
+	key, _ := base64.StdEncoding.DecodeString(caddytest.CanaryKey)
 	for i, want := range []struct{ name, algorithm, server string }{
 		{"a.test.", "hmac-sha512", "192.0.2.53:5353"}, {"one.", "hmac-sha256", "192.0.2.53:53"},
 	} {
@@ -219,8 +220,8 @@ func TestPlaceholders(t *testing.T) {
 func TestInheritance(t *testing.T) {
 	file := write(t, "two.key", keyClause("one")+keyClause("Two.Keys"))
 	c, err := compiled(t, secretWord, "nameserver ns1.test ns2.test:5353", "ttl 600 60 3600",
-		"zone a.test "+canaryKey,
-		"zone b.test "+canaryKey+" {\nnameserver 2001:db8::53\nttl 60\n}",
+		"zone a.test "+caddytest.CanaryKey,
+		"zone b.test "+caddytest.CanaryKey+" {\nnameserver 2001:db8::53\nttl 60\n}",
 		"zone c.test {\ntsig_keyfile "+file+" two.keys.\n}")
 	if err != nil {
 		t.Fatal(err)

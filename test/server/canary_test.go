@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"encoding/base64"
@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-dyndns/dyndns/internal/redact"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // The secrets of the canary test: what is configured and what is guessed.
@@ -43,16 +44,16 @@ func TestCanary(t *testing.T) {
 	}
 	record(t, func(e caddy.Event) { show("event", eventText(e)) })
 
-	ns := Nameserver(t, "dyn.example.com.", "key.example.com.")
-	dead := ReservePort(t).Addr()
+	ns := caddytest.Nameserver(t, "dyn.example.com.", "key.example.com.")
+	dead := caddytest.ReservePort(t).Addr()
 	body := "secret {env.CANARY_SECRET}\nthrottle off\ndomain localhost\n" +
-		ZoneBlock("dyn.example.com", ns.Addr()) + ZoneBlock("dead.example.com", dead) +
+		caddytest.ZoneBlock("dyn.example.com", ns.Addr()) + caddytest.ZoneBlock("dead.example.com", dead) +
 		"zone key.example.com {\ntsig_key key.example. hmac-sha256 {env.CANARY_KEY}\nnameserver " + ns.Addr() + "\n}\n" +
 		"client home {\ntoken {env.CANARY_TOKEN}\nhosts home.dyn.example.com a.dead.example.com a.key.example.com\nlan nas.dyn.example.com ::1\n}\n"
 	// Where Caddy obtains one, its TLS app may tell of it while the events app still
 	// enters its subscribers: a data race of Caddy 2.11.
 	certificate, key := writeCertificate(t, t.TempDir())
-	s := Serve(t, adminOn+"debug\nmetrics\nservers {\ntrace\n}\n"+recordEvents, `
+	s := caddytest.Serve(t, adminOn+"debug\nmetrics\nservers {\ntrace\n}\n"+recordEvents, `
 https://localhost:{$HTTPS_PORT} {
 	tls `+certificate+` `+key+`
 	log
@@ -77,7 +78,7 @@ http://127.0.0.1:{$HTTP_PORT} {
 	redirect := "http://localhost:" + os.Getenv("HTTP_PORT")
 
 	requests := 0
-	send := func(method, target, form string, headers ...string) Reply {
+	send := func(method, target, form string, headers ...string) caddytest.Reply {
 		requests++
 		got, err := s.Do(method, target, form, headers...)
 		if err != nil {
@@ -130,9 +131,9 @@ http://127.0.0.1:{$HTTP_PORT} {
 				"/update?domains=" + secret, "/update?domains=home&ip=" + secret, "/update?domains=home&txt=" + secret + "%00",
 			} {
 				send(http.MethodGet, base+path, "")
-				send(http.MethodGet, base+path, "", BasicAuth("user", plantedToken))
-				send(http.MethodGet, base+path, "", BasicAuth("user", plantedSecret))
-				send(http.MethodPost, base+"/nic/update", strings.TrimPrefix(path, "/nic/update?"), BasicAuth("user", plantedToken), "Content-Type: application/x-www-form-urlencoded")
+				send(http.MethodGet, base+path, "", caddytest.BasicAuth("user", plantedToken))
+				send(http.MethodGet, base+path, "", caddytest.BasicAuth("user", plantedSecret))
+				send(http.MethodPost, base+"/nic/update", strings.TrimPrefix(path, "/nic/update?"), caddytest.BasicAuth("user", plantedToken), "Content-Type: application/x-www-form-urlencoded")
 			}
 			plain := strings.Trim(url.QueryEscape(secret), "%")
 			for _, path := range []string{"/nic/update?hostname=home.dyn.example.com", "/no/such/path", "/error"} {
@@ -152,7 +153,7 @@ http://127.0.0.1:{$HTTP_PORT} {
 				send(http.MethodPost, base+path, "secret="+secret+"&token="+secret, "Content-Type: application/x-www-form-urlencoded")
 				send(http.MethodPost, base+path, "secret="+secret, "Content-Type: text/plain")
 				for _, header := range []string{
-					BasicAuth("user", secret), BasicAuth(secret, "password"), BasicAuth(secret, ""), BasicAuth(secret, secret),
+					caddytest.BasicAuth("user", secret), caddytest.BasicAuth(secret, "password"), caddytest.BasicAuth(secret, ""), caddytest.BasicAuth(secret, secret),
 					"Authorization: Bearer " + secret, "Authorization: Token " + secret, "Authorization: Basic " + secret, "Authorization: " + secret,
 				} {
 					send(http.MethodGet, base+path+"?hostname=home.dyn.example.com", "", header)

@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"net/http"
@@ -9,38 +9,22 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // testService is a server whose zone dyn.test a secret and two clients may change.
 type testService struct {
-	*Server
+	*caddytest.Server
 	ns *dnstest.Server
 }
-
-// clientBlocks are the clients of the tests' services.
-const clientBlocks = "secret " + canarySecret + `
-client home {
-	token ` + canaryToken + `
-	hosts home.dyn.test
-}
-client below {
-	token canary-token_below-dyn-test
-	hosts *.dyn.test
-}
-`
 
 // startService serves the directive with further words on the plain HTTP port,
 // where 127.0.0.1 is a trusted proxy.
 func startService(t *testing.T, words string) *testService {
 	t.Helper()
-	ns := Nameserver(t, "dyn.test")
-	s := Serve(t, strictProxies, serviceSite(ns, words))
+	ns := caddytest.Nameserver(t, "dyn.test")
+	s := caddytest.Serve(t, strictProxies, caddytest.ServiceSite(ns, words))
 	return &testService{s, ns}
-}
-
-func serviceSite(ns *dnstest.Server, words string) string {
-	return "http://:{$HTTP_PORT} {\ndyndns {\n" + clientBlocks + ZoneBlock("dyn.test", ns.Addr()) + words +
-		"\n}\nrespond \"the site's own\" 418\n}\n"
 }
 
 // records returns what the zone holds beside SOA and NS, as "owner TTL type value".
@@ -55,7 +39,7 @@ func (s *testService) records() []string {
 }
 
 // checkHeaders asserts what every reply must say.
-func checkHeaders(t *testing.T, got Reply) {
+func checkHeaders(t *testing.T, got caddytest.Reply) {
 	t.Helper()
 	for name, want := range map[string]string{
 		"Content-Length": strconv.Itoa(len(got.Body)), "Cache-Control": "no-store",
@@ -70,7 +54,7 @@ func checkHeaders(t *testing.T, got Reply) {
 // The main job, step by step on one zone.
 func TestNativeSequence(t *testing.T) {
 	s := startService(t, "")
-	const path, query = "/update-by-path/" + canarySecret, "/update-by-query?secret=" + canarySecret
+	const path, query = "/update-by-path/" + caddytest.CanarySecret, "/update-by-query?secret=" + caddytest.CanarySecret
 	steps := []struct {
 		name, url string
 		body      string
@@ -82,8 +66,8 @@ func TestNativeSequence(t *testing.T) {
 		{"both", path + "/home.dyn.test/2001:db8::2/192.0.2.2", "UPDATED: home.dyn.test. A 192.0.2.1 -> 192.0.2.2\nUPDATED: home.dyn.test. AAAA 2001:db8::1 -> 2001:db8::2\n", []string{"home.dyn.test. 300 A 192.0.2.2", "home.dyn.test. 300 AAAA 2001:db8::2"}},
 		{"TTL alone", query + "&fqdn=home.dyn.test&ipv4=192.0.2.2&ttl=60", "UPDATED: home.dyn.test. A 192.0.2.2 -> 192.0.2.2\nUNCHANGED: home.dyn.test. AAAA 2001:db8::2\n", []string{"home.dyn.test. 300 AAAA 2001:db8::2", "home.dyn.test. 60 A 192.0.2.2"}},
 		{"one family taken away", query + "&zone_name=dyn.test&record_name=home&ipv6=none", "UNCHANGED: home.dyn.test. A 192.0.2.2\nUPDATED: home.dyn.test. AAAA 2001:db8::2 -> None\n", []string{"home.dyn.test. 60 A 192.0.2.2"}},
-		{"deleted", "/delete-by-path/" + canarySecret + "/home.dyn.test", "UPDATED: home.dyn.test. A 192.0.2.2 -> None\nUNCHANGED: home.dyn.test. AAAA None\n", nil},
-		{"nothing to delete", "/delete-by-path/" + canarySecret + "/home.dyn.test", "UNCHANGED: home.dyn.test. A None\nUNCHANGED: home.dyn.test. AAAA None\n", nil},
+		{"deleted", "/delete-by-path/" + caddytest.CanarySecret + "/home.dyn.test", "UPDATED: home.dyn.test. A 192.0.2.2 -> None\nUNCHANGED: home.dyn.test. AAAA None\n", nil},
+		{"nothing to delete", "/delete-by-path/" + caddytest.CanarySecret + "/home.dyn.test", "UNCHANGED: home.dyn.test. A None\nUNCHANGED: home.dyn.test. AAAA None\n", nil},
 		{"apex", query + "&zone_name=dyn.test&record_name=@&ip_1=192.0.2.3", "UPDATED: dyn.test. A None -> 192.0.2.3\nUNCHANGED: dyn.test. AAAA None\n", []string{"dyn.test. 300 A 192.0.2.3"}},
 	}
 	for _, step := range steps {
@@ -104,7 +88,7 @@ func TestNativeSequence(t *testing.T) {
 // Wrong requests change nothing and get their word and status.
 func TestNativeRefusals(t *testing.T) {
 	s := startService(t, "ttl 300 60 86400\nthrottle off")
-	const query = "/update-by-query?secret=" + canarySecret + "&"
+	const query = "/update-by-query?secret=" + caddytest.CanarySecret + "&"
 	tests := []struct {
 		name, url string
 		headers   []string
@@ -116,8 +100,8 @@ func TestNativeRefusals(t *testing.T) {
 		{"wrong in the path", "/update-by-path/wrong-secret/home.dyn.test", nil, 403, "PARAMETER_ERROR: wrong secret or token\n"},
 		{"wrong in the query", "/update-by-query?secret=wrong&fqdn=home.dyn.test", nil, 403, "PARAMETER_ERROR: wrong secret or token\n"},
 		{"wrong as Bearer", "/update-by-query?fqdn=home.dyn.test", []string{"Authorization: Bearer wrong"}, 403, "PARAMETER_ERROR: wrong secret or token\n"},
-		{"wrong as Basic", "/update-by-query?fqdn=home.dyn.test", []string{BasicAuth("u", "wrong")}, 401, "PARAMETER_ERROR: wrong secret or token\n"},
-		{"two that disagree", query + "fqdn=home.dyn.test", []string{"Authorization: Bearer " + canaryToken}, 403, "PARAMETER_ERROR: the secrets of this request disagree\n"},
+		{"wrong as Basic", "/update-by-query?fqdn=home.dyn.test", []string{caddytest.BasicAuth("u", "wrong")}, 401, "PARAMETER_ERROR: wrong secret or token\n"},
+		{"two that disagree", query + "fqdn=home.dyn.test", []string{"Authorization: Bearer " + caddytest.CanaryToken}, 403, "PARAMETER_ERROR: the secrets of this request disagree\n"},
 		{"unknown argument", query + "fqdn=home.dyn.test&foo=1", nil, 400, "PARAMETER_ERROR: Unknown query string argument: \"foo\"\n"},
 		{"repeated argument", query + "fqdn=home.dyn.test&fqdn=a.dyn.test", nil, 400, "PARAMETER_ERROR: The argument \"fqdn\" is given twice\n"},
 		{"no name", query + "ipv4=192.0.2.1", nil, 400, "PARAMETER_ERROR: The argument \"fqdn\" is missing\n"},
@@ -126,8 +110,8 @@ func TestNativeRefusals(t *testing.T) {
 		{"ttl too small", query + "fqdn=home.dyn.test&ipv4=192.0.2.1&ttl=59", nil, 400, "PARAMETER_ERROR: ttl 59 is not between 60 and 86400\n"},
 		{"bad name", query + "fqdn=a_b.dyn.test&ipv4=192.0.2.1", nil, 400, "DNS_NAME_ERROR: a_b.dyn.test has an underscore, which no host name may have\n"},
 		{"no zone", query + "fqdn=notdyn.test&ipv4=192.0.2.1", nil, 404, "DNS_NAME_ERROR: notdyn.test. is in no zone that this server changes\n"},
-		{"not granted", "/update-by-query?secret=" + canaryToken + "&fqdn=work.dyn.test&ipv4=192.0.2.1", nil, 403, "PARAMETER_ERROR: you may not change work.dyn.test.\n"},
-		{"no zone, not granted", "/update-by-query?secret=" + canaryToken + "&fqdn=a.example.com&ipv4=192.0.2.1", nil, 403, "PARAMETER_ERROR: you may not change a.example.com.\n"},
+		{"not granted", "/update-by-query?secret=" + caddytest.CanaryToken + "&fqdn=work.dyn.test&ipv4=192.0.2.1", nil, 403, "PARAMETER_ERROR: you may not change work.dyn.test.\n"},
+		{"no zone, not granted", "/update-by-query?secret=" + caddytest.CanaryToken + "&fqdn=a.example.com&ipv4=192.0.2.1", nil, 403, "PARAMETER_ERROR: you may not change a.example.com.\n"},
 		{"the nameserver by pattern", "/update-by-query?secret=canary-token_below-dyn-test&fqdn=" + nameserverOf(s.ns) + "&ipv4=192.0.2.1", nil, 403, "PARAMETER_ERROR: you may not change " + nameserverOf(s.ns) + "\n"},
 		{"bad address", query + "fqdn=home.dyn.test&ip_1=300.0.0.1", nil, 400, "IP_ADDRESS_ERROR: 300.0.0.1 is not an IP address\n"},
 		{"loopback", query + "fqdn=home.dyn.test&ip_1=127.0.0.1", nil, 400, "IP_ADDRESS_ERROR: 127.0.0.1 is a loopback address\n"},
@@ -138,7 +122,7 @@ func TestNativeRefusals(t *testing.T) {
 		{"other site's page", query + "fqdn=home.dyn.test&ip_1=192.0.2.1", []string{"Sec-Fetch-Site: cross-site"}, 403, "PARAMETER_ERROR: this request comes from another site's page\n"},
 		{"other origin", query + "fqdn=home.dyn.test&ip_1=192.0.2.1", []string{"Origin: https://evil.example"}, 403, "PARAMETER_ERROR: this request comes from another site's page\n"},
 		{"prefetch", query + "fqdn=home.dyn.test&ip_1=192.0.2.1", []string{"Sec-Purpose: prefetch;prerender"}, 403, "PARAMETER_ERROR: this request comes from another site's page\n"},
-		{"check for one host's client", "/check/" + canaryToken, nil, 403, "PARAMETER_ERROR: a check needs the secret or a client with hosts *\n"},
+		{"check for one host's client", "/check/" + caddytest.CanaryToken, nil, 403, "PARAMETER_ERROR: a check needs the secret or a client with hosts *\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -150,14 +134,14 @@ func TestNativeRefusals(t *testing.T) {
 				t.Errorf("got challenge %q", challenge)
 			}
 			checkHeaders(t, got)
-			checkNoSecret(t, got.Body)
+			caddytest.CheckNoSecret(t, got.Body)
 		})
 	}
 	// That the name is a nameserver's was proven by a message without changes.
 	if m := s.ns.Zone("dyn.test").Messages(); m.Updates > 1 || m.Changes != 0 || len(s.records()) > 0 {
 		t.Errorf("the zone was sent %d updates, changed %d times and holds %q", m.Updates, m.Changes, s.records())
 	}
-	checkNoSecret(t, s.Log())
+	caddytest.CheckNoSecret(t, s.Log())
 }
 
 // nameserverOf is the target of the zone's NS record.
@@ -173,7 +157,7 @@ func nameserverOf(ns *dnstest.Server) string {
 // Each check hides what the later ones would tell.
 func TestCheckOrder(t *testing.T) {
 	s := startService(t, "throttle 3 1h")
-	request := func(method, contentType, secret, address, name string, headers ...string) Reply {
+	request := func(method, contentType, secret, address, name string, headers ...string) caddytest.Reply {
 		t.Helper()
 		values := url.Values{"fqdn": {name}, "ipv4": {address}}
 		if secret != "" {
@@ -188,28 +172,38 @@ func TestCheckOrder(t *testing.T) {
 	const form, foreign = "application/x-www-form-urlencoded", "Sec-Fetch-Site: cross-site"
 	tests := []struct {
 		name   string
-		got    func() Reply
+		got    func() caddytest.Reply
 		status int
 	}{
-		{"method", func() Reply { return request("PUT", "text/html", "wrong", "x", "_", foreign) }, 405},
-		{"cross-site", func() Reply { return request("POST", "text/html", "wrong", "x", "_", foreign) }, 403},
-		{"media type", func() Reply { return request("POST", "text/html", "wrong", "x", "_") }, 415},
-		{"no credential", func() Reply { return request("POST", form, "", "x", "_") }, 401},
-		{"arguments", func() Reply { return request("POST", form, canaryToken, "x", "_") }, 400},
-		{"name", func() Reply { return request("POST", form, canaryToken, "192.0.2.1", "_") }, 400},
-		{"grant", func() Reply { return request("POST", form, canaryToken, "192.0.2.1", "a.example.com") }, 403},
-		{"zone", func() Reply { return request("POST", form, canarySecret, "192.0.2.1", "a.example.com") }, 404},
-		{"nothing", func() Reply { return request("POST", form, canaryToken, "192.0.2.1", "home.dyn.test") }, 200},
-		{"first wrong one", func() Reply { return request("POST", form, "wrong", "x", "_") }, 403},
-		{"second wrong one", func() Reply { return request("POST", form, "wrong", "x", "_") }, 403},
-		{"third wrong one", func() Reply { return request("POST", form, "wrong", "x", "_") }, 403},
-		{"throttle, wrong", func() Reply { return request("POST", form, "wrong", "x", "_") }, 429},
-		{"throttle, right", func() Reply { return request("POST", form, canarySecret, "192.0.2.1", "home.dyn.test") }, 429},
-		{"throttle, right as before", func() Reply { return request("POST", form, canaryToken, "192.0.2.1", "home.dyn.test") }, 200},
-		{"throttle, method", func() Reply { return request("PUT", form, "wrong", "x", "_") }, 405},
-		{"throttle, no credential", func() Reply { return request("POST", form, "", "x", "_") }, 401},
-		{"throttle, another network", func() Reply {
-			return request("POST", form, canaryToken, "192.0.2.1", "home.dyn.test", "X-Forwarded-For: 198.51.100.1")
+		{"method", func() caddytest.Reply { return request("PUT", "text/html", "wrong", "x", "_", foreign) }, 405},
+		{"cross-site", func() caddytest.Reply { return request("POST", "text/html", "wrong", "x", "_", foreign) }, 403},
+		{"media type", func() caddytest.Reply { return request("POST", "text/html", "wrong", "x", "_") }, 415},
+		{"no credential", func() caddytest.Reply { return request("POST", form, "", "x", "_") }, 401},
+		{"arguments", func() caddytest.Reply { return request("POST", form, caddytest.CanaryToken, "x", "_") }, 400},
+		{"name", func() caddytest.Reply { return request("POST", form, caddytest.CanaryToken, "192.0.2.1", "_") }, 400},
+		{"grant", func() caddytest.Reply {
+			return request("POST", form, caddytest.CanaryToken, "192.0.2.1", "a.example.com")
+		}, 403},
+		{"zone", func() caddytest.Reply {
+			return request("POST", form, caddytest.CanarySecret, "192.0.2.1", "a.example.com")
+		}, 404},
+		{"nothing", func() caddytest.Reply {
+			return request("POST", form, caddytest.CanaryToken, "192.0.2.1", "home.dyn.test")
+		}, 200},
+		{"first wrong one", func() caddytest.Reply { return request("POST", form, "wrong", "x", "_") }, 403},
+		{"second wrong one", func() caddytest.Reply { return request("POST", form, "wrong", "x", "_") }, 403},
+		{"third wrong one", func() caddytest.Reply { return request("POST", form, "wrong", "x", "_") }, 403},
+		{"throttle, wrong", func() caddytest.Reply { return request("POST", form, "wrong", "x", "_") }, 429},
+		{"throttle, right", func() caddytest.Reply {
+			return request("POST", form, caddytest.CanarySecret, "192.0.2.1", "home.dyn.test")
+		}, 429},
+		{"throttle, right as before", func() caddytest.Reply {
+			return request("POST", form, caddytest.CanaryToken, "192.0.2.1", "home.dyn.test")
+		}, 200},
+		{"throttle, method", func() caddytest.Reply { return request("PUT", form, "wrong", "x", "_") }, 405},
+		{"throttle, no credential", func() caddytest.Reply { return request("POST", form, "", "x", "_") }, 401},
+		{"throttle, another network", func() caddytest.Reply {
+			return request("POST", form, caddytest.CanaryToken, "192.0.2.1", "home.dyn.test", "X-Forwarded-For: 198.51.100.1")
 		}, 200},
 	}
 	for _, tt := range tests {
@@ -227,9 +221,9 @@ func TestCheckOrder(t *testing.T) {
 func TestMethods(t *testing.T) {
 	s := startService(t, "")
 	paths := []string{
-		"/update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1", "/update-by-query?secret=" + canarySecret + "&fqdn=home.dyn.test&ip_1=192.0.2.1",
-		"/delete-by-path/" + canarySecret + "/home.dyn.test", "/check/" + canarySecret, "/nic/update?hostname=home.dyn.test&myip=192.0.2.1&password=" + canarySecret,
-		"/update?domains=home.dyn.test&ip=192.0.2.1&token=" + canarySecret,
+		"/update-by-path/" + caddytest.CanarySecret + "/home.dyn.test/192.0.2.1", "/update-by-query?secret=" + caddytest.CanarySecret + "&fqdn=home.dyn.test&ip_1=192.0.2.1",
+		"/delete-by-path/" + caddytest.CanarySecret + "/home.dyn.test", "/check/" + caddytest.CanarySecret, "/nic/update?hostname=home.dyn.test&myip=192.0.2.1&password=" + caddytest.CanarySecret,
+		"/update?domains=home.dyn.test&ip=192.0.2.1&token=" + caddytest.CanarySecret,
 	}
 	for _, method := range []string{"HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "get"} {
 		for _, path := range paths {
@@ -257,8 +251,8 @@ func TestJSON(t *testing.T) {
 		url, body string
 		status    int
 	}{
-		{"/update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1", `{"records":[{"name":"home.dyn.test.","type":"A","old":[],"new":["192.0.2.1"],"ttl":300,"changed":true,"proven":true},{"name":"home.dyn.test.","type":"AAAA","old":[],"new":[],"ttl":0,"changed":false,"proven":true}]}`, 200},
-		{"/update-by-path/" + canarySecret + "/a_b.dyn.test/192.0.2.1", `{"error":{"word":"DNS_NAME_ERROR","message":"a_b.dyn.test has an underscore, which no host name may have"}}`, 400},
+		{"/update-by-path/" + caddytest.CanarySecret + "/home.dyn.test/192.0.2.1", `{"records":[{"name":"home.dyn.test.","type":"A","old":[],"new":["192.0.2.1"],"ttl":300,"changed":true,"proven":true},{"name":"home.dyn.test.","type":"AAAA","old":[],"new":[],"ttl":0,"changed":false,"proven":true}]}`, 200},
+		{"/update-by-path/" + caddytest.CanarySecret + "/a_b.dyn.test/192.0.2.1", `{"error":{"word":"DNS_NAME_ERROR","message":"a_b.dyn.test has an underscore, which no host name may have"}}`, 400},
 		{"/update-by-path/wrong/home.dyn.test", `{"error":{"word":"PARAMETER_ERROR","message":"wrong secret or token"}}`, 403},
 	} {
 		got := s.Get(s.HTTP+tt.url, accept)
@@ -272,7 +266,7 @@ func TestJSON(t *testing.T) {
 // A check writes to the zone and leaves nothing behind.
 func TestCheck(t *testing.T) {
 	s := startService(t, "")
-	got := s.Get(s.HTTP + "/check/" + canarySecret)
+	got := s.Get(s.HTTP + "/check/" + caddytest.CanarySecret)
 	if got.Status != http.StatusOK || !strings.HasPrefix(got.Body, "INFO: dyn.test. ") || strings.Contains(got.Body, "CHECK_ERROR") {
 		t.Errorf("got %d %s", got.Status, got.Body)
 	}
@@ -281,14 +275,14 @@ func TestCheck(t *testing.T) {
 		t.Errorf("the zone holds %q", s.records())
 	}
 	s.ns.Close()
-	got = s.Get(s.HTTP + "/check/" + canarySecret)
+	got = s.Get(s.HTTP + "/check/" + caddytest.CanarySecret)
 	if got.Status != http.StatusBadGateway || !strings.Contains(got.Body, "CHECK_ERROR: dyn.test. ") {
 		t.Errorf("without nameserver: got %d %s", got.Status, got.Body)
 	}
 	if got := s.Get(s.HTTP + "/check"); got.Status != http.StatusTeapot {
 		t.Errorf("the site's own /check: got %d %s", got.Status, got.Body)
 	}
-	if got := s.Get(s.HTTP + "/update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1"); got.Status != http.StatusBadGateway || !strings.HasPrefix(got.Body, "DNS_SERVER_ERROR: nameserver "+s.ns.Addr()) {
+	if got := s.Get(s.HTTP + "/update-by-path/" + caddytest.CanarySecret + "/home.dyn.test/192.0.2.1"); got.Status != http.StatusBadGateway || !strings.HasPrefix(got.Body, "DNS_SERVER_ERROR: nameserver "+s.ns.Addr()) {
 		t.Errorf("update without nameserver: got %d %s", got.Status, got.Body)
 	}
 }

@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/internal/await"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -31,8 +32,8 @@ func TestReloadUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	primary := Nameserver(t, "dyn.example.com.", "even.example.com.", "odd.example.com.")
-	proxy, _, release := HoldUpdates(t, primary.Addr())
+	primary := caddytest.Nameserver(t, "dyn.example.com.", "even.example.com.", "odd.example.com.")
+	proxy, _, release := caddytest.HoldUpdates(t, primary.Addr())
 	release() // a second way to the same primary, so that the values stay true
 	config := func(generation int) string {
 		zone, nameserver := "even.example.com", primary.Addr()
@@ -40,10 +41,10 @@ func TestReloadUnderLoad(t *testing.T) {
 			zone, nameserver = "odd.example.com", proxy
 		}
 		return fmt.Sprintf("http:// {\nbind fd/%d\n", file.Fd()) + "dyndns {\nthrottle off\nsecret 12345678\n" +
-			ZoneBlock("dyn.example.com", nameserver) + ZoneBlock(zone, nameserver) +
+			caddytest.ZoneBlock("dyn.example.com", nameserver) + caddytest.ZoneBlock(zone, nameserver) +
 			fmt.Sprintf("client changing {\ntoken generation-%04d-token\nhosts *\n}\n}\n}\n", generation%2)
 	}
-	s := Serve(t, "", config(0))
+	s := caddytest.Serve(t, "", config(0))
 	s.HTTP = "http://" + socket.Addr().String()
 	var (
 		stop    = make(chan struct{})
@@ -59,12 +60,12 @@ func TestReloadUnderLoad(t *testing.T) {
 				default:
 				}
 				host := fmt.Sprintf("h%d.dyn.example.com", worker)
-				got, err := s.getAgain(fmt.Sprintf("%s/update-by-path/12345678/%s/192.0.2.%d", s.HTTP, host, i%250+1))
+				got, err := getAgain(s, fmt.Sprintf("%s/update-by-path/12345678/%s/192.0.2.%d", s.HTTP, host, i%250+1))
 				if err != nil || got.Status != 200 || !strings.HasPrefix(got.Body, "UPDATED: "+host+". A ") {
 					t.Errorf("an update was lost: %d %q %v", got.Status, got.Body, err)
 					return
 				}
-				got, err = s.getAgain(fmt.Sprintf("%s/update-by-path/generation-000%d-token/%s/192.0.2.%d", s.HTTP, i%2, host, i%250+1))
+				got, err = getAgain(s, fmt.Sprintf("%s/update-by-path/generation-000%d-token/%s/192.0.2.%d", s.HTTP, i%2, host, i%250+1))
 				if err != nil || got.Status != 200 && got.Status != 403 {
 					t.Errorf("a request with a changing token was lost: %d %q %v", got.Status, got.Body, err)
 					return
@@ -96,7 +97,7 @@ const reloads = 10
 // each reload: a server that shuts down closes the connections whose request it
 // has not read, new ones too (RFC 9112 section 9.3.1). Had the handler got the
 // first one, an update would be UNCHANGED now.
-func (s *Server) getAgain(url string) (got Reply, err error) {
+func getAgain(s *caddytest.Server, url string) (got caddytest.Reply, err error) {
 	for range 1 + reloads {
 		if got, err = s.Do("GET", url, ""); err == nil {
 			break
@@ -107,11 +108,11 @@ func (s *Server) getAgain(url string) (got Reply, err error) {
 
 // "caddy stop" waits for the requests in flight.
 func TestStopFinishesRequests(t *testing.T) {
-	ns := Nameserver(t, "dyn.example.com.")
-	slow, held, release := HoldUpdates(t, ns.Addr())
-	s := New(t, "admin 127.0.0.1:{$ADMIN_PORT}\ngrace_period 30s")
+	ns := caddytest.Nameserver(t, "dyn.example.com.")
+	slow, held, release := caddytest.HoldUpdates(t, ns.Addr())
+	s := caddytest.New(t, "admin 127.0.0.1:{$ADMIN_PORT}\ngrace_period 30s")
 	s.OpenSockets()
-	config, err := s.Adapt(plainSite(ZoneBlock("dyn.example.com", slow)))
+	config, err := s.Adapt(plainSite(caddytest.ZoneBlock("dyn.example.com", slow)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestStopFinishesRequests(t *testing.T) {
 	if err := os.WriteFile(file, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	server := caddyCommand("run", "--config", file)
+	server := caddytest.Command("run", "--config", file)
 	server.Stderr = t.Output()
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
@@ -129,7 +130,7 @@ func TestStopFinishesRequests(t *testing.T) {
 		_, err := s.Do("GET", s.HTTP+"/", "")
 		return err
 	})
-	replies := make(chan Reply, 1)
+	replies := make(chan caddytest.Reply, 1)
 	go func() {
 		got, err := s.Do("GET", s.HTTP+"/update-by-path/12345678/home.dyn.example.com/192.0.2.1", "")
 		if err != nil {
@@ -137,10 +138,10 @@ func TestStopFinishesRequests(t *testing.T) {
 		}
 		replies <- got
 	}()
-	Receive(t, held, "update")
+	caddytest.Receive(t, held, "update")
 	stopped := make(chan error, 1)
 	go func() {
-		out, err := caddyCommand("stop", "--address", "127.0.0.1:"+os.Getenv("ADMIN_PORT")).CombinedOutput()
+		out, err := caddytest.Command("stop", "--address", "127.0.0.1:"+os.Getenv("ADMIN_PORT")).CombinedOutput()
 		if err != nil {
 			err = fmt.Errorf("%w: %s", err, out)
 		}
@@ -152,10 +153,10 @@ func TestStopFinishesRequests(t *testing.T) {
 		return err != nil
 	})
 	release()
-	if got := Receive(t, replies, "reply"); got.Status != 200 || !strings.HasPrefix(got.Body, "UPDATED") {
+	if got := caddytest.Receive(t, replies, "reply"); got.Status != 200 || !strings.HasPrefix(got.Body, "UPDATED") {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
-	if err := Receive(t, stopped, "end of caddy stop"); err != nil {
+	if err := caddytest.Receive(t, stopped, "end of caddy stop"); err != nil {
 		t.Errorf("caddy stop: %v", err)
 	}
 	if err := server.Wait(); err != nil {

@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"context"
@@ -11,15 +11,17 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // The handler works below a prefix and with the slashes that routers send.
 func TestPaths(t *testing.T) {
-	ns := Nameserver(t, "dyn.test")
-	block := "dyndns {\n" + clientBlocks + ZoneBlock("dyn.test", ns.Addr()) + "}\n"
-	s := Serve(t, "", "http://:{$HTTP_PORT} {\nhandle_path /dns/* {\n"+block+"respond prefix 418\n}\n"+
+	ns := caddytest.Nameserver(t, "dyn.test")
+	block := "dyndns {\n" + caddytest.ClientBlocks + caddytest.ZoneBlock("dyn.test", ns.Addr()) + "}\n"
+	s := caddytest.Serve(t, "", "http://:{$HTTP_PORT} {\nhandle_path /dns/* {\n"+block+"respond prefix 418\n}\n"+
 		"handle {\n"+block+"respond none 418\n}\n}\n")
-	const update = "update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1"
+	const update = "update-by-path/" + caddytest.CanarySecret + "/home.dyn.test/192.0.2.1"
 	tests := []struct {
 		name, path string
 		status     int
@@ -30,20 +32,20 @@ func TestPaths(t *testing.T) {
 		{"slash at the end", "/" + update + "/", 200},
 		{"below the prefix", "/dns/" + update, 200},
 		{"two slashes below the prefix", "/dns//" + update, 200},
-		{"escaped letters", "/%75pdate-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1", 200},
-		{"escaped secret", "/update-by-path/%43" + canarySecret[1:] + "/home.dyn.test/192.0.2.1", 200},
-		{"escaped colons", "/update-by-path/" + canarySecret + "/home.dyn.test/2001%3adb8%3a%3a1", 200},
-		{"UniFi's backslash", `/\/nic/update?hostname=home.dyn.test&myip=192.0.2.1&password=` + canarySecret, 200},
-		{"query below the prefix", "/dns/update-by-query?secret=" + canarySecret + "&fqdn=home.dyn.test&ip_1=192.0.2.1", 200},
+		{"escaped letters", "/%75pdate-by-path/" + caddytest.CanarySecret + "/home.dyn.test/192.0.2.1", 200},
+		{"escaped secret", "/update-by-path/%43" + caddytest.CanarySecret[1:] + "/home.dyn.test/192.0.2.1", 200},
+		{"escaped colons", "/update-by-path/" + caddytest.CanarySecret + "/home.dyn.test/2001%3adb8%3a%3a1", 200},
+		{"UniFi's backslash", `/\/nic/update?hostname=home.dyn.test&myip=192.0.2.1&password=` + caddytest.CanarySecret, 200},
+		{"query below the prefix", "/dns/update-by-query?secret=" + caddytest.CanarySecret + "&fqdn=home.dyn.test&ip_1=192.0.2.1", 200},
 		{"too many segments", "/" + update + "/2001:db8::1/x", 400},
 		{"another path", "/updates", 418},
 		{"another path below the prefix", "/dns/updates", 418},
-		{"another case", "/Update-By-Path/" + canarySecret + "/home.dyn.test", 418},
+		{"another case", "/Update-By-Path/" + caddytest.CanarySecret + "/home.dyn.test", 418},
 		{"below another path", "/x/" + update, 418},
 		{"the site's own /update", "/update", 418},
 		{"the site's own /check", "/check", 418},
 		{"the site's own page", "/", 418},
-		{"query form with a segment", "/update-by-query/x?secret=" + canarySecret, 418},
+		{"query form with a segment", "/update-by-query/x?secret=" + caddytest.CanarySecret, 418},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,9 +75,9 @@ func TestClientAddress(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ns := Nameserver(t, "dyn.test")
-			s := Serve(t, "servers {\ntrusted_proxies static "+tt.trusted+"\ntrusted_proxies_strict\n}", serviceSite(ns, tt.words))
-			got := s.Get(s.HTTP+"/update-by-path/"+canarySecret+"/home.dyn.test", "X-Forwarded-For: "+tt.forwarded)
+			ns := caddytest.Nameserver(t, "dyn.test")
+			s := caddytest.Serve(t, "servers {\ntrusted_proxies static "+tt.trusted+"\ntrusted_proxies_strict\n}", caddytest.ServiceSite(ns, tt.words))
+			got := s.Get(s.HTTP+"/update-by-path/"+caddytest.CanarySecret+"/home.dyn.test", "X-Forwarded-For: "+tt.forwarded)
 			if got.Status != tt.status || got.Body != tt.body {
 				t.Errorf("got %d %q", got.Status, got.Body)
 			}
@@ -95,12 +97,12 @@ func TestUnixSocket(t *testing.T) {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
-	ns := Nameserver(t, "dyn.test")
-	s := Serve(t, "", "http:// {\nbind unix/"+socket+"\ndyndns {\n"+clientBlocks+ZoneBlock("dyn.test", ns.Addr())+"}\n}\n")
+	ns := caddytest.Nameserver(t, "dyn.test")
+	s := caddytest.Serve(t, "", "http:// {\nbind unix/"+socket+"\ndyndns {\n"+caddytest.ClientBlocks+caddytest.ZoneBlock("dyn.test", ns.Addr())+"}\n}\n")
 	s.Client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}
-	const path = "http://dyn.test/update-by-path/" + canarySecret + "/home.dyn.test"
+	const path = "http://dyn.test/update-by-path/" + caddytest.CanarySecret + "/home.dyn.test"
 	if got := s.Get(path); got.Status != 400 || got.Body != "IP_ADDRESS_ERROR: your address is not known here; give one\n" {
 		t.Errorf("got %d %q", got.Status, got.Body)
 	}
@@ -121,8 +123,8 @@ func TestAmongOtherDirectives(t *testing.T) {
 		}
 	}
 	t.Setenv("DYNDNS_TEST_SECRET", "interpreted")
-	ns := Nameserver(t, "dyn.test")
-	s := Serve(t, "", "http://:{$HTTP_PORT} {\nroot * "+root+`
+	ns := caddytest.Nameserver(t, "dyn.test")
+	s := caddytest.Serve(t, "", "http://:{$HTTP_PORT} {\nroot * "+root+`
 		# The password is the user's name.
 		basic_auth {
 			reader $2a$04$qR1c2sYl1Kqhga0fdKGdAeq6R40MwpD/.3qmsNrNoPc2WcN4rwAmG
@@ -136,8 +138,8 @@ func TestAmongOtherDirectives(t *testing.T) {
 			file_server
 		}
 		dyndns {
-`+clientBlocks+ZoneBlock("dyn.test", ns.Addr())+"}\n}\n")
-	reader := []string{BasicAuth("reader", "reader")}
+`+caddytest.ClientBlocks+caddytest.ZoneBlock("dyn.test", ns.Addr())+"}\n}\n")
+	reader := []string{caddytest.BasicAuth("reader", "reader")}
 	const template = "{{env%20%60DYNDNS_TEST_SECRET%60}}"
 	tests := []struct {
 		name, url string
@@ -145,13 +147,13 @@ func TestAmongOtherDirectives(t *testing.T) {
 		status    int
 		body      string
 	}{
-		{name: "update", url: "/update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1", status: 200, body: "UPDATED: home.dyn.test. A None -> 192.0.2.1\n"},
-		{name: "dyndns2", url: "/nic/update?hostname=home.dyn.test&myip=192.0.2.1", headers: []string{BasicAuth("x", canaryToken)}, status: 200, body: "nochg 192.0.2.1"},
-		{name: "compression asked for", url: "/update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1", headers: []string{"Accept-Encoding: gzip"}, status: 200, body: "UNCHANGED: home.dyn.test. A 192.0.2.1\n"},
-		{name: "template as name", url: "/update-by-path/" + canarySecret + "/" + template + "/192.0.2.1", status: 400, body: "DNS_NAME_ERROR: REDACTED"},
-		{name: "template as argument", url: "/update-by-query?secret=" + canarySecret + "&" + template + "=1", status: 400, body: "PARAMETER_ERROR: Unknown query string argument: \"REDACTED"},
-		{name: "template as address", url: "/update-by-path/" + canarySecret + "/home.dyn.test/" + template, status: 400, body: "IP_ADDRESS_ERROR: REDACTED"},
-		{name: "placeholder as name", url: "/update-by-path/" + canarySecret + "/{env.DYNDNS_TEST_SECRET}/192.0.2.1", status: 400, body: "DNS_NAME_ERROR: ?env.DYNDNS_TEST_SECRET?"},
+		{name: "update", url: "/update-by-path/" + caddytest.CanarySecret + "/home.dyn.test/192.0.2.1", status: 200, body: "UPDATED: home.dyn.test. A None -> 192.0.2.1\n"},
+		{name: "dyndns2", url: "/nic/update?hostname=home.dyn.test&myip=192.0.2.1", headers: []string{caddytest.BasicAuth("x", caddytest.CanaryToken)}, status: 200, body: "nochg 192.0.2.1"},
+		{name: "compression asked for", url: "/update-by-path/" + caddytest.CanarySecret + "/home.dyn.test/192.0.2.1", headers: []string{"Accept-Encoding: gzip"}, status: 200, body: "UNCHANGED: home.dyn.test. A 192.0.2.1\n"},
+		{name: "template as name", url: "/update-by-path/" + caddytest.CanarySecret + "/" + template + "/192.0.2.1", status: 400, body: "DNS_NAME_ERROR: REDACTED"},
+		{name: "template as argument", url: "/update-by-query?secret=" + caddytest.CanarySecret + "&" + template + "=1", status: 400, body: "PARAMETER_ERROR: Unknown query string argument: \"REDACTED"},
+		{name: "template as address", url: "/update-by-path/" + caddytest.CanarySecret + "/home.dyn.test/" + template, status: 400, body: "IP_ADDRESS_ERROR: REDACTED"},
+		{name: "placeholder as name", url: "/update-by-path/" + caddytest.CanarySecret + "/{env.DYNDNS_TEST_SECRET}/192.0.2.1", status: 400, body: "DNS_NAME_ERROR: ?env.DYNDNS_TEST_SECRET?"},
 		{name: "the site's start page", url: "/", headers: reader, status: 200, body: "index of 127.0.0.1"},
 		{name: "the site's page", url: "/page.html", headers: reader, status: 200, body: "interpreted page"},
 		{name: "the site's fallback", url: "/nothing/here", headers: reader, status: 200, body: "index of 127.0.0.1"},
@@ -173,5 +175,5 @@ func TestAmongOtherDirectives(t *testing.T) {
 	if got := ns.Zone("dyn.test").Lookup("home.dyn.test.", dns.TypeA); !slices.Equal(got, []string{"192.0.2.1"}) {
 		t.Errorf("the zone holds %q", got)
 	}
-	checkNoSecret(t, s.Log())
+	caddytest.CheckNoSecret(t, s.Log())
 }

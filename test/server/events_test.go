@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddy-dyndns/dyndns/internal/await"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 func init() {
@@ -77,8 +78,8 @@ func eventText(e caddy.Event) string {
 func TestEvents(t *testing.T) {
 	events := make(chan string, 100)
 	record(t, func(e caddy.Event) { events <- eventText(e) })
-	ns := Nameserver(t, "dyn.example.com.")
-	s := Serve(t, recordEvents, plainSite(ZoneBlock("dyn.example.com", ns.Addr())))
+	ns := caddytest.Nameserver(t, "dyn.example.com.")
+	s := caddytest.Serve(t, recordEvents, plainSite(caddytest.ZoneBlock("dyn.example.com", ns.Addr())))
 	const common = " http.handlers.dyndns client=secret client_ip=127.0.0.1 dialect=native host=home.dyn.example.com."
 	rows := []struct {
 		name, path string
@@ -108,7 +109,7 @@ func TestEvents(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s.Get(s.HTTP + row.path)
 			for _, want := range row.want {
-				if got := Receive(t, events, "event"); got != want {
+				if got := caddytest.Receive(t, events, "event"); got != want {
 					t.Errorf("got  %s\nwant %s", got, want)
 				}
 			}
@@ -121,14 +122,15 @@ func TestEvents(t *testing.T) {
 
 // A subscriber that hangs delays no reply; what the queue cannot hold is counted.
 func TestEventsSlowSubscriber(t *testing.T) {
+	const queued = 1024 // as the README has it
 	release := make(chan struct{})
-	called := make(chan struct{}, 2*maxQueuedEvents)
+	called := make(chan struct{}, 2*queued)
 	record(t, func(caddy.Event) {
 		called <- struct{}{}
 		<-release
 	})
-	ns := Nameserver(t, "dyn.example.com.")
-	s := Serve(t, recordEvents, plainSite("throttle off\n"+ZoneBlock("dyn.example.com", ns.Addr())))
+	ns := caddytest.Nameserver(t, "dyn.example.com.")
+	s := caddytest.Serve(t, recordEvents, plainSite("throttle off\n"+caddytest.ZoneBlock("dyn.example.com", ns.Addr())))
 	refuse := func() {
 		if got := s.Get(s.HTTP + "/check/87654321"); got.Status != 403 {
 			t.Fatalf("status %d: %s", got.Status, got.Body)
@@ -136,13 +138,13 @@ func TestEventsSlowSubscriber(t *testing.T) {
 	}
 	// One event is with the subscriber, the queue is full, and three are too many.
 	refuse()
-	Receive(t, called, "event")
-	for range maxQueuedEvents + 3 {
+	caddytest.Receive(t, called, "event")
+	for range queued + 3 {
 		refuse()
 	}
 	close(release)
-	for range maxQueuedEvents {
-		Receive(t, called, "event")
+	for range queued {
+		caddytest.Receive(t, called, "event")
 	}
 	want := `"count":3`
 	await.True(t, "the warning", func() bool { return strings.Contains(s.Log(), want) })
@@ -155,13 +157,13 @@ func TestEventsSlowSubscriber(t *testing.T) {
 func TestEventsAfterReload(t *testing.T) {
 	events := make(chan string, 10)
 	record(t, func(e caddy.Event) { events <- eventText(e) })
-	ns := Nameserver(t, "dyn.example.com.")
-	s := Serve(t, recordEvents, plainSite(ZoneBlock("dyn.example.com", ns.Addr())))
-	slow, held, release := HoldUpdates(t, ns.Addr())
-	if err := s.Load(plainSite(ZoneBlock("dyn.example.com", slow))); err != nil {
+	ns := caddytest.Nameserver(t, "dyn.example.com.")
+	s := caddytest.Serve(t, recordEvents, plainSite(caddytest.ZoneBlock("dyn.example.com", ns.Addr())))
+	slow, held, release := caddytest.HoldUpdates(t, ns.Addr())
+	if err := s.Load(plainSite(caddytest.ZoneBlock("dyn.example.com", slow))); err != nil {
 		t.Fatal(err)
 	}
-	replies := make(chan Reply, 1)
+	replies := make(chan caddytest.Reply, 1)
 	go func() {
 		got, err := s.Do("GET", s.HTTP+"/update-by-path/12345678/home.dyn.example.com/192.0.2.1", "")
 		if err != nil {
@@ -169,15 +171,15 @@ func TestEventsAfterReload(t *testing.T) {
 		}
 		replies <- got
 	}()
-	Receive(t, held, "update")
-	if err := s.Load(plainSite(ZoneBlock("dyn.example.com", ns.Addr()))); err != nil {
+	caddytest.Receive(t, held, "update")
+	if err := s.Load(plainSite(caddytest.ZoneBlock("dyn.example.com", ns.Addr()))); err != nil {
 		t.Fatal(err)
 	}
 	release()
-	if got := Receive(t, replies, "reply"); got.Status != 200 || !strings.HasPrefix(got.Body, "UPDATED") {
+	if got := caddytest.Receive(t, replies, "reply"); got.Status != 200 || !strings.HasPrefix(got.Body, "UPDATED") {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
-	if got := Receive(t, events, "event"); !strings.HasPrefix(got, "dyndns.updated") {
+	if got := caddytest.Receive(t, events, "event"); !strings.HasPrefix(got, "dyndns.updated") {
 		t.Error(got)
 	}
 }

@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/internal/pages"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 const (
@@ -25,7 +26,7 @@ func pageWords(nameserver string) string {
 	secret 12345678
 	domain DynDNS.example.com
 	private_clients
-	` + ZoneBlock("dyn.example.com", nameserver) + `
+	` + caddytest.ZoneBlock("dyn.example.com", nameserver) + `
 	client home-router {
 		token ` + homeToken + `
 		hosts home.dyn.example.com *.home.dyn.example.com
@@ -39,11 +40,11 @@ func pageWords(nameserver string) string {
 }
 
 // servePages starts Caddy with the pages at the root and below /dns.
-func servePages(t *testing.T, words ...string) *Server {
+func servePages(t *testing.T, words ...string) *caddytest.Server {
 	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir()) // Caddy keeps its name there
-	block := "dyndns {\n" + pageWords(Nameserver(t, "dyn.example.com.").Addr()) + strings.Join(words, "\n") + "\n}\n"
-	return Serve(t, strictProxies, `
+	block := "dyndns {\n" + pageWords(caddytest.Nameserver(t, "dyn.example.com.").Addr()) + strings.Join(words, "\n") + "\n}\n"
+	return caddytest.Serve(t, strictProxies, `
 http://:{$HTTP_PORT} {
 	log
 	`+block+`
@@ -55,11 +56,11 @@ http://:{$HTTP_PORT} {
 }
 
 // ask sends a request for a path to a host, whatever name its address has.
-func (s *Server) ask(method, host, path string, headers ...string) Reply {
-	s.t.Helper()
+func ask(s *caddytest.Server, method, host, path string, headers ...string) caddytest.Reply {
+	s.T.Helper()
 	r, err := http.NewRequestWithContext(context.Background(), method, s.HTTP+path, nil)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	r.Host = host
 	for _, h := range headers {
@@ -68,34 +69,34 @@ func (s *Server) ask(method, host, path string, headers ...string) Reply {
 	}
 	res, err := s.Client.Do(r)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	return Reply{res.StatusCode, res.Header, string(body)}
+	return caddytest.Reply{Status: res.StatusCode, Header: res.Header, Body: string(body)}
 }
 
 // page reads a page as JSON with a password.
-func (s *Server) page(path, password string, into any) {
-	s.t.Helper()
-	got := s.ask(http.MethodGet, pagesHost, path, "Accept: application/json", BasicAuth("any", password))
+func readPage(s *caddytest.Server, path, password string, into any) {
+	s.T.Helper()
+	got := ask(s, http.MethodGet, pagesHost, path, "Accept: application/json", caddytest.BasicAuth("any", password))
 	if got.Status != http.StatusOK {
-		s.t.Fatalf("%s: %d %s", path, got.Status, got.Body)
+		s.T.Fatalf("%s: %d %s", path, got.Status, got.Body)
 	}
 	if err := json.Unmarshal([]byte(got.Body), into); err != nil {
-		s.t.Fatalf("%s: %v in %s", path, err, got.Body)
+		s.T.Fatalf("%s: %v in %s", path, err, got.Body)
 	}
 }
 
 // submit changes a name or fails the test.
-func (s *Server) submit(password, query string, headers ...string) {
-	s.t.Helper()
-	got := s.ask(http.MethodGet, pagesHost, "/nic/update?"+query, append(headers, BasicAuth("any", password))...)
+func submit(s *caddytest.Server, password, query string, headers ...string) {
+	s.T.Helper()
+	got := ask(s, http.MethodGet, pagesHost, "/nic/update?"+query, append(headers, caddytest.BasicAuth("any", password))...)
 	if !strings.HasPrefix(got.Body, "good") && !strings.HasPrefix(got.Body, "nochg") {
-		s.t.Fatalf("%s: %d %s", query, got.Status, got.Body)
+		s.T.Fatalf("%s: %d %s", query, got.Status, got.Body)
 	}
 }
 
@@ -108,7 +109,7 @@ const (
 
 func TestPagePaths(t *testing.T) {
 	s := servePages(t)
-	auth := BasicAuth("any", homeToken)
+	auth := caddytest.BasicAuth("any", homeToken)
 	const browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 	const passed = "passed on"
 	rows := []struct {
@@ -150,7 +151,7 @@ func TestPagePaths(t *testing.T) {
 		{"a page that is none", "GET", pagesHost, "/statistics/updates-by-fqdn?page=99999999999999999999", []string{auth}, 200, asText, "HOST"},
 		{"no password", "GET", pagesHost, "/statistics/updates-by-fqdn", nil, 401, asText, "need the secret"},
 		{"no password, as JSON", "GET", pagesHost, "/statistics/latest-submissions", []string{"Accept: application/json"}, 401, asJSON, `{"error":{"message":`},
-		{"a wrong password", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{BasicAuth("any", "wrong")}, 401, asText, "need the secret"},
+		{"a wrong password", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{caddytest.BasicAuth("any", "wrong")}, 401, asText, "need the secret"},
 		{"a password in the URL", "GET", pagesHost, "/statistics/updates-by-fqdn?token=" + homeToken + "&secret=12345678", nil, 401, asText, "need the secret"},
 
 		{"usage of another host", "GET", "www.example.com", "/", nil, 200, asText, passed},
@@ -164,7 +165,7 @@ func TestPagePaths(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			got := s.ask(row.method, row.host, row.path, row.headers...)
+			got := ask(s, row.method, row.host, row.path, row.headers...)
 			if got.Status != row.status || got.Header.Get("Content-Type") != row.contentType || !strings.Contains(got.Body, row.want) {
 				t.Errorf("got %d %s %s", got.Status, got.Header.Get("Content-Type"), got.Body)
 			}
@@ -210,28 +211,28 @@ func TestPagePaths(t *testing.T) {
 }
 
 // shownHosts are the names on a client's first page.
-func (s *Server) shownHosts(password string) []string {
-	s.t.Helper()
+func shownHosts(s *caddytest.Server, password string) []string {
+	s.T.Helper()
 	var page struct {
 		Hosts []struct{ Name string }
 		Total int
 	}
-	s.page(pages.PathHosts, password, &page)
+	readPage(s, pages.PathHosts, password, &page)
 	names := []string{}
 	for _, h := range page.Hosts {
 		names = append(names, strings.TrimSuffix(h.Name, ".dyn.example.com."))
 	}
 	if page.Total != len(names) {
-		s.t.Errorf("%d in total, %d on the page", page.Total, len(names))
+		s.T.Errorf("%d in total, %d on the page", page.Total, len(names))
 	}
 	return names
 }
 
 func TestStatisticsShowOnlyOwnHosts(t *testing.T) {
 	s := servePages(t)
-	s.submit(homeToken, "hostname=home.dyn.example.com,cam.home.dyn.example.com&myip=192.0.2.1&ip6lanprefix=2001:db8:1::/64")
-	s.submit(officeToken, "hostname=office.dyn.example.com&myip=192.0.2.2")
-	s.submit("12345678", "hostname=other.dyn.example.com&myip=192.0.2.3")
+	submit(s, homeToken, "hostname=home.dyn.example.com,cam.home.dyn.example.com&myip=192.0.2.1&ip6lanprefix=2001:db8:1::/64")
+	submit(s, officeToken, "hostname=office.dyn.example.com&myip=192.0.2.2")
+	submit(s, "12345678", "hostname=other.dyn.example.com&myip=192.0.2.3")
 	rows := []struct {
 		name, password string
 		want           []string
@@ -242,11 +243,11 @@ func TestStatisticsShowOnlyOwnHosts(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			if got := s.shownHosts(row.password); !slices.Equal(got, row.want) {
+			if got := shownHosts(s, row.password); !slices.Equal(got, row.want) {
 				t.Errorf("hosts %q", got)
 			}
 			var latest struct{ Submissions []struct{ Name string } }
-			s.page(pages.PathLatest, row.password, &latest)
+			readPage(s, pages.PathLatest, row.password, &latest)
 			var got []string
 			for _, sub := range latest.Submissions {
 				got = append(got, strings.TrimSuffix(sub.Name, ".dyn.example.com."))
@@ -256,7 +257,7 @@ func TestStatisticsShowOnlyOwnHosts(t *testing.T) {
 				t.Errorf("latest %q", got)
 			}
 			for _, label := range []string{"cam.home", "home", "nas", "office", "other", "never"} {
-				page := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn="+label+".DYN.example.com", BasicAuth("any", row.password))
+				page := ask(s, http.MethodGet, pagesHost, pages.PathHosts+"?fqdn="+label+".DYN.example.com", caddytest.BasicAuth("any", row.password))
 				want := http.StatusNotFound
 				if slices.Contains(row.want, label) {
 					want = http.StatusOK
@@ -268,9 +269,9 @@ func TestStatisticsShowOnlyOwnHosts(t *testing.T) {
 		})
 	}
 	t.Run("another's name and no name look the same", func(t *testing.T) {
-		auth := BasicAuth("any", officeToken)
-		other := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=home.dyn.example.com", auth)
-		none := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=none.dyn.example.com", auth)
+		auth := caddytest.BasicAuth("any", officeToken)
+		other := ask(s, http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=home.dyn.example.com", auth)
+		none := ask(s, http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=none.dyn.example.com", auth)
 		if other.Body != none.Body {
 			t.Errorf("%q and %q", other.Body, none.Body)
 		}
@@ -279,20 +280,20 @@ func TestStatisticsShowOnlyOwnHosts(t *testing.T) {
 
 func TestStatisticsThrottle(t *testing.T) {
 	s := servePages(t, "throttle 2 1h")
-	wrong := BasicAuth("any", "wrong-token_0123456789")
+	wrong := caddytest.BasicAuth("any", "wrong-token_0123456789")
 	for i, want := range []int{401, 401, 429} {
-		if got := s.ask(http.MethodGet, pagesHost, pages.PathHosts, wrong); got.Status != want {
+		if got := ask(s, http.MethodGet, pagesHost, pages.PathHosts, wrong); got.Status != want {
 			t.Fatalf("attempt %d: %d", i+1, got.Status)
 		}
 	}
-	got := s.ask(http.MethodGet, pagesHost, pages.PathLatest, BasicAuth("any", homeToken))
+	got := ask(s, http.MethodGet, pagesHost, pages.PathLatest, caddytest.BasicAuth("any", homeToken))
 	if got.Status != 429 || got.Header.Get("Retry-After") == "" || got.Header.Get("WWW-Authenticate") != "" {
 		t.Errorf("a right password from the same network: %d %v", got.Status, got.Header)
 	}
-	if got := s.ask(http.MethodGet, pagesHost, "/", wrong); got.Status != 200 {
+	if got := ask(s, http.MethodGet, pagesHost, "/", wrong); got.Status != 200 {
 		t.Errorf("the usage page: %d", got.Status)
 	}
-	elsewhere := s.ask(http.MethodGet, pagesHost, pages.PathHosts, BasicAuth("any", homeToken), "X-Forwarded-For: 203.0.113.7")
+	elsewhere := ask(s, http.MethodGet, pagesHost, pages.PathHosts, caddytest.BasicAuth("any", homeToken), "X-Forwarded-For: 203.0.113.7")
 	if elsewhere.Status != 200 {
 		t.Errorf("from another network: %d", elsewhere.Status)
 	}
@@ -301,11 +302,11 @@ func TestStatisticsThrottle(t *testing.T) {
 // Before a password, a visitor learns nothing of the configuration.
 func TestPagesTellNothing(t *testing.T) {
 	s := servePages(t)
-	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.99")
+	submit(s, homeToken, "hostname=home.dyn.example.com&myip=192.0.2.99")
 	for _, path := range []string{"/", "/?host=example.org", "/ip", pages.PathHosts, pages.PathHosts + "?fqdn=office.example.org", pages.PathLatest} {
 		for _, format := range []string{asText, asHTML, asJSON} {
-			got := s.ask(http.MethodGet, pagesHost, path, "Accept: "+format)
-			for _, private := range []string{"dyn.example.com", "home-router", "office-router", "192.0.2.99", Key.Name} {
+			got := ask(s, http.MethodGet, pagesHost, path, "Accept: "+format)
+			for _, private := range []string{"dyn.example.com", "home-router", "office-router", "192.0.2.99", caddytest.Key.Name} {
 				if strings.Contains(got.Body, private) {
 					t.Errorf("%s as %s tells %q", path, format, private)
 				}
@@ -317,21 +318,21 @@ func TestPagesTellNothing(t *testing.T) {
 func TestPagesEscape(t *testing.T) {
 	s := servePages(t)
 	const markup = `"'><script>alert(1)</script>&lt;{{1}}`
-	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1", "User-Agent: "+markup)
+	submit(s, homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1", "User-Agent: "+markup)
 	for _, path := range []string{
 		"/?host=" + `%22'%3E%3Cscript%3Ealert(1)%3C/script%3E`, pages.PathHosts, pages.PathHosts + "?fqdn=home.dyn.example.com",
 		pages.PathHosts + "?fqdn=%3Cscript%3E", pages.PathLatest, pages.PathLatest + "?page=%3Cscript%3E",
 	} {
-		got := s.ask(http.MethodGet, pagesHost, path, "Accept: text/html", BasicAuth("any", homeToken))
+		got := ask(s, http.MethodGet, pagesHost, path, "Accept: text/html", caddytest.BasicAuth("any", homeToken))
 		if !strings.HasPrefix(got.Body, "<!doctype html>") || strings.Contains(got.Body, "<script") || strings.Contains(got.Body, `"'>`) {
 			t.Errorf("%s: %d %s", path, got.Status, got.Body)
 		}
 	}
-	host := s.ask(http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=home.dyn.example.com", "Accept: text/html", BasicAuth("any", homeToken))
+	host := ask(s, http.MethodGet, pagesHost, pages.PathHosts+"?fqdn=home.dyn.example.com", "Accept: text/html", caddytest.BasicAuth("any", homeToken))
 	if !strings.Contains(host.Body, "&lt;script&gt;alert(1)") {
 		t.Error("the user agent is not shown")
 	}
-	evil := s.ask(http.MethodGet, `dyndns.example.com:"><script>`, "/", "Accept: text/html")
+	evil := ask(s, http.MethodGet, `dyndns.example.com:"><script>`, "/", "Accept: text/html")
 	if strings.Contains(evil.Body, "<script") {
 		t.Errorf("host with markup: %s", evil.Body)
 	}
@@ -339,13 +340,13 @@ func TestPagesEscape(t *testing.T) {
 
 func TestHistoryOff(t *testing.T) {
 	s := servePages(t, "history off")
-	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
+	submit(s, homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
 	for _, path := range []string{pages.PathHosts, pages.PathLatest} {
-		if got := s.ask(http.MethodGet, pagesHost, path, BasicAuth("any", homeToken)); got.Status != http.StatusNotFound {
+		if got := ask(s, http.MethodGet, pagesHost, path, caddytest.BasicAuth("any", homeToken)); got.Status != http.StatusNotFound {
 			t.Errorf("%s: %d %s", path, got.Status, got.Body)
 		}
 	}
-	if got := s.ask(http.MethodGet, pagesHost, "/", "Accept: text/html"); strings.Contains(got.Body, "/statistics/") {
+	if got := ask(s, http.MethodGet, pagesHost, "/", "Accept: text/html"); strings.Contains(got.Body, "/statistics/") {
 		t.Error("the usage page leads to the statistics")
 	}
 }
@@ -359,12 +360,12 @@ func TestStatisticsPages(t *testing.T) {
 		for j := range 10 {
 			names = append(names, fmt.Sprintf("h%03d.home.dyn.example.com", i+j))
 		}
-		s.submit(homeToken, "myip=192.0.2.1&hostname="+strings.Join(names, ","))
+		submit(s, homeToken, "myip=192.0.2.1&hostname="+strings.Join(names, ","))
 	}
 	for number, want := range map[int]int{1: pages.PageSize, 2: 20, 3: 0} {
 		for path, list := range map[string]string{pages.PathHosts: "hosts", pages.PathLatest: "submissions"} {
 			page := make(map[string]any)
-			s.page(fmt.Sprintf("%s?page=%d", path, number), homeToken, &page)
+			readPage(s, fmt.Sprintf("%s?page=%d", path, number), homeToken, &page)
 			if got := len(page[list].([]any)); got != want || page["total"] != float64(hosts) || page["pages"] != 2.0 {
 				t.Errorf("%s %d: %d lines, %v of %v", path, number, got, page["total"], page["pages"])
 			}

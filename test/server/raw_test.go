@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"bufio"
@@ -9,11 +9,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // rawSend sends bytes as they are and returns the reply; its status is 0 if the
 // server closed the connection without one.
-func rawSend(t *testing.T, s *Server, request string) Reply {
+func rawSend(t *testing.T, s *caddytest.Server, request string) caddytest.Reply {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.HTTP, "http://"))
 	if err != nil {
@@ -27,15 +29,15 @@ func rawSend(t *testing.T, s *Server, request string) Reply {
 	_, _ = io.WriteString(conn, request)
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return Reply{}
+		return caddytest.Reply{}
 	}
 	defer res.Body.Close()
 	body, _ := io.ReadAll(res.Body)
-	return Reply{res.StatusCode, res.Header, string(body)}
+	return caddytest.Reply{Status: res.StatusCode, Header: res.Header, Body: string(body)}
 }
 
 // rawGet requests a path that net/http would not send as it is.
-func rawGet(t *testing.T, s *Server, path string) Reply {
+func rawGet(t *testing.T, s *caddytest.Server, path string) caddytest.Reply {
 	t.Helper()
 	return rawSend(t, s, "GET "+path+" HTTP/1.1\r\nHost: dyn.test\r\nConnection: close\r\n\r\n")
 }
@@ -43,7 +45,7 @@ func rawGet(t *testing.T, s *Server, path string) Reply {
 // Nothing that can be sent makes the server panic, change the zone or log a secret.
 func TestOddRequests(t *testing.T) {
 	s := startService(t, "throttle off")
-	const secret = canarySecret
+	const secret = caddytest.CanarySecret
 	// Caddy takes 16 KiB of request line and header, net/http 4 more.
 	long := strings.Repeat("a", 64<<10)
 	get := func(path string) string {
@@ -117,7 +119,7 @@ func TestOddRequests(t *testing.T) {
 			if !ok {
 				t.Errorf("got %d %.200q, want %v", got.Status, got.Body, tt.status)
 			}
-			checkNoSecret(t, got.Body)
+			caddytest.CheckNoSecret(t, got.Body)
 			if got.Header.Get("Set-Cookie") != "" || strings.ContainsAny(strings.TrimSuffix(got.Body, "\n"), "\r\n\x00") {
 				t.Errorf("a request was echoed into %v %.200q", got.Header, got.Body)
 			}
@@ -127,7 +129,7 @@ func TestOddRequests(t *testing.T) {
 		t.Errorf("the zone holds %q", records)
 	}
 	log := s.Log()
-	checkNoSecret(t, log)
+	caddytest.CheckNoSecret(t, log)
 	if strings.Contains(log, "panic") {
 		t.Errorf("there was a panic: %s", log)
 	}
@@ -149,7 +151,7 @@ func TestTricklingBody(t *testing.T) {
 		status     int
 	}{
 		{"form", "POST" + update + form, 400},
-		{"body that nobody reads", "GET /update-by-path/" + canarySecret + "/home.dyn.test/192.0.2.1 HTTP/1.1\r\n", 200},
+		{"body that nobody reads", "GET /update-by-path/" + caddytest.CanarySecret + "/home.dyn.test/192.0.2.1 HTTP/1.1\r\n", 200},
 		{"PUT", "PUT" + update, 405},
 		{"DELETE", "DELETE" + update, 405},
 		{"OPTIONS", "OPTIONS" + update, 405},

@@ -1,4 +1,6 @@
-package dyndns
+// Package caddytest runs Caddy in the process of a test. The module under test has to be
+// compiled in. It holds what tests of whole servers have in common.
+package caddytest
 
 import (
 	"context"
@@ -27,45 +29,22 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
-// TestMain is the command caddy or a nameserver if a test starts it as such.
-func TestMain(m *testing.M) {
-	backend.Resolver = nil // a test asks nobody outside
-	switch {
-	case os.Getenv(asCaddy) != "":
-		caddycmd.Main()
-		return
-	case os.Getenv(asNameserver) != "":
-		serveNameserver()
-		return
-	}
-	os.Exit(m.Run())
-}
-
-const asCaddy = "DYNDNS_TEST_AS_CADDY"
-
-// caddyCommand is this program as the command caddy.
-func caddyCommand(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asCaddy+"=1", "XDG_DATA_HOME="+filepath.Join(os.TempDir(), "dyndns-test"))
-	return cmd
-}
-
-// testServer is Caddy in this process. Its state is the process's: tests that
+// Server is Caddy in this process. Its state is the process's: tests that
 // use it do not run in parallel.
 type Server struct {
-	t   testing.TB
+	T   testing.TB
 	Dir string
 	// The base URLs, without a slash at the end. What listens at the first two is
 	// up to the sites; the last is the admin API, if there is one.
 	HTTP, HTTPS, Admin string
 	// client trusts any certificate and follows no redirect.
 	Client *http.Client
-	global string
+	Global string
 	// bind is the network and the host at which the sites listen.
 	Bind string
 }
 
-// newTestServer prepares a server whose global options are common ones and the
+// New prepares a server whose global options are common ones and the
 // given. The variables HTTP_PORT, HTTPS_PORT and ADMIN_PORT hold its ports for
 // use in a Caddyfile. Unless the options say otherwise, the admin API is off and
 // certificates are Caddy's own. The log is a file in JSON with everything from
@@ -73,8 +52,8 @@ type Server struct {
 func New(t testing.TB, global string) *Server {
 	t.Helper()
 	s := &Server{
-		t: t, Dir: t.TempDir(),
-		global: global,
+		T: t, Dir: t.TempDir(),
+		Global: global,
 		Bind:   kept.Network + "/127.0.0.1",
 		Client: &http.Client{
 			Timeout: time.Minute,
@@ -96,22 +75,22 @@ func New(t testing.TB, global string) *Server {
 	return s
 }
 
-// listenAt sets the ports of the server.
+// ListenAt sets the ports of the server.
 func (s *Server) ListenAt(http, https, admin string) {
 	for variable, port := range map[string]string{"HTTP_PORT": http, "HTTPS_PORT": https, "ADMIN_PORT": admin} {
-		s.t.Setenv(variable, port)
+		s.T.Setenv(variable, port)
 	}
 	s.HTTP, s.HTTPS, s.Admin = "http://127.0.0.1:"+http, "https://localhost:"+https, "http://127.0.0.1:"+admin
 }
 
-// openSockets lets Caddy listen by itself, at ports that are reserved for it: in
+// OpenSockets lets Caddy listen by itself, at ports that are reserved for it: in
 // another process, or where its ACME client wants to know where it listens.
 func (s *Server) OpenSockets() {
 	s.Bind = "127.0.0.1"
-	s.ListenAt(ReservePort(s.t).Number(), ReservePort(s.t).Number(), ReservePort(s.t).Number())
+	s.ListenAt(ReservePort(s.T).Number(), ReservePort(s.T).Number(), ReservePort(s.T).Number())
 }
 
-// keepSocket opens a socket for Caddy in this process and returns its port.
+// KeepSocket opens a socket for Caddy in this process and returns its port.
 func KeepSocket(t testing.TB) string {
 	t.Helper()
 	socket, err := kept.Listen()
@@ -126,7 +105,7 @@ func KeepSocket(t testing.TB) string {
 	return socket.Port()
 }
 
-// serve starts Caddy with the sites.
+// Serve starts Caddy with the sites.
 func Serve(t testing.TB, global, sites string) *Server {
 	t.Helper()
 	s := New(t, global)
@@ -136,17 +115,17 @@ func Serve(t testing.TB, global, sites string) *Server {
 	return s
 }
 
-// awaitTLS waits for the certificate of https, which Caddy obtains after it has
+// AwaitTLS waits for the certificate of https, which Caddy obtains after it has
 // begun to listen.
 func (s *Server) AwaitTLS() {
-	s.t.Helper()
-	await.Done(s.t, "the certificate", func() error {
+	s.T.Helper()
+	await.Done(s.T, "the certificate", func() error {
 		_, err := s.Do(http.MethodGet, s.HTTPS+"/", "")
 		return err
 	})
 }
 
-// load replaces the configuration, as a reload does.
+// Load replaces the configuration, as a reload does.
 func (s *Server) Load(sites string) error {
 	config, err := s.Adapt(sites)
 	if err != nil {
@@ -158,11 +137,11 @@ func (s *Server) Load(sites string) error {
 	return err
 }
 
-// adapt leaves the events app out of the log: where somebody reads its debug
+// Adapt leaves the events app out of the log: where somebody reads its debug
 // entries, Caddy 2.11 tells of a certificate while its TLS app is still starting,
 // which is a data race of theirs.
 func (s *Server) Adapt(sites string) ([]byte, error) {
-	global := s.global
+	global := s.Global
 	if !strings.Contains(global, "admin ") {
 		global += "\nadmin off"
 	}
@@ -192,29 +171,29 @@ func (s *Server) Adapt(sites string) ([]byte, error) {
 	return config, err
 }
 
-// log returns everything that was logged.
+// Log returns everything that was logged.
 func (s *Server) Log() string {
-	s.t.Helper()
+	s.T.Helper()
 	text, err := os.ReadFile(filepath.Join(s.Dir, "log"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return string(text)
 }
 
-// reply is an HTTP response that has been read.
+// Reply is an HTTP response that has been read.
 type Reply struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-// get requests a URL with the given header lines.
+// Get requests a URL with the given header lines.
 func (s *Server) Get(url string, headers ...string) Reply {
-	s.t.Helper()
+	s.T.Helper()
 	got, err := s.Do(http.MethodGet, url, "", headers...)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return got
 }
@@ -237,15 +216,15 @@ func (s *Server) Do(method, url, body string, headers ...string) (Reply, error) 
 	return Reply{res.StatusCode, res.Header, string(text)}, err
 }
 
-// basicAuth is a header line with the credentials.
+// BasicAuth is a header line with the credentials.
 func BasicAuth(user, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// testKey signs the updates of the test nameservers.
+// Key signs the updates of the test nameservers.
 var Key = dnstest.Key{Name: "key.example.", Algorithm: "hmac-sha256", Secret: []byte("0123456789abcdef0123456789abcdef")}
 
-// startNameserver starts a primary for the zones.
+// Nameserver starts a primary for the zones.
 func Nameserver(t testing.TB, zones ...string) *dnstest.Server {
 	t.Helper()
 	var all []dnstest.Zone
@@ -257,7 +236,7 @@ func Nameserver(t testing.TB, zones ...string) *dnstest.Server {
 	return ns
 }
 
-// holdUpdates starts a proxy before a nameserver that keeps UPDATE messages back
+// HoldUpdates starts a proxy before a nameserver that keeps UPDATE messages back
 // until release is called. held tells of each.
 func HoldUpdates(t testing.TB, nameserver string) (addr string, held <-chan struct{}, release func()) {
 	t.Helper()
@@ -277,7 +256,7 @@ func HoldUpdates(t testing.TB, nameserver string) (addr string, held <-chan stru
 	return p.Addr(), arrived, release
 }
 
-// receive waits for a value, but not forever.
+// Receive waits for a value, but not forever.
 func Receive[T any](t testing.TB, from <-chan T, what string) T {
 	t.Helper()
 	select {
@@ -289,13 +268,13 @@ func Receive[T any](t testing.TB, from <-chan T, what string) T {
 	}
 }
 
-// zoneBlock configures a zone on a nameserver.
+// ZoneBlock configures a zone on a nameserver.
 func ZoneBlock(zone, nameserver string) string {
 	return fmt.Sprintf("zone %s {\ntsig_key %s %s %s\nnameserver %s\n}\n", zone,
 		Key.Name, Key.Algorithm, base64.StdEncoding.EncodeToString(Key.Secret), nameserver)
 }
 
-// reservePort keeps a port for the test's servers, which refuses connections
+// ReservePort keeps a port for the test's servers, which refuses connections
 // while there is none.
 func ReservePort(t testing.TB) *loopback.Port {
 	t.Helper()
@@ -309,4 +288,60 @@ func ReservePort(t testing.TB) *loopback.Port {
 		}
 	})
 	return p
+}
+
+// Secrets that no log, page or error may tell; see CheckNoSecret.
+const (
+	CanarySecret = "Canary0SecretABC"
+	CanaryToken  = "canary-token_0123456789"
+	CanaryKey    = "Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5IQ=="
+)
+
+// CheckNoSecret fails if a text tells one of the canaries, or a part that would do.
+func CheckNoSecret(t testing.TB, text string) {
+	t.Helper()
+	for _, canary := range []string{"canary0", "canary-token", "y2fuyxj5"} {
+		if strings.Contains(strings.ToLower(text), canary) {
+			t.Errorf("a secret stands in %q", text)
+			return
+		}
+	}
+}
+
+// ClientBlocks are the clients of the tests' services.
+const ClientBlocks = "secret " + CanarySecret + `
+client home {
+	token ` + CanaryToken + `
+	hosts home.dyn.test
+}
+client below {
+	token canary-token_below-dyn-test
+	hosts *.dyn.test
+}
+`
+
+// ServiceSite is a site on the plain HTTP port with ClientBlocks, further words and the
+// zone dyn.test on a nameserver.
+func ServiceSite(ns *dnstest.Server, words string) string {
+	return "http://:{$HTTP_PORT} {\ndyndns {\n" + ClientBlocks + ZoneBlock("dyn.test", ns.Addr()) + words +
+		"\n}\nrespond \"the site's own\" 418\n}\n"
+}
+
+const asCaddy = "DYNDNS_TEST_AS_CADDY"
+
+// Command is this test's program as the command caddy, if its TestMain calls Main.
+func Command(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asCaddy+"=1", "XDG_DATA_HOME="+filepath.Join(os.TempDir(), "dyndns-test"))
+	return cmd
+}
+
+// Main runs the tests, or is the command caddy if Command started the program.
+func Main(m *testing.M) {
+	backend.Resolver = nil // a test asks nobody outside
+	if os.Getenv(asCaddy) != "" {
+		caddycmd.Main()
+		return
+	}
+	os.Exit(m.Run())
 }

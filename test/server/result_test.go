@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-dyndns/dyndns/internal/pages"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // Log, metrics, events and history say the same of a request.
@@ -14,9 +15,9 @@ func TestOneClassification(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	events := make(chan string, 100)
 	record(t, func(e caddy.Event) { events <- e.Name() })
-	ns := Nameserver(t, "dyn.example.com.")
+	ns := caddytest.Nameserver(t, "dyn.example.com.")
 	ns.Zone("dyn.example.com.").Edit("alias.home CNAME elsewhere.example.")
-	s := Serve(t, recordEvents+"\n"+adminOn, historySite(ns.Addr(), "timeout 1s"))
+	s := caddytest.Serve(t, recordEvents+"\n"+adminOn, historySite(ns.Addr(), "timeout 1s"))
 	rows := []struct {
 		name, path string
 		down       bool
@@ -36,7 +37,7 @@ func TestOneClassification(t *testing.T) {
 				ns.Close()
 			}
 			series := fmt.Sprintf(`caddy_dyndns_requests_total{dialect="native",result=%q}`, row.result)
-			before := s.scrape()[series]
+			before := scrape(s)[series]
 			if got := s.Get(s.HTTP + row.path); got.Status != row.status {
 				t.Errorf("status %d, want %d: %s", got.Status, row.status, got.Body)
 			}
@@ -45,16 +46,16 @@ func TestOneClassification(t *testing.T) {
 			if got := entries[2*i]["result"]; got != row.result {
 				t.Errorf("the log says %v, want %s", got, row.result)
 			}
-			if got := s.scrape()[series] - before; got != 1 {
+			if got := scrape(s)[series] - before; got != 1 {
 				t.Errorf("%s grew by %v", series, got)
 			}
 			var latest struct{ Submissions []struct{ Result string } }
-			s.page(pages.PathLatest, homeToken, &latest)
+			readPage(s, pages.PathLatest, homeToken, &latest)
 			if len(latest.Submissions) != i+1 || latest.Submissions[0].Result != row.result {
 				t.Errorf("the history says %v, want %s", latest.Submissions, row.result)
 			}
 			if row.event != "" {
-				if got := Receive(t, events, "event"); got != row.event {
+				if got := caddytest.Receive(t, events, "event"); got != row.event {
 					t.Errorf("the event is %s, want %s", got, row.event)
 				}
 			}

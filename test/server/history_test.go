@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"bytes"
@@ -13,13 +13,14 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-dyndns/dyndns/internal/pages"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // submissions is how many the statistics count for a host.
-func (s *Server) submissions(fqdn string) uint64 {
-	s.t.Helper()
+func submissions(s *caddytest.Server, fqdn string) uint64 {
+	s.T.Helper()
 	var host struct{ Submissions uint64 }
-	s.page(pages.PathHosts+"?fqdn="+fqdn, homeToken, &host)
+	readPage(s, pages.PathHosts+"?fqdn="+fqdn, homeToken, &host)
 	return host.Submissions
 }
 
@@ -29,16 +30,16 @@ func historySite(nameserver string, words ...string) string {
 }
 
 // historyObjects are the files of the history, their names and contents.
-func (s *Server) historyObjects() map[string][]byte {
-	s.t.Helper()
+func historyObjects(s *caddytest.Server) map[string][]byte {
+	s.T.Helper()
 	paths, err := filepath.Glob(filepath.Join(s.Dir, "storage", "dyndns", "history", "*"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	objects := make(map[string][]byte)
 	for _, path := range paths {
 		if objects[path], err = os.ReadFile(path); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 	}
 	return objects
@@ -46,11 +47,11 @@ func (s *Server) historyObjects() map[string][]byte {
 
 func TestHistorySurvives(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	ns := Nameserver(t, "dyn.example.com.")
-	s := Serve(t, "", historySite(ns.Addr()))
+	ns := caddytest.Nameserver(t, "dyn.example.com.")
+	s := caddytest.Serve(t, "", historySite(ns.Addr()))
 	const update = "hostname=home.dyn.example.com&myip=192.0.2.1"
-	s.submit(homeToken, update)
-	s.submit(homeToken, update)
+	submit(s, homeToken, update)
+	submit(s, homeToken, update)
 	steps := []struct {
 		name string
 		do   func() error
@@ -69,8 +70,8 @@ func TestHistorySurvives(t *testing.T) {
 			if err := caddy.Stop(); err != nil {
 				return err
 			}
-			if len(s.historyObjects()) != 1 {
-				t.Errorf("the storage holds %d objects", len(s.historyObjects()))
+			if len(historyObjects(s)) != 1 {
+				t.Errorf("the storage holds %d objects", len(historyObjects(s)))
 			}
 			return s.Load(historySite(ns.Addr()))
 		}, 7},
@@ -79,8 +80,8 @@ func TestHistorySurvives(t *testing.T) {
 		if err := step.do(); err != nil {
 			t.Fatalf("%s: %v", step.name, err)
 		}
-		s.submit(homeToken, update)
-		if got := s.submissions("home.dyn.example.com"); got != step.want {
+		submit(s, homeToken, update)
+		if got := submissions(s, "home.dyn.example.com"); got != step.want {
 			t.Errorf("after %s: %d submissions, want %d", step.name, got, step.want)
 		}
 	}
@@ -90,7 +91,7 @@ func TestHistorySurvives(t *testing.T) {
 func TestHistoryHoldsNoSecret(t *testing.T) {
 	s := servePages(t)
 	const secret = "12345678"
-	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
+	submit(s, homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
 	for _, path := range []string{
 		"/update-by-path/" + secret + "/home.dyn.example.com/192.0.2.2",
 		"/update?domains=home.dyn.example.com&token=" + homeToken + "&ip=192.0.2.3",
@@ -98,12 +99,12 @@ func TestHistoryHoldsNoSecret(t *testing.T) {
 		pages.PathLatest + "?secret=" + secret,
 		"/?token=" + homeToken,
 	} {
-		s.ask("GET", pagesHost, path, BasicAuth(homeToken, homeToken))
+		ask(s, "GET", pagesHost, path, caddytest.BasicAuth(homeToken, homeToken))
 	}
 	var shown strings.Builder
 	for _, path := range []string{"/", pages.PathHosts, pages.PathLatest, pages.PathHosts + "?fqdn=home.dyn.example.com"} {
 		for _, format := range []string{asText, asHTML, asJSON} {
-			got := s.ask("GET", pagesHost, path, "Accept: "+format, BasicAuth("any", homeToken))
+			got := ask(s, "GET", pagesHost, path, "Accept: "+format, caddytest.BasicAuth("any", homeToken))
 			if got.Status != 200 {
 				t.Fatalf("%s: %d", path, got.Status)
 			}
@@ -113,7 +114,7 @@ func TestHistoryHoldsNoSecret(t *testing.T) {
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	objects := s.historyObjects()
+	objects := historyObjects(s)
 	if len(objects) != 1 {
 		t.Fatalf("the storage holds %d objects", len(objects))
 	}
@@ -125,7 +126,7 @@ func TestHistoryHoldsNoSecret(t *testing.T) {
 		texts["the storage"] = string(data)
 	}
 	for where, text := range texts {
-		for _, s := range []string{homeToken, secret, string(Key.Secret)} {
+		for _, s := range []string{homeToken, secret, string(caddytest.Key.Secret)} {
 			if strings.Contains(text, s) {
 				t.Errorf("%s holds %s", where, s)
 			}
@@ -149,7 +150,7 @@ func TestHistoryObjectsThatCannotBeRead(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			t.Setenv("XDG_DATA_HOME", t.TempDir())
-			s := New(t, "")
+			s := caddytest.New(t, "")
 			object := filepath.Join(s.Dir, "storage", "dyndns", "history", "3.jsonl")
 			if err := os.MkdirAll(filepath.Dir(object), 0o700); err != nil {
 				t.Fatal(err)
@@ -157,12 +158,12 @@ func TestHistoryObjectsThatCannotBeRead(t *testing.T) {
 			if err := os.WriteFile(object, []byte(row.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Load(historySite(Nameserver(t, "dyn.example.com.").Addr())); err != nil {
+			if err := s.Load(historySite(caddytest.Nameserver(t, "dyn.example.com.").Addr())); err != nil {
 				t.Fatal(err)
 			}
-			s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
+			submit(s, homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
 			for range 3 {
-				if got := s.submissions("home.dyn.example.com"); got != row.want {
+				if got := submissions(s, "home.dyn.example.com"); got != row.want {
 					t.Errorf("%d submissions, want %d", got, row.want)
 				}
 			}
@@ -185,7 +186,7 @@ func TestHistoryObjectsThatCannotBeRead(t *testing.T) {
 // A storage that cannot be written costs one warning, and no update.
 func TestHistoryWithoutStorage(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	s := New(t, "")
+	s := caddytest.New(t, "")
 	// A file in the place of the folder fails even for root.
 	if err := os.Mkdir(filepath.Join(s.Dir, "storage"), 0o700); err != nil {
 		t.Fatal(err)
@@ -193,12 +194,12 @@ func TestHistoryWithoutStorage(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(s.Dir, "storage", "dyndns"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Load(historySite(Nameserver(t, "dyn.example.com.").Addr())); err != nil {
+	if err := s.Load(historySite(caddytest.Nameserver(t, "dyn.example.com.").Addr())); err != nil {
 		t.Fatal(err)
 	}
-	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
-	s.submit(homeToken, "hostname=home.dyn.example.com&myip=192.0.2.2")
-	if got := s.submissions("home.dyn.example.com"); got != 2 {
+	submit(s, homeToken, "hostname=home.dyn.example.com&myip=192.0.2.1")
+	submit(s, homeToken, "hostname=home.dyn.example.com&myip=192.0.2.2")
+	if got := submissions(s, "home.dyn.example.com"); got != 2 {
 		t.Errorf("%d submissions", got)
 	}
 	if err := caddy.Stop(); err != nil {
@@ -212,7 +213,7 @@ func TestHistoryWithoutStorage(t *testing.T) {
 func TestValidateStartsNoHistory(t *testing.T) {
 	data := t.TempDir()
 	t.Setenv("XDG_DATA_HOME", data)
-	s := New(t, "")
+	s := caddytest.New(t, "")
 	adapted, err := s.Adapt(historySite("127.0.0.1:1"))
 	if err != nil {
 		t.Fatal(err)

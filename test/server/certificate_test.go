@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"crypto/ecdsa"

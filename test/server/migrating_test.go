@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"encoding/base64"
@@ -10,6 +10,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // seedCase is a row of the table in docs/migrating.md: what the zone holds, the
@@ -28,9 +29,9 @@ type seedCase struct {
 // table promises.
 func TestMigrating(t *testing.T) {
 	const (
-		path   = "/update-by-path/" + canarySecret + "/"
-		query  = "/update-by-query?secret=" + canarySecret + "&"
-		remove = "/delete-by-path/" + canarySecret + "/home.dyn.test"
+		path   = "/update-by-path/" + caddytest.CanarySecret + "/"
+		query  = "/update-by-query?secret=" + caddytest.CanarySecret + "&"
+		remove = "/delete-by-path/" + caddytest.CanarySecret + "/home.dyn.test"
 		a1     = "home 300 IN A 192.0.2.1"
 		aaaa1  = "home 300 IN AAAA 2001:db8::1"
 		noAAAA = "UNCHANGED: home.dyn.test. AAAA None\n"
@@ -68,9 +69,9 @@ func TestMigrating(t *testing.T) {
 		"the nameserver is down":                         {requests: []string{path + "home.down.test/192.0.2.1"}, status: 502, want: "DNS_SERVER_ERROR: …"},
 		"delete, record exists":                          {records: []string{a1}, requests: []string{remove}, status: 200, want: "UPDATED: home.dyn.test. A 192.0.2.1 -> None\n" + noAAAA, serial: 1},
 		"delete, no record":                              {requests: []string{remove}, status: 200, want: "UNCHANGED: home.dyn.test. A None\n" + noAAAA},
-		"delete, the nameserver refuses":                 {records: []string{"denied 300 IN A 192.0.2.1"}, requests: []string{"/delete-by-path/" + canarySecret + "/denied.dyn.test"}, status: 502, want: "DNS_SERVER_ERROR: …"},
+		"delete, the nameserver refuses":                 {records: []string{"denied 300 IN A 192.0.2.1"}, requests: []string{"/delete-by-path/" + caddytest.CanarySecret + "/denied.dyn.test"}, status: 502, want: "DNS_SERVER_ERROR: …"},
 		"HEAD":                                           {requests: []string{"HEAD " + path + "home.dyn.test/192.0.2.1"}, status: 405},
-		"POST":                                           {requests: []string{"POST /update-by-query"}, headers: []string{"Content-Type: application/x-www-form-urlencoded"}, body: "secret=" + canarySecret + "&fqdn=home.dyn.test&ipv4=192.0.2.1", status: 200, want: "UPDATED: home.dyn.test. A None -> 192.0.2.1\n" + noAAAA, serial: 1},
+		"POST":                                           {requests: []string{"POST /update-by-query"}, headers: []string{"Content-Type: application/x-www-form-urlencoded"}, body: "secret=" + caddytest.CanarySecret + "&fqdn=home.dyn.test&ipv4=192.0.2.1", status: 200, want: "UPDATED: home.dyn.test. A None -> 192.0.2.1\n" + noAAAA, serial: 1},
 		"`/check`":                                       {requests: []string{"/check"}, status: 401, want: "PARAMETER_ERROR: …"},
 		"statistics":                                     {requests: []string{"/statistics/updates-by-fqdn"}, status: 401, want: "Statistics need…"},
 	}
@@ -135,7 +136,7 @@ func TestMigratingFromDeSEC(t *testing.T) {
 
 // runRows runs the case of each row of a table in docs/migrating.md.
 func runRows(t *testing.T, head string, cases map[string]seedCase) {
-	text, err := os.ReadFile("docs/migrating.md")
+	text, err := os.ReadFile("../../docs/migrating.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,16 +169,16 @@ func runRows(t *testing.T, head string, cases map[string]seedCase) {
 
 func (c seedCase) run(t *testing.T) {
 	ns := dnstest.NewServer(dnstest.Zone{
-		Name: "dyn.test", Keys: []dnstest.Key{Key}, Records: c.records,
+		Name: "dyn.test", Keys: []dnstest.Key{caddytest.Key}, Records: c.records,
 		Allow: func(_, owner string, _ uint16) bool { return owner != "denied.dyn.test." },
-	}, dnstest.Zone{Name: "wrong-key.test", Keys: []dnstest.Key{Key}})
+	}, dnstest.Zone{Name: "wrong-key.test", Keys: []dnstest.Key{caddytest.Key}})
 	defer ns.Close()
-	s := Serve(t, strictProxies, "http://:{$HTTP_PORT} {\ndyndns {\ndomain localhost\n"+
-		"secret "+canarySecret+"\nclient home {\ntoken "+migratingToken+"\nhosts home.dyn.test *.home.dyn.test *.down.test\n}\n"+ZoneBlock("dyn.test", ns.Addr())+
-		"zone wrong-key.test {\ntsig_key "+Key.Name+" hmac-sha256 c2VjcmV0\nnameserver "+ns.Addr()+"\n}\n"+
-		ZoneBlock("down.test", ReservePort(t).Addr())+"}\nrespond 404\n}\n")
+	s := caddytest.Serve(t, strictProxies, "http://:{$HTTP_PORT} {\ndyndns {\ndomain localhost\n"+
+		"secret "+caddytest.CanarySecret+"\nclient home {\ntoken "+migratingToken+"\nhosts home.dyn.test *.home.dyn.test *.down.test\n}\n"+caddytest.ZoneBlock("dyn.test", ns.Addr())+
+		"zone wrong-key.test {\ntsig_key "+caddytest.Key.Name+" hmac-sha256 c2VjcmV0\nnameserver "+ns.Addr()+"\n}\n"+
+		caddytest.ZoneBlock("down.test", caddytest.ReservePort(t).Addr())+"}\nrespond 404\n}\n")
 	zone := ns.Zone("dyn.test")
-	var got Reply
+	var got caddytest.Reply
 	var before uint32
 	for _, request := range c.requests {
 		method, path, ok := strings.Cut(request, " ")

@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"fmt"
@@ -11,11 +11,12 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/internal/await"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // scrape returns the module's metrics from the admin API, by name with labels.
-func (s *Server) scrape() map[string]float64 {
-	s.t.Helper()
+func scrape(s *caddytest.Server) map[string]float64 {
+	s.T.Helper()
 	values := make(map[string]float64)
 	for line := range strings.Lines(s.Get(s.Admin + "/metrics").Body) {
 		if !strings.HasPrefix(line, "caddy_dyndns_") {
@@ -24,7 +25,7 @@ func (s *Server) scrape() map[string]float64 {
 		i := strings.LastIndexByte(line, ' ')
 		value, err := strconv.ParseFloat(strings.TrimSpace(line[i:]), 64)
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		values[line[:i]] = value
 	}
@@ -36,13 +37,13 @@ const adminOn = "admin kept/127.0.0.1:{$ADMIN_PORT}\n"
 // After a load that two handlers and two configurations shared, the counters
 // have grown by exactly what was asked.
 func TestMetrics(t *testing.T) {
-	ns := Nameserver(t, "dyn.example.com.", "other.example.com.")
-	dead := ReservePort(t).Addr()
-	body := "throttle off\n" + ZoneBlock("dyn.example.com", ns.Addr()) + ZoneBlock("other.example.com", ns.Addr()) + ZoneBlock("dead.example.com", dead)
+	ns := caddytest.Nameserver(t, "dyn.example.com.", "other.example.com.")
+	dead := caddytest.ReservePort(t).Addr()
+	body := "throttle off\n" + caddytest.ZoneBlock("dyn.example.com", ns.Addr()) + caddytest.ZoneBlock("other.example.com", ns.Addr()) + caddytest.ZoneBlock("dead.example.com", dead)
 	sites := plainSite(body) + "https://localhost:{$HTTPS_PORT} {\ndyndns {\nsecret 12345678\n" + body + "}\n}\n"
-	s := Serve(t, adminOn+"auto_https disable_redirects", sites)
+	s := caddytest.Serve(t, adminOn+"auto_https disable_redirects", sites)
 	s.AwaitTLS()
-	before := s.scrape()
+	before := scrape(s)
 	up := fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, ns.Addr())
 	if value, ok := before[up]; ok {
 		t.Errorf("%s is %v before anybody asked", up, value)
@@ -82,7 +83,7 @@ func TestMetrics(t *testing.T) {
 	if err := s.Load(sites); err != nil {
 		t.Fatal(err)
 	}
-	after := s.scrape()
+	after := scrape(s)
 	// An alert on the increase of a counter sees the first failure only if there
 	// was a zero before.
 	for series := range after {
@@ -144,9 +145,9 @@ func TestMetrics(t *testing.T) {
 // What can never occur has no series, and what can has one from the start.
 func TestMetricsFromZero(t *testing.T) {
 	const server = "198.51.100.53:53"
-	s := Serve(t, adminOn, plainSite(ZoneBlock("zero.example.com", server)))
+	s := caddytest.Serve(t, adminOn, plainSite(caddytest.ZoneBlock("zero.example.com", server)))
 	words := make(map[string][]string)
-	for series := range s.scrape() {
+	for series := range scrape(s) {
 		for _, label := range []struct{ series, label string }{
 			{`caddy_dyndns_dns_errors_total{kind="`, `server="` + server + `"`},
 			{`caddy_dyndns_dns_exchange_duration_seconds_count{op="`, `server="` + server + `"`},
@@ -182,13 +183,13 @@ func TestMetricsFromZero(t *testing.T) {
 
 // A nameserver that fails is down and counted, and forgotten with its zone.
 func TestMetricsNameserver(t *testing.T) {
-	ns := Nameserver(t, "dyn.example.com.")
-	dead := ReservePort(t).Addr()
-	s := Serve(t, adminOn, plainSite(ZoneBlock("dyn.example.com", dead)))
+	ns := caddytest.Nameserver(t, "dyn.example.com.")
+	dead := caddytest.ReservePort(t).Addr()
+	s := caddytest.Serve(t, adminOn, plainSite(caddytest.ZoneBlock("dyn.example.com", dead)))
 	if got := s.Get(s.HTTP + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.Status != 502 {
 		t.Fatalf("status %d: %s", got.Status, got.Body)
 	}
-	down := s.scrape()
+	down := scrape(s)
 	up := fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, dead)
 	if got, ok := down[up]; !ok || got != 0 {
 		t.Errorf("%s is %v", up, got)
@@ -203,10 +204,10 @@ func TestMetricsNameserver(t *testing.T) {
 			t.Errorf("%s is %v", exchanges, got)
 		}
 	}
-	if err := s.Load(plainSite(ZoneBlock("dyn.example.com", ns.Addr()))); err != nil {
+	if err := s.Load(plainSite(caddytest.ZoneBlock("dyn.example.com", ns.Addr()))); err != nil {
 		t.Fatal(err)
 	}
-	after := s.scrape()
+	after := scrape(s)
 	if _, ok := after[up]; ok {
 		t.Errorf("%s is still there", up)
 	}
@@ -217,26 +218,26 @@ func TestMetricsNameserver(t *testing.T) {
 	if got := s.Get(s.HTTP + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.Status != 200 {
 		t.Fatalf("status %d: %s", got.Status, got.Body)
 	}
-	if got := s.scrape()[up]; got != 1 {
+	if got := scrape(s)[up]; got != 1 {
 		t.Errorf("%s is %v", up, got)
 	}
 }
 
 // The gauge returns to 1 without a request once a nameserver is back.
 func TestMetricsNameserverBack(t *testing.T) {
-	p := dnstest.NewProxy(Nameserver(t, "dyn.example.com.").Addr())
+	p := dnstest.NewProxy(caddytest.Nameserver(t, "dyn.example.com.").Addr())
 	t.Cleanup(p.Close)
-	s := Serve(t, adminOn, plainSite("timeout 1s\n"+ZoneBlock("dyn.example.com", p.Addr())))
+	s := caddytest.Serve(t, adminOn, plainSite("timeout 1s\n"+caddytest.ZoneBlock("dyn.example.com", p.Addr())))
 	p.Down()
 	if got := s.Get(s.HTTP + "/update-by-path/12345678/a.dyn.example.com/192.0.2.1"); got.Status == 200 {
 		t.Fatalf("status %d: %s", got.Status, got.Body)
 	}
 	up := fmt.Sprintf(`caddy_dyndns_nameserver_up{server=%q}`, p.Addr())
-	if got, ok := s.scrape()[up]; !ok || got != 0 {
+	if got, ok := scrape(s)[up]; !ok || got != 0 {
 		t.Errorf("%s is %v", up, got)
 	}
 	p.Up()
-	await.True(t, "the nameserver to be up again", func() bool { return s.scrape()[up] == 1 })
+	await.True(t, "the nameserver to be up again", func() bool { return scrape(s)[up] == 1 })
 	for _, message := range []string{"nameserver does not answer", "nameserver answers"} {
 		if n := strings.Count(s.Log(), `"msg":"`+message+`"`); n != 1 {
 			t.Errorf("%d entries %q", n, message)

@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/internal/pages"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 // What was changed stands in log, metrics, events and history although the reply
@@ -20,12 +21,12 @@ func TestPartlyDenied(t *testing.T) {
 	events := make(chan string, 10)
 	record(t, func(e caddy.Event) { events <- eventText(e) })
 	ns := dnstest.NewServer(dnstest.Zone{
-		Name: "dyn.example.com.", Keys: []dnstest.Key{Key},
+		Name: "dyn.example.com.", Keys: []dnstest.Key{caddytest.Key},
 		Allow: func(_, _ string, rrtype uint16) bool { return rrtype != dns.TypeTXT },
 	})
 	t.Cleanup(ns.Close)
-	s := Serve(t, adminOn+recordEvents, historySite(ns.Addr()))
-	before := s.scrape()
+	s := caddytest.Serve(t, adminOn+recordEvents, historySite(ns.Addr()))
+	before := scrape(s)
 
 	got := s.Get(s.HTTP + "/update?domains=home&token=" + homeToken + "&ip=192.0.2.1&txt=x")
 	if got.Status != 503 || got.Body != "KO" {
@@ -45,7 +46,7 @@ func TestPartlyDenied(t *testing.T) {
 		t.Errorf("logged: %v", entries[0])
 	}
 
-	after := s.scrape()
+	after := scrape(s)
 	for name, want := range map[string]float64{
 		`caddy_dyndns_records_changed_total{type="A",zone="dyn.example.com."}`:   1,
 		`caddy_dyndns_records_changed_total{type="TXT",zone="dyn.example.com."}`: 0,
@@ -58,13 +59,13 @@ func TestPartlyDenied(t *testing.T) {
 
 	var told []string
 	for range 2 {
-		name, data, _ := strings.Cut(Receive(t, events, "event"), " ")
+		name, data, _ := strings.Cut(caddytest.Receive(t, events, "event"), " ")
 		told = append(told, name)
-		if name == eventUpdated && !strings.Contains(data, " new=192.0.2.1 ") {
+		if name == "dyndns.updated" && !strings.Contains(data, " new=192.0.2.1 ") {
 			t.Errorf("event with %s", data)
 		}
 	}
-	if slices.Sort(told); !slices.Equal(told, []string{eventRefused, eventUpdated}) {
+	if slices.Sort(told); !slices.Equal(told, []string{"dyndns.refused", "dyndns.updated"}) {
 		t.Errorf("events %q", told)
 	}
 
@@ -72,12 +73,12 @@ func TestPartlyDenied(t *testing.T) {
 		Changes, Failures uint64
 		Current           []struct{ Values []string }
 	}
-	s.page(pages.PathHosts+"?fqdn=home.dyn.example.com", homeToken, &kept)
+	readPage(s, pages.PathHosts+"?fqdn=home.dyn.example.com", homeToken, &kept)
 	if kept.Changes != 1 || kept.Failures != 1 || len(kept.Current) != 1 || kept.Current[0].Values[0] != "192.0.2.1" {
 		t.Errorf("the history has %+v", kept)
 	}
 	for accept, want := range map[string]string{"text/plain": "failed  A none -> 192.0.2.1; ", "text/html": " → "} {
-		latest := s.ask("GET", pagesHost, pages.PathLatest, BasicAuth("any", homeToken), "Accept: "+accept).Body
+		latest := ask(s, "GET", pagesHost, pages.PathLatest, caddytest.BasicAuth("any", homeToken), "Accept: "+accept).Body
 		if !strings.Contains(latest, want) {
 			t.Errorf("the latest submissions are %s", latest)
 		}
@@ -88,11 +89,11 @@ func TestPartlyDenied(t *testing.T) {
 func TestLANHostDenied(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	ns := dnstest.NewServer(dnstest.Zone{
-		Name: "dyn.example.com.", Keys: []dnstest.Key{Key},
+		Name: "dyn.example.com.", Keys: []dnstest.Key{caddytest.Key},
 		Allow: func(_, owner string, _ uint16) bool { return owner != "nas.dyn.example.com." },
 	})
 	t.Cleanup(ns.Close)
-	s := Serve(t, "", historySite(ns.Addr()))
+	s := caddytest.Serve(t, "", historySite(ns.Addr()))
 	const prefix = "&ip6lanprefix=2001:db8:0:5::/64"
 	rows := []struct{ name, path, want string }{
 		{"dyndns2", "/nic/update?hostname=home.dyn.example.com&myip=192.0.2.1" + prefix, "dnserr"},
@@ -103,7 +104,7 @@ func TestLANHostDenied(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			got := s.Get(s.HTTP+row.path, BasicAuth("any", homeToken))
+			got := s.Get(s.HTTP+row.path, caddytest.BasicAuth("any", homeToken))
 			if !strings.HasPrefix(got.Body, row.want) || strings.Count(got.Body, "\n") != strings.Count(row.want, "\n")+strings.Count(row.want, "ERROR") {
 				t.Errorf("got %d %q", got.Status, got.Body)
 			}

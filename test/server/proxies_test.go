@@ -1,10 +1,12 @@
-package dyndns
+package server
 
 import (
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
 const strictProxies = "servers {\ntrusted_proxies static 127.0.0.1/32\ntrusted_proxies_strict\n}"
@@ -13,8 +15,8 @@ const strictProxies = "servers {\ntrusted_proxies static 127.0.0.1/32\ntrusted_p
 // client cannot choose its own: not to guess on, not to lock out another, not to
 // have another address published.
 func TestForgedAddress(t *testing.T) {
-	ns := Nameserver(t, "dyn.test")
-	s := Serve(t, strictProxies, serviceSite(ns, "throttle 3 1h"))
+	ns := caddytest.Nameserver(t, "dyn.test")
+	s := caddytest.Serve(t, strictProxies, caddytest.ServiceSite(ns, "throttle 3 1h"))
 	from := func(forged, client string) string { return "X-Forwarded-For: " + forged + ", " + client }
 	const attacker, victim = "198.51.100.7", "203.0.113.9"
 	wrong := s.HTTP + "/check/"
@@ -34,7 +36,7 @@ func TestForgedAddress(t *testing.T) {
 	if got := s.Get(wrong+"wrongwrong", from("192.0.2.200", victim)); got.Status != http.StatusForbidden {
 		t.Errorf("the victim gets %d %q", got.Status, got.Body)
 	}
-	got := s.Get(s.HTTP+"/update-by-path/"+canarySecret+"/home.dyn.test", from("192.0.2.201", victim))
+	got := s.Get(s.HTTP+"/update-by-path/"+caddytest.CanarySecret+"/home.dyn.test", from("192.0.2.201", victim))
 	if want := "A None -> " + victim; !strings.Contains(got.Body, want) {
 		t.Errorf("got %d %q, want %q", got.Status, got.Body, want)
 	}
@@ -54,8 +56,8 @@ func TestProxyWarning(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			ns := Nameserver(t, "dyn.test")
-			s := Serve(t, "servers {\n"+row.servers+"}", serviceSite(ns, ""))
+			ns := caddytest.Nameserver(t, "dyn.test")
+			s := caddytest.Serve(t, "servers {\n"+row.servers+"}", caddytest.ServiceSite(ns, ""))
 			log := s.Log()
 			if row.want == "" {
 				if strings.Contains(log, "trusted_proxies") {

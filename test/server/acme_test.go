@@ -1,6 +1,6 @@
 //go:build integration
 
-package dyndns
+package server
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/internal/await"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -24,15 +25,15 @@ import (
 // serves an update over it to a client that trusts that authority alone.
 func TestACME(t *testing.T) {
 	const host = "ddns.example.org"
-	ns := Nameserver(t, "dyn.example.com.")
+	ns := caddytest.Nameserver(t, "dyn.example.com.")
 	// It also tells the ACME server where the site is.
 	resolver := dnstest.NewServer(dnstest.Zone{Name: "example.org.", Records: []string{"ddns A 127.0.0.1"}})
 	t.Cleanup(resolver.Close)
-	s := New(t, "")
+	s := caddytest.New(t, "")
 	s.OpenSockets()
 	ca := startPebble(t, s, resolver.Addr())
-	s.global = "acme_ca " + ca.directory + "\nacme_ca_root " + ca.certificate
-	if err := s.Load("https://" + host + ":{$HTTPS_PORT} {\nlog\ndyndns {\nsecret 12345678\n" + ZoneBlock("dyn.example.com", ns.Addr()) + "}\n}\n"); err != nil {
+	s.Global = "acme_ca " + ca.directory + "\nacme_ca_root " + ca.certificate
+	if err := s.Load("https://" + host + ":{$HTTPS_PORT} {\nlog\ndyndns {\nsecret 12345678\n" + caddytest.ZoneBlock("dyn.example.com", ns.Addr()) + "}\n}\n"); err != nil {
 		t.Fatal(err)
 	}
 	s.HTTPS = "https://" + host + ":" + os.Getenv("HTTPS_PORT")
@@ -66,10 +67,10 @@ type pebble struct {
 	certificate           string // file with that of the ACME server itself
 }
 
-func startPebble(t *testing.T, s *Server, resolver string) *pebble {
+func startPebble(t *testing.T, s *caddytest.Server, resolver string) *pebble {
 	t.Helper()
 	certificate, key := writeCertificate(t, s.Dir)
-	acme, management := ReservePort(t).Addr(), ReservePort(t).Addr()
+	acme, management := caddytest.ReservePort(t).Addr(), caddytest.ReservePort(t).Addr()
 	config := filepath.Join(s.Dir, "pebble.json")
 	err := os.WriteFile(config, fmt.Appendf(nil, `{"pebble": {
 		"listenAddress": %q, "managementListenAddress": %q, "certificate": %q, "privateKey": %q,
@@ -100,7 +101,7 @@ func startPebble(t *testing.T, s *Server, resolver string) *pebble {
 func (p *pebble) roots() *x509.CertPool {
 	p.t.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	s := &Server{t: p.t, Client: client}
+	s := &caddytest.Server{T: p.t, Client: client}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(s.Get(p.management + "/roots/0").Body)) {
 		p.t.Fatal("pebble shows no root certificate")

@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"context"
@@ -13,7 +13,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/caddy-dyndns/dyndns"
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -99,13 +101,13 @@ func (m *memoryClients) FindClient(_ context.Context, d clients.Digest) (*client
 
 // Guest modules change a zone and find clients without a line elsewhere.
 func TestGuests(t *testing.T) {
-	s := Serve(t, "", "http://:{$HTTP_PORT} {\ndyndns {\n"+clientWord("token "+canaryToken, "hosts home.mem.test")+
+	s := caddytest.Serve(t, "", "http://:{$HTTP_PORT} {\ndyndns {\n"+"client home {\ntoken "+caddytest.CanaryToken+"\nhosts home.mem.test\n}"+
 		"\nclients memory\nzone mem.test {\nmemory 77\nttl 60\n}\n}\n}\n")
 	for _, tt := range []struct {
 		name, path, want string
 		status           int
 	}{
-		{"a configured client", "/nic/update?hostname=home.mem.test&myip=192.0.2.1&token=" + canaryToken, "good 192.0.2.1", 200},
+		{"a configured client", "/nic/update?hostname=home.mem.test&myip=192.0.2.1&token=" + caddytest.CanaryToken, "good 192.0.2.1", 200},
 		{"the source's client", "/update-by-path/token-of-a-customer/customer.mem.test/192.0.2.1", "UPDATED: customer.mem.test. A None -> 192.0.2.1\nUNCHANGED: customer.mem.test. AAAA None\n", 200},
 		{"again", "/update-by-path/token-of-a-customer/customer.mem.test/192.0.2.1", "UNCHANGED: customer.mem.test. A 192.0.2.1\nUNCHANGED: customer.mem.test. AAAA None\n", 200},
 		{"somebody else's name", "/update-by-path/token-of-a-customer/home.mem.test/192.0.2.1", "PARAMETER_ERROR: you may not change home.mem.test.\n", 403},
@@ -137,7 +139,8 @@ func TestGuestErrors(t *testing.T) {
 		{"two sources", []string{"zone mem.test {\nmemory\n}", "clients memory", "clients memory"}, "clients: stands here twice"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h, err := unmarshal(block(append([]string{secretWord}, tt.words...)...))
+			h := new(dyndns.Handler)
+			err := h.UnmarshalCaddyfile(caddyfile.NewTestDispenser("dyndns {\nsecret " + caddytest.CanarySecret + "\n" + strings.Join(tt.words, "\n") + "\n}"))
 			if err == nil {
 				ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 				defer cancel()
@@ -156,15 +159,15 @@ func TestGuestErrors(t *testing.T) {
 // What names no module is not quoted: it holds the key.
 func TestGuestWithoutType(t *testing.T) {
 	for _, tt := range []struct{ name, backend, want string }{
-		{"none", `{"tsig": {"secret": "` + canaryKey + `"}}`, "type: "},
-		{"no text", `{"type": {"tsig": {"secret": "` + canaryKey + `"}}}`, "type: "},
-		{"empty", `{"type": "", "tsig": {"secret": "` + canaryKey + `"}}`, "type: "},
-		{"the key", `{"type": "` + canaryKey + `"}`, "no module "},
-		{"no object", `"` + canaryKey + `"`, "type: "},
+		{"none", `{"tsig": {"secret": "` + caddytest.CanaryKey + `"}}`, "type: "},
+		{"no text", `{"type": {"tsig": {"secret": "` + caddytest.CanaryKey + `"}}}`, "type: "},
+		{"empty", `{"type": "", "tsig": {"secret": "` + caddytest.CanaryKey + `"}}`, "type: "},
+		{"the key", `{"type": "` + caddytest.CanaryKey + `"}`, "no module "},
+		{"no object", `"` + caddytest.CanaryKey + `"`, "type: "},
 	} {
-		for what, h := range map[string]*Handler{
-			"backend":       {Secret: canarySecret, Nameservers: []string{"127.0.0.1"}, Zones: []Zone{{Name: "mem.test", BackendRaw: json.RawMessage(tt.backend)}}},
-			"client_source": {Zones: []Zone{{Name: "mem.test", BackendRaw: json.RawMessage(`{"type": "memory"}`)}}, ClientSourceRaw: json.RawMessage(tt.backend)},
+		for what, h := range map[string]*dyndns.Handler{
+			"backend":       {Secret: caddytest.CanarySecret, Nameservers: []string{"127.0.0.1"}, Zones: []dyndns.Zone{{Name: "mem.test", BackendRaw: json.RawMessage(tt.backend)}}},
+			"client_source": {Zones: []dyndns.Zone{{Name: "mem.test", BackendRaw: json.RawMessage(`{"type": "memory"}`)}}, ClientSourceRaw: json.RawMessage(tt.backend)},
 		} {
 			t.Run(what+"/"+tt.name, func(t *testing.T) {
 				ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
@@ -176,7 +179,7 @@ func TestGuestWithoutType(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Fatalf("got %v, want %s", err, tt.want)
 				}
-				checkNoSecret(t, err.Error())
+				caddytest.CheckNoSecret(t, err.Error())
 			})
 		}
 	}
@@ -185,7 +188,7 @@ func TestGuestWithoutType(t *testing.T) {
 // The pages say that it is not the password's fault if a source fails.
 func TestPagesSourceFails(t *testing.T) {
 	s := servePages(t, "clients memory")
-	r := s.ask("GET", pagesHost, "/statistics/updates-by-fqdn", "Authorization: Bearer token-in-a-storm-00")
+	r := ask(s, "GET", pagesHost, "/statistics/updates-by-fqdn", "Authorization: Bearer token-in-a-storm-00")
 	if r.Status != 503 || r.Header.Get("Retry-After") == "" || r.Header.Get("WWW-Authenticate") != "" || !strings.Contains(r.Body, "at present") {
 		t.Errorf("got %d %v %q", r.Status, r.Header, r.Body)
 	}

@@ -1,4 +1,4 @@
-package dyndns
+package server
 
 import (
 	"encoding/json"
@@ -6,27 +6,41 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
+// statusReply is what the endpoint says.
 type statusReply struct {
-	Zones []zoneStatus `json:"zones"`
+	Zones []struct {
+		Zone, Key   string
+		Nameservers []struct {
+			Address   string
+			Up        *bool
+			RestsTill *time.Time `json:"rests_till"`
+			Latency   float64    `json:"latency_seconds"`
+			LastError string     `json:"last_error"`
+		}
+		Waiting, Updates, Queries, Unmet, Denied, Failed int
+	}
 }
 
-func (s *Server) status() statusReply {
-	s.t.Helper()
+func status(s *caddytest.Server) statusReply {
+	s.T.Helper()
 	got := s.Get(s.Admin + "/dyndns/status")
 	var status statusReply
 	if err := json.Unmarshal([]byte(got.Body), &status); err != nil || got.Status != 200 {
-		s.t.Fatalf("%v in %d %s", err, got.Status, got.Body)
+		s.T.Fatalf("%v in %d %s", err, got.Status, got.Body)
 	}
 	return status
 }
 
 func TestAdminStatus(t *testing.T) {
-	ns := Nameserver(t, "dyn.example.com.")
-	dead := ReservePort(t).Addr()
-	s := Serve(t, adminOn, plainSite(ZoneBlock("dyn.example.com", ns.Addr())+ZoneBlock("dead.example.com", dead+" "+ns.Addr())))
-	for _, zone := range s.status().Zones {
+	ns := caddytest.Nameserver(t, "dyn.example.com.")
+	dead := caddytest.ReservePort(t).Addr()
+	s := caddytest.Serve(t, adminOn, plainSite(caddytest.ZoneBlock("dyn.example.com", ns.Addr())+caddytest.ZoneBlock("dead.example.com", dead+" "+ns.Addr())))
+	for _, zone := range status(s).Zones {
 		for _, n := range zone.Nameservers {
 			if n.Up != nil || n.LastError != "" {
 				t.Errorf("before anybody asked: %+v", n)
@@ -40,7 +54,7 @@ func TestAdminStatus(t *testing.T) {
 	} {
 		s.Get(s.HTTP + path)
 	}
-	status := s.status()
+	status := status(s)
 	if len(status.Zones) != 2 {
 		t.Fatalf("%d zones", len(status.Zones))
 	}
@@ -68,8 +82,8 @@ func TestAdminStatus(t *testing.T) {
 // The endpoint answers while configurations come and go, and shows the zones of
 // one of them.
 func TestAdminStatusDuringReload(t *testing.T) {
-	ns := Nameserver(t, "a.example.com.", "b.example.com.")
-	s := Serve(t, adminOn, plainSite(ZoneBlock("a.example.com", ns.Addr())))
+	ns := caddytest.Nameserver(t, "a.example.com.", "b.example.com.")
+	s := caddytest.Serve(t, adminOn, plainSite(caddytest.ZoneBlock("a.example.com", ns.Addr())))
 	stop := make(chan struct{})
 	var reader sync.WaitGroup
 	reader.Go(func() {
@@ -87,13 +101,13 @@ func TestAdminStatusDuringReload(t *testing.T) {
 	})
 	for i := range 10 {
 		zone := []string{"b.example.com", "a.example.com"}[i%2]
-		if err := s.Load(plainSite(ZoneBlock(zone, ns.Addr()))); err != nil {
+		if err := s.Load(plainSite(caddytest.ZoneBlock(zone, ns.Addr()))); err != nil {
 			t.Error(err)
 		}
 	}
 	close(stop)
 	reader.Wait()
-	if status := s.status(); len(status.Zones) != 1 || status.Zones[0].Zone != "a.example.com." {
+	if status := status(s); len(status.Zones) != 1 || status.Zones[0].Zone != "a.example.com." {
 		t.Errorf("%+v", status)
 	}
 }

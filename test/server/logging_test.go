@@ -1,0 +1,126 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
+)
+
+const canary = "c4n4ryS3cr3t0123456789"
+
+// entry is one line of the log.
+type entry map[string]any
+
+// apiEntries are the handler's own entries in a JSON log.
+func apiEntries(t testing.TB, log string) []entry {
+	t.Helper()
+	var entries []entry
+	for line := range strings.Lines(log) {
+		e := make(entry)
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%v in %q", err, line)
+		}
+		if e["msg"] == "answered request" {
+			entries = append(entries, e)
+		}
+	}
+	return entries
+}
+
+func TestLogEntry(t *testing.T) {
+	ns := caddytest.Nameserver(t, "dyn.example.com.")
+	dead := caddytest.ReservePort(t).Addr()
+	s := caddytest.Serve(t, "", `
+http://127.0.0.1:{$HTTP_PORT} {
+	log
+	dyndns {
+		secret 12345678
+		private_clients
+		`+caddytest.ZoneBlock("dyn.example.com", ns.Addr())+caddytest.ZoneBlock("dead.example.com", dead)+`
+		client home {
+			token `+canary+`
+			hosts home.dyn.example.com
+		}
+	}
+}`)
+	type fields map[string]string
+	rows := []struct {
+		name, path, userAgent string
+		status                int
+		level                 string
+		want                  fields
+	}{
+		{"change", "/nic/update?hostname=home.dyn.example.com&myip=192.0.2.1&token=" + canary, "curl/8", 200, "info", fields{
+			"result": "updated", "client": "home", "dialect": "dyndns2", "user_agent": "curl/8",
+			"uri":   "/nic/update?hostname=home.dyn.example.com&myip=192.0.2.1&token=REDACTED",
+			"hosts": "[map[name:home.dyn.example.com. records:[map[changed:true new:192.0.2.1 old: proven:true ttl:300 type:A]] result:updated zone:dyn.example.com.]]",
+		}},
+		{"no change", "/update-by-path/" + canary + "/home.dyn.example.com/192.0.2.1", "", 200, "debug", fields{
+			"result": "unchanged", "client": "home", "dialect": "native", "uri": "/update-by-path/REDACTED/home.dyn.example.com/192.0.2.1",
+		}},
+		{"deletion", "/delete-by-path/" + canary + "/home.dyn.example.com", "", 200, "info", fields{
+			"result": "deleted", "client": "home",
+		}},
+		{"no secret", "/update-by-query?fqdn=home.dyn.example.com", "", 401, "warn", fields{
+			"result": "refused", "reason": "no_credential", "client": "<nil>", "hosts": "<nil>",
+		}},
+		{"wrong secret", "/check/wrongwrong", "", 403, "warn", fields{
+			"result": "refused", "reason": "bad_credential", "client": "<nil>", "uri": "/check/REDACTED",
+		}},
+		{"bad address", "/update-by-path/" + canary + "/home.dyn.example.com/127.0.0.1", "", 400, "warn", fields{
+			"result": "refused", "reason": "bad_address", "client": "home", "error": "127.0.0.1 is a loopback address",
+		}},
+		{"not granted", "/update-by-path/" + canary + "/nas.dyn.example.com/192.0.2.1", "", 403, "warn", fields{
+			"result": "refused", "client": "home",
+			"hosts": "[map[error:you may not change nas.dyn.example.com. name:nas.dyn.example.com. reason:not_granted result:refused]]",
+		}},
+		{"duckdns", "/update?domains=home&token=" + canary + "&ip=192.0.2.9", "", 200, "info", fields{
+			"result": "updated", "dialect": "duckdns",
+		}},
+		{"dead nameserver", "/update-by-path/12345678/a.dead.example.com/192.0.2.1", "", 502, "error", fields{
+			"result": "failed", "client": "secret",
+		}},
+		{"self-test", "/check/12345678", "", 502, "error", fields{"result": "failed", "client": "secret"}},
+		{"self-test, what it says", "/check/12345678", "", 502, "error", fields{
+			"zones": "[map[result:checked warning:SOA minimum: resolvers remember for 300 s that a name does not exist, and a certificate may wait for that: set the minimum, the last number of the SOA record, to 60 zone:dyn.example.com.]" +
+				" map[error:reachable: nameserver " + dead + " could not be reached for zone dead.example.com.: dial tcp " + dead + ": connect: connection refused: nothing listens there: start the nameserver, let it listen on TCP as well as UDP, or mend the address result:failed zone:dead.example.com.]]",
+		}},
+		{"user agent", "/update-by-path/x/y", "a\u009b31m" + strings.Repeat("ü", 5000), 403, "warn", fields{
+			"user_agent": `a\u009b31m` + strings.Repeat("ü", 75),
+		}},
+	}
+	for i, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			got := s.Get(s.HTTP+row.path, "User-Agent: "+row.userAgent)
+			if got.Status != row.status {
+				t.Errorf("status %d, want %d: %s", got.Status, row.status, got.Body)
+			}
+			entries := apiEntries(t, s.Log())
+			if len(entries) != i+1 {
+				t.Fatalf("%d entries, want %d", len(entries), i+1)
+			}
+			e := entries[i]
+			want := fields{
+				"level": row.level, "status": fmt.Sprint(row.status), "logger": "http.handlers.dyndns",
+				"client_ip": "127.0.0.1", "method": http.MethodGet, "host": strings.TrimPrefix(s.HTTP, "http://"),
+			}
+			maps.Copy(want, row.want)
+			for key, value := range want {
+				if text := fmt.Sprint(e[key]); text != value {
+					t.Errorf("%s is %s, want %s", key, text, value)
+				}
+			}
+			if _, ok := e["duration"].(float64); !ok {
+				t.Errorf("duration is %v", e["duration"])
+			}
+		})
+	}
+	if log := s.Log(); strings.Contains(log, canary) || strings.Contains(log, "12345678") || strings.Contains(log, `"http.log.access`) {
+		t.Error("a secret or an access entry stands in the log")
+	}
+}
