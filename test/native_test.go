@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 	"github.com/caddy-dyndns/dyndns/test/site"
 )
@@ -27,7 +28,7 @@ func block(s *nameserver.Server, zone string, key nameserver.Key, lines ...strin
 }
 
 // get requests a path in which SECRET stands for the secret.
-func get(t *testing.T, c *site.Site, path string, headers ...string) site.Response {
+func get(t *testing.T, c *site.Site, path string, headers ...string) caddytest.Reply {
 	t.Helper()
 	r, err := c.Get(t.Context(), strings.ReplaceAll(path, "SECRET", secret), headers...)
 	if err != nil {

@@ -37,10 +37,13 @@ type Server struct {
 	// The base URLs, without a slash at the end. What listens at the first two is
 	// up to the sites; the last is the admin API, if there is one.
 	HTTP, HTTPS, Admin string
-	// client trusts any certificate and follows no redirect.
+	// Client trusts any certificate and follows no redirect.
 	Client *http.Client
+	// Global are lines of the global options beside the common ones.
 	Global string
-	// bind is the network and the host at which the sites listen.
+	// LogFormat is that of the log, "dyndns json" if nobody sets it.
+	LogFormat string
+	// Bind is the network and the host at which the sites listen.
 	Bind string
 }
 
@@ -53,8 +56,8 @@ func New(t testing.TB, global string) *Server {
 	t.Helper()
 	s := &Server{
 		T: t, Dir: t.TempDir(),
-		Global: global,
-		Bind:   kept.Network + "/127.0.0.1",
+		Global: global, LogFormat: "dyndns json",
+		Bind: kept.Network + "/127.0.0.1",
 		Client: &http.Client{
 			Timeout: time.Minute,
 			Transport: &http.Transport{
@@ -115,14 +118,19 @@ func Serve(t testing.TB, global, sites string) *Server {
 	return s
 }
 
-// AwaitTLS waits for the certificate of https, which Caddy obtains after it has
-// begun to listen.
-func (s *Server) AwaitTLS() {
+// AwaitTLS waits for the certificates of the URLs, by default HTTPS, which Caddy
+// obtains after it has begun to listen.
+func (s *Server) AwaitTLS(urls ...string) {
 	s.T.Helper()
-	await.Done(s.T, "the certificate", func() error {
-		_, err := s.Do(http.MethodGet, s.HTTPS+"/", "")
-		return err
-	})
+	if urls == nil {
+		urls = []string{s.HTTPS}
+	}
+	for _, url := range urls {
+		await.Done(s.T, "the certificate", func() error {
+			_, err := s.Do(http.MethodGet, url+"/", "")
+			return err
+		})
+	}
 }
 
 // Load replaces the configuration, as a reload does.
@@ -161,7 +169,7 @@ func (s *Server) Adapt(sites string) ([]byte, error) {
 		output file {$TEST_DIR}/log {
 			roll_disabled
 		}
-		format dyndns json
+		format `+s.LogFormat+`
 		level DEBUG
 		exclude events
 	}
@@ -198,14 +206,22 @@ func (s *Server) Get(url string, headers ...string) Reply {
 	return got
 }
 
+// Do sends a request with a body. A header line with Host sets the request's host.
 func (s *Server) Do(method, url, body string, headers ...string) (Reply, error) {
-	r, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))
+	return s.Send(context.Background(), method, url, body, headers...)
+}
+
+// Send is Do with a context.
+func (s *Server) Send(ctx context.Context, method, url, body string, headers ...string) (Reply, error) {
+	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return Reply{}, err
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Add(name, value)
+		if r.Header.Add(name, value); strings.EqualFold(name, "Host") {
+			r.Host = value
+		}
 	}
 	res, err := s.Client.Do(r)
 	if err != nil {

@@ -107,10 +107,7 @@ func TestBadInput(t *testing.T) {
 	if now := [2]uint32{s.dns.Zone(zone).Serial(), s.dns.Zone(otherZone).Serial()}; now != serials {
 		t.Errorf("the serials went from %v to %v", serials, now)
 	}
-	log, err := s.Log()
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := s.Log()
 	if n := strings.Count(log, `"answered request"`); n != len(rows) {
 		t.Errorf("the log has %d entries for %d requests", n, len(rows))
 	}

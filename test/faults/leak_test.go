@@ -66,14 +66,8 @@ func TestCancelled(t *testing.T) {
 	)
 	key := nameserver.NewKey("ddns-key")
 	server := nameserver.Run(t, nameserver.BIND, nameserver.Config{Zones: []nameserver.Zone{{Name: name, Key: key}}})
-	dir := t.TempDir()
-	start := func(proxy *dnstest.Proxy) (*service, site.Config) {
-		config := site.Config{Body: directive(5*time.Second, configuredZone{name, key, []string{proxy.Addr()}})}
-		c, err := site.Start(dir, config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return &service{c, 5 * time.Second}, config
+	config := func(proxy *dnstest.Proxy) site.Config {
+		return site.Config{Body: directive(5*time.Second, configuredZone{name, key, []string{proxy.Addr()}})}
 	}
 	stop := func(s *service, proxy *dnstest.Proxy) {
 		if err := s.Stop(); err != nil {
@@ -91,7 +85,7 @@ func TestCancelled(t *testing.T) {
 
 	// What Caddy keeps for the life of the process is there after a first run.
 	proxy := dnstest.NewProxy(server.Addr())
-	s, _ := start(proxy)
+	s := &service{site.Run(t, config(proxy)), 5 * time.Second}
 	works(s, "first")
 	stop(s, proxy)
 	var goroutines, open, steady int
@@ -105,7 +99,9 @@ func TestCancelled(t *testing.T) {
 
 	proxy = dnstest.NewProxy(server.Addr())
 	proxy.SetFault(dnstest.Always(dnstest.DelayReply(5 * time.Millisecond)))
-	s, config := start(proxy)
+	if err := s.Reload(config(proxy)); err != nil {
+		t.Fatal(err)
+	}
 	var next, answered, cut atomic.Int32
 	var wg sync.WaitGroup
 	for i := range clients {
@@ -117,7 +113,7 @@ func TestCancelled(t *testing.T) {
 					return
 				}
 				if n%(requests/3) == 0 {
-					if err := s.Reload(config); err != nil {
+					if err := s.Reload(config(proxy)); err != nil {
 						t.Error(err)
 					}
 				}
@@ -144,7 +140,7 @@ func TestCancelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	await.True(t, "connections closed by the reload", func() bool { open, _ := proxy.Connections(); return open == 0 })
-	if err := s.Reload(config); err != nil {
+	if err := s.Reload(config(proxy)); err != nil {
 		t.Fatal(err)
 	}
 	works(s, "after-reload")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 	"github.com/caddy-dyndns/dyndns/test/site"
 )
@@ -59,7 +60,7 @@ func directive(timeout time.Duration, zones ...configuredZone) string {
 
 // reply is what a client got, after how long.
 type reply struct {
-	site.Response
+	caddytest.Reply
 	err  error
 	took time.Duration
 }
