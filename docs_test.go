@@ -6,21 +6,18 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
-// goFiles are the sources of the module, tests or not, as one text.
-func goFiles(t *testing.T, tests bool) string {
+// sourceText is the source of the module but for tests, as one text.
+func sourceText(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") != tests {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		text, err := os.ReadFile(path)
@@ -50,7 +47,7 @@ var (
 // Every sentence that the troubleshooting page explains is one that the module,
 // Caddy or the system says.
 func TestDocumentedSentences(t *testing.T) {
-	source := strings.ReplaceAll(goFiles(t, false), `\"`, `"`)
+	source := strings.ReplaceAll(sourceText(t), `\"`, `"`)
 	elsewhere := map[string]bool{"connection refused": true, "evaluated placeholder": true, "is empty": true}
 	n := 0
 	for _, row := range firstColumn.FindAllStringSubmatch(readDoc(t, "troubleshooting.md"), -1) {
@@ -63,22 +60,8 @@ func TestDocumentedSentences(t *testing.T) {
 			}
 		}
 	}
-	if n < 50 {
-		t.Errorf("only %d sentences", n)
-	}
-}
-
-// The security page names tests that exist.
-func TestDocumentedTests(t *testing.T) {
-	tests := goFiles(t, true)
-	names := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(readDoc(t, "security.md"), -1)
-	if len(names) < 30 {
-		t.Errorf("only %d names", len(names))
-	}
-	for _, name := range names {
-		if !strings.Contains(tests, "func "+name[1]+"(t ") {
-			t.Errorf("there is no %s", name[1])
-		}
+	if n == 0 {
+		t.Error("found no sentence")
 	}
 }
 
@@ -101,35 +84,5 @@ func TestDocumentedMetrics(t *testing.T) {
 	}
 	if !maps.Equal(documented, registered) {
 		t.Errorf("documented %v, registered %v", documented, registered)
-	}
-}
-
-// The logging page names every field, result, reason and event.
-func TestDocumentedFields(t *testing.T) {
-	page := readDoc(t, "logging.md")
-	words := []string{logMessage, eventUpdated, eventDeleted, eventRefused}
-	words = append(words, service.Results[:]...)
-	for _, reason := range service.Reasons {
-		words = append(words, string(reason))
-	}
-	logging, err := os.ReadFile("logging.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, field := range regexp.MustCompile(`(?:zap\.[A-Z]\w+|enc\.Add\w+)\("(\w+)"`).FindAllStringSubmatch(string(logging), -1) {
-		words = append(words, field[1])
-	}
-	events, err := os.ReadFile("events.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range regexp.MustCompile(`(?:data\[|[{ \t])"(\w+)"[\]:]`).FindAllStringSubmatch(string(events), -1) {
-		words = append(words, key[1])
-	}
-	slices.Sort(words)
-	for _, word := range slices.Compact(words) {
-		if !strings.Contains(page, "`"+word+"`") {
-			t.Errorf("%s is not documented", word)
-		}
 	}
 }

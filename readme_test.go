@@ -14,7 +14,6 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"text/template"
@@ -22,6 +21,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/seed"
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
 	"github.com/caddy-dyndns/dyndns/test/markdown"
@@ -148,9 +148,6 @@ func valueFor(t *testing.T, name string) string {
 // commentedOption is an option of the README that is not on as it stands there.
 var commentedOption = regexp.MustCompile(`(?m)^(\s*)# (config|public_only|private_clients)\b`)
 
-// guestOption is one for which no module is compiled in.
-var guestOption = regexp.MustCompile(`(?m)^(\s*)# (clients) <module>`)
-
 // everyOption is the Caddyfile below that heading of the README.
 func everyOption(t *testing.T) string {
 	t.Helper()
@@ -161,86 +158,50 @@ func everyOption(t *testing.T) string {
 	return blocks[0].Text
 }
 
-// The parser, its godoc and the README know the same words.
+// The README's Caddyfile with every option sets every field that a configuration has,
+// but for the source of clients, of which no module is compiled in.
 func TestEveryOptionIsDocumented(t *testing.T) {
-	var godoc string
-	var decls []ast.Decl
-	for _, path := range []string{"caddyfile.go", "internal/backend/rfc2136.go"} {
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
-		if err != nil {
+	_, text, _ := strings.Cut(commentedOption.ReplaceAllString(everyOption(t), "$1$2"), "example.com {\n")
+	h, err := unmarshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := map[string]bool{}
+	fields(reflect.ValueOf(*h), "", set)
+	for _, z := range h.Zones {
+		var b backend.RFC2136
+		if err := json.Unmarshal(z.BackendRaw, &b); err != nil {
 			t.Fatal(err)
 		}
-		decls = append(decls, file.Decls...)
+		fields(reflect.ValueOf(b), "zones.backend.", set)
 	}
-	parsed := make(map[string][]string) // the words of each block
-	for _, decl := range decls {
-		function, ok := decl.(*ast.FuncDecl)
-		if !ok {
-			continue
-		}
-		switch function.Name.Name {
-		case "UnmarshalCaddyfile":
-			_, godoc, _ = strings.Cut(function.Doc.Text(), "Syntax:\n")
-		case "unmarshalWord", "UnmarshalWord":
-			receiver := function.Recv.List[0].Type.(*ast.StarExpr).X.(*ast.Ident).Name
-			block := map[string]string{"Handler": "dyndns", "Zone": "zone", "RFC2136": "zone", "Client": "client"}[receiver]
-			ast.Inspect(function, func(n ast.Node) bool {
-				clause, ok := n.(*ast.CaseClause)
-				if !ok {
-					return true
-				}
-				for _, value := range clause.List {
-					if literal, ok := value.(*ast.BasicLit); ok && literal.Kind == token.STRING {
-						word, _ := strconv.Unquote(literal.Value)
-						parsed[block] = append(parsed[block], word)
-					}
-				}
-				return true
-			})
-		}
-	}
-	for block := range parsed {
-		slices.Sort(parsed[block])
-	}
-	if len(parsed) != 3 {
-		t.Fatalf("found the words of %d blocks in caddyfile.go", len(parsed))
-	}
-	for place, text := range map[string]string{
-		"the godoc":  godoc,
-		"the README": guestOption.ReplaceAllString(commentedOption.ReplaceAllString(everyOption(t), "$1$2"), "$1$2"),
-	} {
-		if documented := blockWords(text); !reflect.DeepEqual(documented, parsed) {
-			t.Errorf("%s has the words %v, the parser %v", place, documented, parsed)
+	set["client_source"] = strings.Contains(everyOption(t), "# clients <module>\n")
+	for field, isSet := range set {
+		if !isSet {
+			t.Errorf("the README says of no option that sets %s", field)
 		}
 	}
 }
 
-// blockWords are the first words of the lines in the blocks dyndns, zone and
-// client of a Caddyfile.
-func blockWords(text string) map[string][]string {
-	words := make(map[string][]string)
-	stack := []string{""}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		word, _, _ := strings.Cut(line, " ")
-		block := stack[len(stack)-1]
-		switch {
-		case line == "" || strings.HasPrefix(line, "#"):
-			continue
-		case line == "}":
-			stack = stack[:len(stack)-1]
-			continue
-		case slices.Contains([]string{"dyndns", "zone", "client"}, block) && !slices.Contains(words[block], word):
-			words[block] = append(words[block], word)
+// fields tells of every field of a configuration whether it is set, by its names in JSON.
+func fields(v reflect.Value, path string, set map[string]bool) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		fields(v.Elem(), path, set)
+	case reflect.Slice:
+		for i := range v.Len() {
+			fields(v.Index(i), path, set)
 		}
-		if strings.HasSuffix(line, "{") {
-			stack = append(stack, word)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			if name == "" {
+				continue
+			}
+			set[path+name] = set[path+name] || !v.Field(i).IsZero()
+			fields(v.Field(i), path+name+".", set)
 		}
 	}
-	for block := range words {
-		slices.Sort(words[block])
-	}
-	return words
 }
 
 var (

@@ -5,9 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
 )
 
@@ -122,5 +127,67 @@ http://127.0.0.1:{$HTTP_PORT} {
 	}
 	if log := s.Log(); strings.Contains(log, canary) || strings.Contains(log, "12345678") || strings.Contains(log, `"http.log.access`) {
 		t.Error("a secret or an access entry stands in the log")
+	}
+}
+
+// The logging page names everything that an entry or an event has, and every result and reason.
+func TestDocumentedFields(t *testing.T) {
+	page, err := os.ReadFile("../../docs/logging.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := map[string]bool{}
+	for _, result := range service.Results {
+		words[result] = true
+	}
+	for _, reason := range service.Reasons {
+		words[string(reason)] = true
+	}
+	events := make(chan caddy.Event, 100)
+	record(t, func(e caddy.Event) { events <- e })
+	ns := caddytest.Nameserver(t, "dyn.example.com.")
+	s := caddytest.Serve(t, recordEvents, plainSite(caddytest.ZoneBlock("dyn.example.com", ns.Addr())+
+		caddytest.ZoneBlock("dead.example.com", caddytest.ReservePort(t).Addr())+"client home {\ntoken "+canary+"\nhosts home.dyn.example.com\nlan nas.dyn.example.com ::1\n}\n"))
+	for _, path := range []string{
+		"/nic/update?hostname=home.dyn.example.com&myip=192.0.2.1&ip6lanprefix=2001:db8::/64&token=" + canary,
+		"/delete-by-path/12345678/home.dyn.example.com",
+		"/nic/update?hostname=other.dyn.example.com,home.dyn.example.com&myip=192.0.2.1&token=" + canary,
+		"/update-by-path/12345678/a.dead.example.com/192.0.2.1",
+		"/update-by-path/12345678/home.dyn.example.com/127.0.0.1",
+		"/check/12345678",
+		"/check/wrongwrong",
+	} {
+		s.Get(s.HTTP+path, "User-Agent: test")
+	}
+	for seen := map[string]bool{}; len(seen) < 3; {
+		e := caddytest.Receive(t, events, "event of each kind")
+		seen[e.Name()], words[e.Name()] = true, true
+		for key := range e.Data {
+			words[key] = true
+		}
+	}
+	for _, e := range apiEntries(t, s.Log()) {
+		words[fmt.Sprint(e["msg"])] = true
+		keys(map[string]any(e), words)
+	}
+	for word := range words {
+		if !strings.Contains(string(page), "`"+word+"`") && !slices.Contains([]string{"level", "ts", "logger", "msg"}, word) {
+			t.Errorf("%s is not documented", word)
+		}
+	}
+}
+
+// keys adds the keys of a JSON value and of those in it.
+func keys(value any, found map[string]bool) {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			found[key] = true
+			keys(inner, found)
+		}
+	case []any:
+		for _, inner := range v {
+			keys(inner, found)
+		}
 	}
 }
