@@ -179,12 +179,17 @@ func (t *tally) load(processes ...*process) {
 	group.Wait()
 }
 
-// check compares what a process shows with what was submitted.
+// check waits until a process shows what was submitted: it does not read the storage
+// for every page.
 func (t *tally) check(p *process) {
 	p.Helper()
+	await.Done(p, "the submissions of all", func() error { return t.compare(p) })
+}
+
+func (t *tally) compare(p *process) error {
 	body, err := p.get("/statistics/updates-by-fqdn")
 	if err != nil {
-		p.Fatal(err)
+		return err
 	}
 	var page struct {
 		Hosts []struct {
@@ -193,14 +198,15 @@ func (t *tally) check(p *process) {
 		}
 	}
 	if err := json.Unmarshal(body, &page); err != nil || len(page.Hosts) != len(t) {
-		p.Fatalf("%d hosts, %v", len(page.Hosts), err)
+		return fmt.Errorf("%d hosts, %v", len(page.Hosts), err)
 	}
 	for i, h := range page.Hosts {
 		submissions, changes := t[i].submissions.Load(), t[i].changes.Load()
 		if h.Name != hostName(i) || h.Submissions != submissions || h.Changes != changes {
-			p.Errorf("%+v, want %s with %d submissions and %d changes", h, hostName(i), submissions, changes)
+			return fmt.Errorf("%+v, want %s with %d submissions and %d changes", h, hostName(i), submissions, changes)
 		}
 	}
+	return nil
 }
 
 // Three processes write into one storage; two of them share a data folder. What each
