@@ -168,7 +168,7 @@ func fail(items []*item, err *zone.Error) {
 		e := *err
 		e.Unknown = e.Unknown || it.unproven
 		for step := range it.lost.all() {
-			e.Unknown = e.Unknown || step.update.open > 0 && step.update.fate == undecided
+			e.Unknown = e.Unknown || step.update.fate == applied || step.update.open > 0 && step.update.fate == undecided
 		}
 		if e.Name == "" {
 			e.Name = it.Name

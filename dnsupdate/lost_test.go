@@ -253,6 +253,33 @@ func TestLateReplyOfName(t *testing.T) {
 	expect(t, w.Apply(ctx, []zone.Change{to(host("home"), "192.0.2.2"), keep}), "192.0.2.1 -> 192.0.2.2", "unchanged None")
 }
 
+// TestLateReplyBeforeRefusal has the reply of a lost update come while the nameserver is
+// asked why it refuses the message that was sent again, and a forger refuse that too.
+func TestLateReplyBeforeRefusal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "a 300 A 192.0.2.1", "b 300 A 192.0.2.1")
+	apply(w.Updater, to(host("a"), "192.0.2.1"), to(host("b"), "192.0.2.1"))
+	release := make(chan struct{})
+	messages := 0
+	w.proxy.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
+		switch messages++; messages {
+		case 1:
+			return dnstest.HoldReply(release)
+		case 2:
+			return dnstest.RCode(dns.RcodeNotAuth)
+		}
+		close(release) // the probe; what was held comes first
+		return dnstest.RCode(dns.RcodeNotAuth).Later(100 * time.Millisecond)
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	for _, r := range w.Apply(ctx, []zone.Change{to(host("a"), "192.0.2.2"), to(host("b"), "192.0.2.2")}) {
+		if line(r) != "192.0.2.1 -> 192.0.2.2" {
+			t.Errorf("got %s", line(r))
+		}
+	}
+}
+
 // TestLateReplyOfOne has one of two messages answered late: the other may have been
 // applied before, so that nothing is proven.
 func TestLateReplyOfOne(t *testing.T) {

@@ -58,7 +58,7 @@ type step struct {
 func (r *round) try() (parts []*round) {
 	e := r.engine
 	if r.doubt != nil && !e.keyTrusted() {
-		fail(r.items, r.doubt)
+		r.fail(r.doubt)
 		return nil
 	}
 	last := &zone.Error{Reason: zone.Timeout, Zone: e.zone, Hint: "the time was up before the change could be sent"}
@@ -71,7 +71,7 @@ func (r *round) try() (parts []*round) {
 		}
 		deadline := latestDeadline(r.items)
 		if !time.Now().Before(deadline) {
-			fail(r.items, last)
+			r.fail(last)
 			return nil
 		}
 		o := r.attempt(deadline)
@@ -84,11 +84,18 @@ func (r *round) try() (parts []*round) {
 			return next.parts
 		}
 		if last = next.err; !next.again || r.tries >= maxTries || !time.Now().Add(next.pause).Before(deadline) {
-			fail(r.items, last)
+			r.fail(last)
 			return nil
 		}
 		time.Sleep(next.pause)
 	}
+}
+
+// fail ends the items with an error, but for those of which a reply that came late has
+// told better.
+func (r *round) fail(err *zone.Error) {
+	r.resolve()
+	fail(r.items, err)
 }
 
 // respond decides what follows an attempt. It may settle some or all of the items

@@ -83,6 +83,12 @@ func Delay(d time.Duration) Action { return Action{before: pause{time: d}} }
 // DelayReply keeps the reply back for a time.
 func DelayReply(d time.Duration) Action { return Action{after: pause{time: d}} }
 
+// Later is the action with its reply kept back for a time.
+func (a Action) Later(d time.Duration) Action {
+	a.after = pause{time: d}
+	return a
+}
+
 // Hold keeps the message back until the channel is closed, and what follows on
 // its TCP connection.
 func Hold(until <-chan struct{}) Action { return Action{before: pause{until: until}} }
