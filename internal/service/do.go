@@ -27,7 +27,8 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 		return out
 	}
 	for i := range p.zones {
-		p.zones[i].warn = s.panicked(p.zones[i].zone.Name)
+		w := &p.zones[i]
+		w.warn = func(err error) { s.defect(w.zone, err) }
 	}
 	p.apply(ctx)
 	out.Hosts, out.LAN = p.outcomes(len(sub.Hosts))
@@ -56,8 +57,8 @@ type zoneWork struct {
 	changes []zone.Change
 	results []zone.Result
 	moves   []move
-	// warn is told of a panic in the backend.
-	warn func(value any)
+	// warn is told of a defect of the backend.
+	warn func(error)
 }
 
 // add appends the changes of one name, to be made in its zone.
@@ -126,27 +127,43 @@ func (w *zoneWork) apply(ctx context.Context) {
 	// A defect of one backend must not end the process.
 	defer func() {
 		if v := recover(); v != nil {
-			w.warn(v)
-			w.results = make([]zone.Result, len(w.changes))
-			for i := range w.results {
-				w.results[i].Err = &zone.Error{Reason: zone.Unreachable, Zone: w.zone.Name, Name: w.changes[i].Name, Unknown: true, Cause: errPanic}
-			}
+			w.results = w.lost(w.changes, panicked(v))
 		}
 	}()
 	if len(w.moves) > 0 {
 		w.applyMoves(ctx)
 		return
 	}
-	w.results = w.zone.Backend.Apply(ctx, w.changes)
+	w.results = w.ask(ctx, w.changes)
 }
 
-var errPanic = errors.New("an internal error, which the log describes")
-
-// panicked tells of a panic in the backend of a zone.
-func (s *Service) panicked(zone string) func(value any) {
-	return func(value any) {
-		s.Warn("internal error in what changes a zone", zone, fmt.Errorf("panic: %v\n%s", value, debug.Stack()))
+// ask has the backend make changes.
+func (w *zoneWork) ask(ctx context.Context, changes []zone.Change) []zone.Result {
+	results := w.zone.Backend.Apply(ctx, changes)
+	if len(results) != len(changes) {
+		return w.lost(changes, fmt.Errorf("%d results for %d changes", len(results), len(changes)))
 	}
+	return results
+}
+
+// lost tells of a defect that keeps the results of changes unknown, and returns them.
+func (w *zoneWork) lost(changes []zone.Change, defect error) []zone.Result {
+	w.warn(defect)
+	results := make([]zone.Result, len(changes))
+	for i := range results {
+		results[i].Err = &zone.Error{Reason: zone.Unreachable, Zone: w.zone.Name, Name: changes[i].Name, Unknown: true, Cause: errDefect}
+	}
+	return results
+}
+
+var errDefect = errors.New("an internal error, which the log describes")
+
+// panicked returns what the log says of a panic.
+func panicked(value any) error { return fmt.Errorf("panic: %v\n%s", value, debug.Stack()) }
+
+// defect tells of a defect in the backend of a zone.
+func (s *Service) defect(of *Zone, err error) {
+	s.Warn("internal error in what changes a zone", of.Name, err)
 }
 
 // outcomes returns those of the n submitted hosts, and of the LAN hosts.
@@ -221,7 +238,8 @@ func (s *Service) check(ctx context.Context, client *clients.Client) ([]ZoneChec
 	}
 	checks := make([]ZoneCheck, len(s.Zones))
 	var wg sync.WaitGroup
-	for i, z := range s.Zones {
+	for i := range s.Zones {
+		z := &s.Zones[i]
 		wg.Go(func() {
 			checks[i].Zone = z.Name
 			if backend, ok := z.Backend.(zone.Checker); ok {
@@ -229,8 +247,8 @@ func (s *Service) check(ctx context.Context, client *clients.Client) ([]ZoneChec
 				defer cancel()
 				defer func() {
 					if v := recover(); v != nil {
-						s.panicked(z.Name)(v)
-						checks[i].Steps = []zone.CheckStep{{Name: "self-test", Err: errPanic}}
+						s.defect(z, panicked(v))
+						checks[i].Steps = []zone.CheckStep{{Name: "self-test", Err: errDefect}}
 					}
 				}()
 				checks[i].Steps = backend.Check(ctx)

@@ -45,13 +45,13 @@ func (w *zoneWork) applyMoves(ctx context.Context) {
 	}
 	var present []zone.Result
 	if len(read) > 0 {
-		present = w.zone.Backend.Apply(ctx, read)
+		present = w.ask(ctx, read)
 	}
 	refused := map[int]*Error{}
 	for i, m := range left {
 		refused[m.change] = w.aim(m, present[i])
 	}
-	w.results = w.zone.Backend.Apply(ctx, w.changes)
+	w.results = w.ask(ctx, w.changes)
 	for try := 1; ; try++ {
 		left = slices.DeleteFunc(left, func(m move) bool {
 			r, c := &w.results[m.change], &w.changes[m.change]
@@ -71,7 +71,7 @@ func (w *zoneWork) applyMoves(ctx context.Context) {
 			refused[m.change] = w.aim(m, w.results[m.change])
 			again[i] = w.changes[m.change]
 		}
-		for i, r := range w.zone.Backend.Apply(ctx, again) {
+		for i, r := range w.ask(ctx, again) {
 			w.results[left[i].change] = r
 		}
 	}

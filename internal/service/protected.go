@@ -145,8 +145,8 @@ func (s *Service) findNameServers(ctx context.Context, of *Zone, was zoneServers
 		func() {
 			defer func() {
 				if v := recover(); v != nil {
-					s.panicked(of.Name)(v)
-					err = errPanic
+					s.defect(of, panicked(v))
+					err = errDefect
 				}
 			}()
 			now, err = lister.NameServers(ctx)
