@@ -35,7 +35,7 @@ type CheckStep struct {
 	Took   time.Duration
 	// Detail says what was found.
 	Detail string
-	// Err is what was found wrong, nil if nothing was.
+	// Err is what was found wrong, nil if nothing was. Its text is shown, like Detail.
 	Err error
 	// Warning tells that the zone can be updated in spite of Err.
 	Warning bool

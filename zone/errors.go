@@ -51,7 +51,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Hint is a sentence on what to mend, without a final stop.
 	Hint string
-	// Cause is the underlying error, if any.
+	// Cause is the underlying error, if any. Clients are told its text, which must hold
+	// no secret, such as a URL with a token in it.
 	Cause error
 }
 

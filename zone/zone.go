@@ -97,6 +97,7 @@ type Result struct {
 	// made before, or another writer may have set New.
 	Proven bool
 	// Err is nil if the backend confirmed all of the above, otherwise an
-	// [*Error]; the other fields then mean nothing.
+	// [*Error]; the other fields then mean nothing. Of another error clients are told
+	// only that there is one.
 	Err error
 }

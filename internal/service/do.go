@@ -205,18 +205,20 @@ func (w *zoneWork) records(from, to int) (records []Record, failure *Error) {
 // time in which the slowest of the measured nameservers works one off.
 const busyRetry = 10 * time.Second
 
-// dnsError turns what the engine says into a refusal.
+// dnsError turns what a backend says into a refusal. Of an error that is no
+// [zone.Error] the client is told nothing: it may quote a URL with a token.
 func dnsError(err error) *Error {
 	var own *Error // of a move
 	if errors.As(err, &own) {
 		return own
 	}
-	e := &Error{Reason: zone.Unreachable, Message: err.Error(), Cause: err}
 	var failed *zone.Error
-	if !errors.As(err, &failed) {
-		return e
+	if !errors.As(err, &failed) || failed == nil {
+		// Formatted, it cannot panic where the log quotes it.
+		return &Error{Reason: zone.Unreachable, Message: "what changes the zone failed", Cause: fmt.Errorf("%v", err)}
 	}
-	switch e.Reason, e.RetryAfter = failed.Reason, failed.RetryAfter; {
+	e := &Error{Reason: failed.Reason, Message: failed.Error(), RetryAfter: failed.RetryAfter, Cause: err}
+	switch {
 	case e.Reason == zone.NameServer:
 		return notGranted(failed.Name)
 	case e.Reason == zone.Busy && e.RetryAfter == 0:

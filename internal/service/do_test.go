@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -269,19 +268,23 @@ func TestSubmissionIsNotChanged(t *testing.T) {
 }
 
 func TestErrorMapping(t *testing.T) {
+	const url = "https://api.test/?token=0123456789abcdef"
 	tests := []struct {
-		name string
-		err  error
-		want Reason
+		name    string
+		err     error
+		want    Reason
+		message string
 	}{
-		{"refused", &zone.Error{Reason: zone.Refused}, zone.Refused},
-		{"unreachable", &zone.Error{Reason: zone.Unreachable}, zone.Unreachable},
-		{"timeout", &zone.Error{Reason: zone.Timeout}, zone.Timeout},
-		{"busy", &zone.Error{Reason: zone.Busy}, zone.Busy},
-		{"conflict", &zone.Error{Reason: zone.Conflict}, zone.Conflict},
-		{"invalid", &zone.Error{Reason: zone.Invalid}, zone.Invalid},
-		{"wrapped", fmt.Errorf("while updating: %w", &zone.Error{Reason: zone.Busy}), zone.Busy},
-		{"another", errors.New("odd"), zone.Unreachable},
+		{"refused", &zone.Error{Reason: zone.Refused, Zone: "z."}, zone.Refused, "the nameserver refused the update for zone z."},
+		{"unreachable", &zone.Error{Reason: zone.Unreachable, Zone: "z."}, zone.Unreachable, "the nameserver could not be reached for zone z."},
+		{"timeout", &zone.Error{Reason: zone.Timeout, Zone: "z."}, zone.Timeout, "no answer in time for zone z."},
+		{"busy", &zone.Error{Reason: zone.Busy, Zone: "z."}, zone.Busy, "the change has to wait for zone z."},
+		{"conflict", &zone.Error{Reason: zone.Conflict, Zone: "z."}, zone.Conflict, "no record can stand for zone z."},
+		{"invalid", &zone.Error{Reason: zone.Invalid, Zone: "z."}, zone.Invalid, "the change is not valid for zone z."},
+		{"a nameserver's name", &zone.Error{Reason: zone.NameServer, Name: "a.z."}, NotGranted, "you may not change a.z."},
+		{"wrapped", fmt.Errorf("asking %s: %w", url, &zone.Error{Reason: zone.Busy, Zone: "z."}), zone.Busy, "the change has to wait for zone z."},
+		{"another", fmt.Errorf("asking %s: no route", url), zone.Unreachable, "what changes the zone failed"},
+		{"nil in an interface", (*zone.Error)(nil), zone.Unreachable, "what changes the zone failed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -292,7 +295,7 @@ func TestErrorMapping(t *testing.T) {
 			if out.Err != nil || reason(h.Err) != tt.want {
 				t.Fatalf("got %v and %v, want reason %q", out.Err, h.Err, tt.want)
 			}
-			if h.Err.Message != tt.err.Error() || !errors.Is(h.Err, tt.err) {
+			if h.Err.Message != tt.message || tt.want != NotGranted && h.Err.Cause.Error() != fmt.Sprint(tt.err) {
 				t.Errorf("got %q, cause %v", h.Err.Message, h.Err.Cause)
 			}
 			if (h.Err.RetryAfter > 0) != (tt.want == zone.Busy) {
