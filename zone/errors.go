@@ -7,7 +7,8 @@ import (
 )
 
 // Reason classifies an error: what its receiver does about it. It is the word that
-// log, metrics, events and history show. Packages above have more of them.
+// log, metrics, events and history show. Packages above have more of them; that of a
+// [Zone] is one of these, and any other counts as [Unreachable].
 type Reason string
 
 const (

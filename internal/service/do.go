@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -217,14 +218,17 @@ func dnsError(err error) *Error {
 		// Formatted, it cannot panic where the log quotes it.
 		return &Error{Reason: zone.Unreachable, Message: "what changes the zone failed", Cause: fmt.Errorf("%v", err)}
 	}
-	e := &Error{Reason: failed.Reason, Message: failed.Error(), RetryAfter: failed.RetryAfter, Cause: err}
-	switch {
-	case e.Reason == zone.NameServer:
-		return notGranted(failed.Name)
-	case e.Reason == zone.Busy && e.RetryAfter == 0:
-		e.RetryAfter = busyRetry
+	known := *failed
+	switch known.Reason {
+	case zone.NameServer:
+		return notGranted(known.Name)
+	case zone.Busy:
+		known.RetryAfter = cmp.Or(known.RetryAfter, busyRetry)
+	case zone.Refused, zone.Timeout, zone.Conflict, zone.Invalid:
+	default: // a word of its own would be one more in log and metrics
+		known.Reason = zone.Unreachable
 	}
-	return e
+	return &Error{Reason: known.Reason, Message: known.Error(), RetryAfter: known.RetryAfter, Cause: err}
 }
 
 // check runs the self-test of every zone, each with the whole timeout of its own.
