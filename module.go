@@ -85,7 +85,8 @@ type Handler struct {
 	// How many wrong secrets a network may present. Default: 20, one more every 10 s.
 	Throttle *Throttle `json:"throttle,omitempty"`
 
-	// How long the whole DNS work of one request may take. Default: 10s.
+	// How long the whole DNS work of one request may take, and before it the search
+	// for its client. Default: 10s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
 	// For how many days the statistics are kept; -1 turns them off.
@@ -241,7 +242,11 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		Checking:       selfTest,
 		Timeout:        c.timeout,
 		Warn: func(message, zone string, err error) {
-			h.logger.Warn(message, zap.String("zone", zone), zap.Error(err))
+			concerned := zap.Skip()
+			if zone != "" {
+				concerned = zap.String("zone", zone)
+			}
+			h.logger.Warn(message, concerned, zap.Error(err))
 		},
 	}
 	if len(c.zones) > 1 {

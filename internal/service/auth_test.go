@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
@@ -178,5 +180,60 @@ func TestKnownPassWhileBlocked(t *testing.T) {
 	}
 	if _, err := f.Authenticate(t.Context(), Credential{Secrets: []string{token("exact")}, Malformed: true}, here, noon); reason(err) != Throttled {
 		t.Errorf("beside a malformed one: got %v", err)
+	}
+}
+
+// funcSource is a source of clients that is one function.
+type funcSource func(context.Context) (*clients.Client, error)
+
+func (f funcSource) FindClient(ctx context.Context, _ clients.Digest) (*clients.Client, error) {
+	return f(ctx)
+}
+
+// A source has the time of a request for all of its tokens together.
+func TestSourceHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.Clients = funcSource(func(ctx context.Context) (*clients.Client, error) {
+			select {
+			case <-ctx.Done():
+			case <-time.After(f.Timeout * 2 / 3):
+			}
+			return new(clients.Client), ctx.Err()
+		})
+		for _, tt := range []struct {
+			secrets []string
+			want    Reason
+		}{
+			{[]string{"a"}, ""},
+			{[]string{"a", "b"}, ClientsFailed},
+		} {
+			if _, err := f.Authenticate(t.Context(), Credential{Secrets: tt.secrets}, here, noon); reason(err) != tt.want {
+				t.Errorf("%d tokens: got %v, want reason %q", len(tt.secrets), err, tt.want)
+			}
+		}
+	})
+}
+
+// A panic in a source is a failure of it and a line in the log.
+func TestSourcePanics(t *testing.T) {
+	var warnings []string
+	f := newFixture(t, func(c *Config) {
+		c.Warn = func(message, zone string, err error) {
+			warnings = append(warnings, message+zone)
+			if !strings.Contains(err.Error(), "goroutine") {
+				t.Errorf("%v tells no stack", err)
+			}
+		}
+	})
+	f.Limit.Burst = 1
+	f.Clients = funcSource(func(context.Context) (*clients.Client, error) { panic("find") })
+	for range 2 {
+		if client, err := f.Authenticate(t.Context(), Credential{Secrets: []string{"a"}}, here, noon); client != nil || reason(err) != ClientsFailed {
+			t.Errorf("got %v, %v", client, err)
+		}
+	}
+	if want := "internal error in what finds clients"; !slices.Equal(warnings, []string{want, want}) {
+		t.Errorf("the log has %q", warnings)
 	}
 }

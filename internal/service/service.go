@@ -37,12 +37,12 @@ type Config struct {
 	// Checking holds one value while a self-test runs. Services that change the same
 	// zones have the same: each test writes to every zone.
 	Checking chan struct{}
-	// Timeout bounds the DNS work of one request.
+	// Timeout bounds the search for a request's client and, after it, its DNS work.
 	Timeout time.Duration
 	// NameServers keeps what was proven of the zones' nameservers; needed with
 	// more than one zone.
 	NameServers NameServerStore
-	// Warn is told what an operator should know; err may be nil.
+	// Warn is told what an operator should know; zone may be empty, err nil.
 	Warn func(message, zone string, err error)
 }
 
@@ -96,10 +96,12 @@ func (s *Service) Authenticate(ctx context.Context, c Credential, from netip.Add
 			RetryAfter: retry,
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	defer cancel()
 	var client *clients.Client
 	wrong, disagree := c.Malformed, false
 	for i, secret := range c.Secrets {
-		found, err := s.Clients.FindClient(ctx, clients.DigestOf(secret))
+		found, err := s.findClient(ctx, secret)
 		if err != nil {
 			return nil, &Error{Reason: ClientsFailed, Message: "it cannot be told at present whose token this is; try again later", RetryAfter: busyRetry, Cause: err}
 		}
@@ -125,4 +127,16 @@ func (s *Service) Authenticate(ctx context.Context, c Credential, from netip.Add
 
 func all(secrets []string, are func(string) bool) bool {
 	return !slices.ContainsFunc(secrets, func(s string) bool { return !are(s) })
+}
+
+// findClient returns the client that a secret belongs to, nil if there is none.
+func (s *Service) findClient(ctx context.Context, secret string) (client *clients.Client, err error) {
+	// A defect of a source must not end the process.
+	defer func() {
+		if v := recover(); v != nil {
+			s.Warn("internal error in what finds clients", "", panicked(v))
+			err = errDefect
+		}
+	}()
+	return s.Clients.FindClient(ctx, clients.DigestOf(secret))
 }
