@@ -215,6 +215,41 @@ func TestSourceHangs(t *testing.T) {
 	})
 }
 
+// A source may make a new client for every call.
+func TestSourceOfCopies(t *testing.T) {
+	f := newFixture(t)
+	f.Clients = copyingSource{f.Clients}
+	for _, tt := range []struct {
+		name    string
+		secrets []string
+		want    Reason
+	}{
+		{"two of one client", []string{token("exact"), token("exact-old")}, ""},
+		{"of two clients", []string{token("exact"), token("below")}, BadCredential},
+		{"right, then wrong", []string{token("exact"), "wrong"}, BadCredential},
+		{"wrong, then right", []string{"wrong", token("exact")}, BadCredential},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			client, err := f.Authenticate(t.Context(), Credential{Secrets: tt.secrets}, here, noon)
+			if reason(err) != tt.want || err == nil && client.Name != "exact" {
+				t.Errorf("got %v, %v, want reason %q", client, err, tt.want)
+			}
+		})
+	}
+}
+
+// copyingSource makes a new client for every call.
+type copyingSource struct{ clients.Source }
+
+func (s copyingSource) FindClient(ctx context.Context, digest clients.Digest) (*clients.Client, error) {
+	found, err := s.Source.FindClient(ctx, digest)
+	if found == nil {
+		return nil, err
+	}
+	client := *found
+	return &client, err
+}
+
 // A panic in a source is a failure of it and a line in the log.
 func TestSourcePanics(t *testing.T) {
 	var warnings []string

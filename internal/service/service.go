@@ -100,13 +100,14 @@ func (s *Service) Authenticate(ctx context.Context, c Credential, from netip.Add
 	defer cancel()
 	var client *clients.Client
 	wrong, disagree := c.Malformed, false
-	for i, secret := range c.Secrets {
+	for _, secret := range c.Secrets {
 		found, err := s.findClient(ctx, secret)
 		if err != nil {
 			return nil, &Error{Reason: ClientsFailed, Message: "it cannot be told at present whose token this is; try again later", RetryAfter: busyRetry, Cause: err}
 		}
 		wrong = wrong || found == nil
-		disagree = disagree || i > 0 && found != client
+		// A source may make a new client for every call: its name is who it is.
+		disagree = disagree || client != nil && found != nil && found.Name != client.Name
 		client = found
 	}
 	switch {
