@@ -209,8 +209,7 @@ const busyRetry = 10 * time.Second
 // dnsError turns what a backend says into a refusal. Of an error that is no
 // [zone.Error] the client is told nothing: it may quote a URL with a token.
 func dnsError(err error) *Error {
-	var own *Error // of a move
-	if errors.As(err, &own) {
+	if own, ok := err.(*Error); ok { // of a move
 		return own
 	}
 	var failed *zone.Error
