@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -111,9 +112,21 @@ func report(l *shared.Leases, backend zone.Zone) error {
 	if !ok {
 		return nil
 	}
-	_, err := shared.Take(l, reporter{r}, func() (reporter, error) { return reporter{r}, nil })
+	_, err := shared.Take(l, identity(backend), func() (reporter, error) { return reporter{r}, nil })
 	return err
 }
+
+// identity returns what tells a backend from others. Of a type that cannot be compared
+// each is another.
+func identity(backend zone.Zone) any {
+	if reflect.TypeOf(backend).Comparable() {
+		return reporterKey{backend}
+	}
+	return new(reporterKey)
+}
+
+// reporterKey is a backend among what is shared.
+type reporterKey struct{ zone.Zone }
 
 // zoneStatuses returns the state of every zone in the process, ordered by zone.
 // What handlers share is what survives a reload; there is no list of handlers that

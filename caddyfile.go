@@ -41,6 +41,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //			token        <token>...
 //			hosts        <pattern>...
 //			lan          <fqdn> <iid>
+//			no_certificates
 //		}
 //		clients      <module> ...
 //		ttl          <default> [<min> <max>]
@@ -257,6 +258,9 @@ func (c *Client) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		}
 		c.LAN = append(c.LAN, lan)
 		return nil
+	case "no_certificates":
+		c.NoCertificates = true
+		return directive.Last(d, word)
 	}
 	return directive.Unknown(d, "client "+redact.ClientName(c.Name)+": ")
 }

@@ -2,7 +2,6 @@ package dyndns
 
 import (
 	"cmp"
-	"context"
 	"crypto/rand"
 	"errors"
 	"flag"
@@ -139,7 +138,11 @@ func checkSeed(file *seed.File) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	whole, err := caddy.ProvisionContext(&caddy.Config{})
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := caddy.NewContext(whole)
 	defer cancel()
 	for i := range c.zones {
 		if _, err := c.zones[i].open(ctx); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
+	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/proxies"
 	"github.com/caddy-dyndns/dyndns/internal/service"
@@ -136,6 +137,10 @@ type Client struct {
 	// Hosts behind the router, whose addresses follow the IPv6 prefix that the
 	// client reports.
 	LAN []LAN `json:"lan,omitempty"`
+
+	// Keep the client from changing ACME challenges: with them whoever has its token gets
+	// certificates for its hosts, and for every name below them. Default: it may.
+	NoCertificates bool `json:"no_certificates,omitempty"`
 }
 
 // LAN is a host behind a client's router.
@@ -199,8 +204,29 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.openHistory(ctx, c.historyDays); err != nil {
 		return fmt.Errorf("opening the history: %w", err)
 	}
-	h.service, err = h.open(ctx, c)
-	return err
+	if h.service, err = h.open(ctx, c); err != nil {
+		return err
+	}
+	go h.sweep(ctx)
+	return nil
+}
+
+// sweepInterval is how often challenges that nobody removed are looked for.
+const sweepInterval = 10 * time.Minute
+
+// sweep removes leftovers until the configuration ends. It begins after a while:
+// `caddy validate` provisions handlers too.
+func (h *Handler) sweep(ctx caddy.Context) {
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case now := <-ticker.C:
+			h.service.SweepChallenges(ctx, now)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // The keys of the process's throttle and of its self-test among what is shared.
@@ -239,6 +265,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		MaxTTL:         c.maxTTL,
 		PublicOnly:     c.publicOnly,
 		PrivateClients: c.privateClients,
+		Challenges:     challenge.Notes{Storage: ctx.Storage()},
 		Checking:       selfTest,
 		Timeout:        c.timeout,
 		Warn: func(message, zone string, err error) {

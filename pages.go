@@ -29,10 +29,12 @@ import (
 const (
 	pathIP   = "/ip"
 	pathMyIP = "/myip"
+	// pathHealth is acme-dns'.
+	pathHealth = "/health"
 )
 
 // pagePaths are ours on the configured domain alone: they are common on other sites.
-var pagePaths = []string{pages.PathUsage, pathIP, pathMyIP, pages.PathHosts, pages.PathLatest}
+var pagePaths = []string{pages.PathUsage, pathIP, pathMyIP, pathHealth, pages.PathHosts, pages.PathLatest}
 
 // page is one request for a page.
 type page struct {
@@ -65,6 +67,8 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		header.Set("Allow", "GET, HEAD")
 		p.message(http.StatusMethodNotAllowed, "Method not allowed", "This page can only be read.")
+	case path == pathHealth:
+		p.send(http.StatusOK, "text/plain; charset=utf-8", nil)
 	case path == pathIP, path == pathMyIP:
 		p.ip()
 	case path == pages.PathUsage:

@@ -227,7 +227,7 @@ func (c *settings) setClients(h *Handler) error {
 		specs = append(specs, clients.Spec{Name: "secret", Tokens: []string{secret}, Hosts: []string{"*"}, Unrestricted: true})
 	}
 	for _, cl := range h.Clients {
-		spec := clients.Spec{Name: cl.Name, Hosts: cl.Hosts}
+		spec := clients.Spec{Name: cl.Name, Hosts: cl.Hosts, NoCertificates: cl.NoCertificates}
 		for _, token := range cl.Tokens {
 			expanded, err := placeholder.ExpandSecret("client "+redact.ClientName(cl.Name)+": token", token)
 			if err != nil {

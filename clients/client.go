@@ -30,8 +30,10 @@ type Client struct {
 	LAN  []LAN
 
 	unrestricted bool
-	all          bool
-	exact        []string
+	// noCertificates: it may change no challenge.
+	noCertificates bool
+	all            bool
+	exact          []string
 	// patterns holds each exact name and the x of each "*.x".
 	patterns map[string]pattern
 }
@@ -48,6 +50,9 @@ type Spec struct {
 	Hosts []string
 	// LAN are the hosts that a prefix of this client moves.
 	LAN []LAN
+	// NoCertificates keeps the client from changing ACME challenges, with which whoever
+	// has its token could get certificates for its hosts.
+	NoCertificates bool
 	// Unrestricted is the client of the directive "secret": it may change any
 	// name, and its only token follows that directive's rule.
 	Unrestricted bool
@@ -64,7 +69,7 @@ type LAN struct {
 // newClient returns the client of a record. A name that lies in none of the zones is
 // left out or, with strict, an error.
 func newClient(spec Spec, zones name.Zones, strict bool) (*Client, error) {
-	c := &Client{Name: spec.Name, unrestricted: spec.Unrestricted}
+	c := &Client{Name: spec.Name, unrestricted: spec.Unrestricted, noCertificates: spec.NoCertificates}
 	if len(spec.Hosts) == 0 && !spec.Unrestricted {
 		return nil, errors.New("hosts: none is given")
 	}
@@ -135,6 +140,9 @@ func (c *Client) addLAN(lan LAN, zones name.Zones, strict bool) error {
 	c.LAN = append(c.LAN, LAN{Name: n, InterfaceID: lan.InterfaceID})
 	return nil
 }
+
+// NoCertificates tells whether the client may change no ACME challenge.
+func (c *Client) NoCertificates() bool { return c.noCertificates }
 
 // Unrestricted tells whether this is the client of the directive "secret".
 func (c *Client) Unrestricted() bool { return c.unrestricted }

@@ -217,7 +217,7 @@ func TestUnit(t *testing.T) {
 	}
 	s.expect(path+"192.0.2.2&password="+first, http.StatusUnauthorized, "badauth")
 	s.expect(path+"192.0.2.2&password="+second, http.StatusOK, "good 192.0.2.2")
-	s.expect("/nic/updat/"+second, http.StatusOK, "")
+	s.expect("/nic/updat/"+second, http.StatusNotFound, "")
 
 	if err := run.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -90,10 +90,13 @@ func describe(sub service.Submission) string {
 			name string
 			wish service.Wish
 		}{{"A", h.A}, {"AAAA", h.AAAA}, {"TXT", h.TXT}} {
-			actions := []string{"", "keep", "delete", "set " + strings.Join(f.wish.Values, ",")}
+			values := strings.Join(f.wish.Values, ",")
+			actions := []string{"", "keep", "delete", "set " + values, "add " + values, "remove " + values}
 			switch action := actions[f.wish.Action]; {
 			case f.wish.Prefix.IsValid():
 				text += " " + f.name + ":" + strings.TrimSuffix(action, " ") + "/move " + f.wish.Prefix.String()
+			case f.wish.Roll:
+				text += " " + f.name + ":roll/" + strings.TrimSuffix(action, " ")
 			case f.wish.Detect && action != "":
 				text += " " + f.name + ":detect/" + action
 			case f.wish.Detect:
@@ -194,6 +197,11 @@ func TestMatch(t *testing.T) {
 		{name: "freemyip", uri: "/update?token=b&domain=a", want: "duckdns"},
 		{name: "dyndns.it", uri: "/nic/dyndns?hostname=a", want: "dyndns2"},
 		{name: "delete of nsupdate.info", uri: "/nic/delete?hostname=a", want: "dyndns2"},
+		{name: "httpreq", uri: "/present", domain: "dyndns.example.com", want: "httpreq"},
+		{name: "httpreq's clean-up", uri: "/cleanup", domain: "dyndns.example.com", want: "httpreq"},
+		{name: "httpreq elsewhere", uri: "/present", want: ""},
+		{name: "acme-dns", uri: "/update", header: "X-Api-Key: x", domain: "dyndns.example.com", want: "acme-dns"},
+		{name: "acme-dns elsewhere", uri: "/update", header: "X-Api-Key: x", want: ""},
 		{name: "root", uri: "/", want: ""},
 		{name: "root with a host", uri: "/?hostname=a", want: ""},
 		{name: "root at the domain", uri: "/", domain: "dyndns.example.com", want: ""},

@@ -84,16 +84,17 @@ func duckdnsHost(in *Input) (service.Host, *service.Error) {
 	clearAll := in.flag("clear")
 	switch {
 	case isTXT && clearAll:
-		host.TXT.Action = zone.Delete
+		host.TXT = service.Wish{Action: zone.Remove, Roll: true}
 		return host, nil
 	case clearAll:
 		host.A.Action, host.AAAA.Action = zone.Delete, zone.Delete
 		return host, nil
 	case isTXT:
-		if !isText(txt) {
-			return host, badParameter("txt is not 1 to 255 printable ASCII characters")
+		var err *service.Error
+		if host, err = challenge("", zone.Add, txt); err != nil {
+			return host, err
 		}
-		host.TXT = service.Wish{Action: zone.Set, Values: []string{txt}}
+		host.TXT.Roll = true
 	}
 	given := false
 	for _, argument := range []string{"ip", "ipv6"} {
@@ -129,20 +130,6 @@ func duckdnsHost(in *Input) (service.Host, *service.Error) {
 func (in *Input) flag(name string) bool {
 	value, _ := in.lookup(name)
 	return strings.EqualFold(value, "true")
-}
-
-// isText tells whether a value fits into one character-string of a TXT record
-// (RFC 1035 section 3.3.14) and is what an ACME challenge can be.
-func isText(s string) bool {
-	if s == "" || len(s) > 255 {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 // Write says OK only if all hosts succeeded. ddclient 4 compares the body whole.

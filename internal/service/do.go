@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -32,7 +33,9 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 		w.warn = func(err error) { s.defect(w.zone, err) }
 	}
 	p.apply(ctx)
-	out.Hosts, out.LAN = p.outcomes(len(sub.Hosts))
+	outcomes := p.outcomes()
+	s.forget(ctx, p, outcomes)
+	out.Hosts, out.LAN = outcomes[:len(sub.Hosts)], outcomes[len(sub.Hosts):]
 	return out
 }
 
@@ -48,6 +51,8 @@ type target struct {
 	outcome HostOutcome
 	// work indexes plan.zones; from and to bound the target's changes there.
 	work, from, to int
+	// gone are the values of a challenge that are removed.
+	gone []challenge.Value
 	// sameAs is the index of an earlier target of the same name, or -1.
 	sameAs int
 }
@@ -167,8 +172,8 @@ func (s *Service) defect(of *Zone, err error) {
 	s.Warn("internal error in what changes a zone", of.Name, err)
 }
 
-// outcomes returns those of the n submitted hosts, and of the LAN hosts.
-func (p *plan) outcomes(n int) (hosts, lan []HostOutcome) {
+// outcomes returns those of the submitted hosts, and then of the LAN hosts.
+func (p *plan) outcomes() []HostOutcome {
 	all := make([]HostOutcome, len(p.targets))
 	for i := range p.targets {
 		t := &p.targets[i]
@@ -181,7 +186,7 @@ func (p *plan) outcomes(n int) (hosts, lan []HostOutcome) {
 			all[i].Records, all[i].Err = p.zones[t.work].records(t.from, t.to)
 		}
 	}
-	return all[:n], all[n:]
+	return all
 }
 
 // records turns the results of one name into records and its first error.
@@ -247,17 +252,20 @@ func (s *Service) check(ctx context.Context, client *clients.Client) ([]ZoneChec
 		z := &s.Zones[i]
 		wg.Go(func() {
 			checks[i].Zone = z.Name
-			if backend, ok := z.Backend.(zone.Checker); ok {
-				ctx, cancel := context.WithTimeout(ctx, s.Timeout)
-				defer cancel()
-				defer func() {
-					if v := recover(); v != nil {
-						s.defect(z, panicked(v))
-						checks[i].Steps = []zone.CheckStep{{Name: "self-test", Err: errDefect}}
-					}
-				}()
-				checks[i].Steps = backend.Check(ctx)
+			backend, ok := z.Backend.(zone.Checker)
+			if !ok {
+				checks[i].Steps = []zone.CheckStep{{Name: "self-test", Warning: true, Err: errors.New("what changes this zone has none")}}
+				return
 			}
+			ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+			defer cancel()
+			defer func() {
+				if v := recover(); v != nil {
+					s.defect(z, panicked(v))
+					checks[i].Steps = []zone.CheckStep{{Name: "self-test", Err: errDefect}}
+				}
+			}()
+			checks[i].Steps = backend.Check(ctx)
 		})
 	}
 	wg.Wait()

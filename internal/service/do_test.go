@@ -167,45 +167,12 @@ func TestSeveralHosts(t *testing.T) {
 	}
 }
 
-func TestTXT(t *testing.T) {
-	const challenge = "_acme-challenge.home.dyn.test."
-	tests := []struct {
-		name  string
-		host  Host
-		owner string
-		want  []string
-		err   Reason
-	}{
-		{name: "set", host: Host{Name: "home.dyn.test", TXT: set("new")}, owner: challenge, want: []string{"new"}},
-		{name: "delete", host: Host{Name: "home.dyn.test", TXT: Wish{Action: zone.Delete}}, owner: challenge},
-		{name: "left alone", host: pointed("home.dyn.test"), owner: challenge, want: []string{"old"}},
-		{name: "of the names below a wildcard", host: Host{Name: "*.dyn.test", TXT: set("new")}, owner: "_acme-challenge.dyn.test.", want: []string{"new"}},
-		{name: "never at another name", host: Host{Name: "_acme-challenge.home.dyn.test", TXT: set("new")}, owner: challenge, want: []string{"old"}, err: BadName},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			f := newFixture(t)
-			f.dyn.seed(challenge, zone.TypeTXT, "old")
-			out := f.do(t, "secret", Submission{Hosts: []Host{tt.host}})
-			if reason(out.Hosts[0].Err) != tt.err {
-				t.Errorf("got %v", out.Hosts[0].Err)
-			}
-			if got := f.dyn.get(tt.owner, zone.TypeTXT); !slices.Equal(got, tt.want) {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-			if got := f.dyn.get("home.dyn.test.", zone.TypeTXT); got != nil {
-				t.Errorf("the host itself has %q", got)
-			}
-		})
-	}
-}
-
 // What was changed stands in the outcome although something else failed.
 func TestPartOfAHost(t *testing.T) {
 	f := newFixture(t)
 	f.dyn.errs["_acme-challenge.home.dyn.test."] = &zone.Error{Reason: zone.Refused}
 	home := pointed("home.dyn.test")
-	home.TXT = set("x")
+	home.TXT = Wish{Action: zone.Add, Values: []string{digest(1)}}
 	for i, want := range []string{"A []>[192.0.2.1]", "A [192.0.2.1]>[192.0.2.1]"} {
 		out := f.do(t, "secret", Submission{Hosts: []Host{home, home}})
 		if changed := i == 0; out.Changed() != changed {

@@ -2,13 +2,16 @@ package service
 
 import (
 	"context"
+	"io/fs"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/throttle"
 	"github.com/caddy-dyndns/dyndns/zone"
@@ -98,6 +101,12 @@ func (z *fakeZone) change(c zone.Change) zone.Result {
 	case c.Expect != nil && !slices.Equal(c.Expect, before.values):
 	case action == zone.Delete:
 		after = values{}
+	case action == zone.Add:
+		all := slices.Concat(before.values, c.Values)
+		slices.Sort(all)
+		after = values{slices.Compact(all), c.TTL}
+	case action == zone.Remove:
+		after = values{slices.DeleteFunc(slices.Clone(before.values), func(v string) bool { return slices.Contains(c.Values, v) }), before.ttl}
 	case action == zone.Set:
 		after = values{slices.Sorted(slices.Values(c.Values)), c.TTL}
 	}
@@ -163,6 +172,7 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 		Timeout:  time.Minute,
 
 		NameServers: new(memoryStore),
+		Challenges:  challenge.Notes{Storage: new(mapStorage)},
 		Warn:        func(string, string, error) {},
 	}
 	specs := []clients.Spec{
@@ -170,6 +180,7 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 		{Name: "all", Hosts: []string{"*"}},
 		{Name: "below", Hosts: []string{"*.dyn.test"}},
 		{Name: "exact", Hosts: []string{"home.dyn.test", "home.deep.dyn.test", "office.dyn.test", "ns1.dyn.test", "dyn.test"}},
+		{Name: "bare", Hosts: []string{"home.dyn.test"}, NoCertificates: true},
 		{Name: "german", Hosts: []string{"müller.dyn.test", "24.dyn.test"}},
 		{Name: "router", Hosts: []string{"router.dyn.test"}, LAN: []clients.LAN{
 			{Name: "nas.dyn.test", InterfaceID: netip.MustParseAddr("::1:0:0:0:a")},
@@ -252,3 +263,40 @@ func reason(err *Error) Reason {
 
 // checking is shared by all fixtures, as by the handlers of a process.
 var checking = make(chan struct{}, 1)
+
+// mapStorage is Caddy's storage over a map.
+type mapStorage struct {
+	sync.Mutex
+	objects sync.Map
+}
+
+func (m *mapStorage) Lock(context.Context, string) error   { m.Mutex.Lock(); return nil }
+func (m *mapStorage) Unlock(context.Context, string) error { m.Mutex.Unlock(); return nil }
+
+func (m *mapStorage) Store(_ context.Context, key string, value []byte) error {
+	m.objects.Store(key, value)
+	return nil
+}
+
+func (m *mapStorage) Load(_ context.Context, key string) ([]byte, error) {
+	value, ok := m.objects.Load(key)
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return value.([]byte), nil
+}
+
+func (m *mapStorage) Delete(_ context.Context, key string) error {
+	m.objects.Delete(key)
+	return nil
+}
+
+func (m *mapStorage) List(_ context.Context, path string, _ bool) (keys []string, _ error) {
+	m.objects.Range(func(key, _ any) bool {
+		if strings.HasPrefix(key.(string), path+"/") {
+			keys = append(keys, key.(string))
+		}
+		return true
+	})
+	return keys, nil
+}

@@ -9,14 +9,11 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/address"
+	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
-
-// challengeLabel is where RFC 8555 section 8.4 looks for the TXT record that
-// proves control of a host; a TXT wish is written there, never at the host.
-const challengeLabel = "_acme-challenge."
 
 // plan resolves every name of the submission and turns its wishes into changes.
 // An error spoils the whole request; what is wrong with one name stands in its outcome.
@@ -55,10 +52,20 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			continue
 		}
 		changes := s.changes(fqdn, in, host, sub)
+		var gone []challenge.Value
+		if host.TXT.Mentioned() {
+			var more []zone.Change
+			if more, gone, err = s.challenge(ctx, client, fqdn, in, host.TXT); err != nil {
+				p.refuse(fqdn, err)
+				continue
+			}
+			changes = append(changes, more...)
+		}
 		for i := range changes {
 			changes[i].NotNameServer = grant == clients.ByPattern
 		}
 		p.add(fqdn, in, changes...)
+		p.targets[len(p.targets)-1].gone = gone
 		if prefix := host.AAAA.Prefix; prefix.IsValid() {
 			p.addMove(prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
 		}
@@ -209,15 +216,14 @@ func (s *Service) changes(fqdn string, in *Zone, host Host, sub Submission) []zo
 	if sub.TTL != nil {
 		ttl = *sub.TTL
 	}
-	changes := make([]zone.Change, 0, 3)
-	add := func(owner string, t zone.Type, wish Wish) {
+	changes := make([]zone.Change, 0, 2)
+	add := func(t zone.Type, wish Wish) {
 		if wish.Action != zone.None {
-			changes = append(changes, zone.Change{Name: owner, Type: t, Action: wish.Action, Values: wish.Values, TTL: ttl})
+			changes = append(changes, zone.Change{Name: fqdn, Type: t, Action: wish.Action, Values: wish.Values, TTL: ttl})
 		}
 	}
-	add(fqdn, zone.TypeA, host.A)
-	add(fqdn, zone.TypeAAAA, host.AAAA)
-	add(challengeLabel+strings.TrimPrefix(fqdn, "*."), zone.TypeTXT, host.TXT)
+	add(zone.TypeA, host.A)
+	add(zone.TypeAAAA, host.AAAA)
 	return changes
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/throttle"
 	"github.com/caddy-dyndns/dyndns/zone"
@@ -34,6 +35,8 @@ type Config struct {
 	PublicOnly bool
 	// PrivateClients publishes a private address that was only detected.
 	PrivateClients bool
+	// Challenges are the values of ACME challenges that were added.
+	Challenges challenge.Notes
 	// Checking holds one value while a self-test runs. Services that change the same
 	// zones have the same: each test writes to every zone.
 	Checking chan struct{}

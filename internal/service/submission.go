@@ -84,6 +84,9 @@ type Wish struct {
 	// is an error with [zone.Set], and with [zone.Keep] only if the client has no LAN
 	// hosts, which the prefix may have been meant for.
 	Prefix netip.Prefix
+	// Roll tells of a TXT wish that its client removes no values: the older ones go when
+	// another is added, and a removal without values takes all of them.
+	Roll bool
 }
 
 // Mentioned tells whether the wish says anything.

@@ -184,8 +184,8 @@ func TestRouters(t *testing.T) {
 		},
 		{
 			"acme.sh, DuckDNS",
-			"GET /update?domains=home&token=TOKEN&txt=challenge_0123456789 HTTP/1.1\nHost: dyndns.example.com\n\n",
-			200, "OK", `_acme-challenge.home.dyn.example.com. TXT "challenge_0123456789"; ` + before + "; " + nas,
+			"GET /update?domains=home&token=TOKEN&txt=challenge_0123456789-ABCDEFGHIJKLMNOPQRSTUV HTTP/1.1\nHost: dyndns.example.com\n\n",
+			200, "OK", `_acme-challenge.home.dyn.example.com. TXT "challenge_0123456789-ABCDEFGHIJKLMNOPQRSTUV"; ` + before + "; " + nas,
 		},
 		{
 			"dyndns-update-script.sh of the Flask application's author",

@@ -52,8 +52,19 @@ func (z *memoryZone) OpenZone(c zone.Config) (zone.Zone, error) {
 		return nil, errors.New("memory: too short")
 	}
 	z.name, z.sets = c.Name, make(map[string][]string)
+	if z.TTL == 2 {
+		return uncomparable{memoryZone: z}, nil
+	}
 	return z, nil
 }
+
+// uncomparable is a backend that no map can have as a key.
+type uncomparable struct {
+	*memoryZone
+	_ []int
+}
+
+func (u uncomparable) Status() zone.Status { return zone.Status{Zone: u.name} }
 
 func (z *memoryZone) Apply(_ context.Context, changes []zone.Change) []zone.Result {
 	z.mu.Lock()
@@ -123,6 +134,19 @@ func TestGuests(t *testing.T) {
 	}
 }
 
+// A backend without a self-test is said to have none, and one of any type can be shown.
+func TestGuestWithoutSelfTest(t *testing.T) {
+	for _, ttl := range []string{"77", "2"} {
+		s := caddytest.Serve(t, adminOn, "http://:{$HTTP_PORT} {\ndyndns {\nsecret 12345678\nzone mem.test {\nmemory "+ttl+"\n}\n}\n}\n")
+		if got := s.Get(s.HTTP + "/check/12345678"); got.Status != 200 || !strings.HasPrefix(got.Body, "WARNING: mem.test. self-test") {
+			t.Errorf("got %d %q", got.Status, got.Body)
+		}
+		if got := s.Get(s.Admin + "/dyndns/status"); strings.Contains(got.Body, "mem.test.") != (ttl == "2") {
+			t.Errorf("the status is %s", got.Body)
+		}
+	}
+}
+
 func TestGuestErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -142,7 +166,11 @@ func TestGuestErrors(t *testing.T) {
 			h := new(dyndns.Handler)
 			err := h.UnmarshalCaddyfile(caddyfile.NewTestDispenser("dyndns {\nsecret " + caddytest.CanarySecret + "\n" + strings.Join(tt.words, "\n") + "\n}"))
 			if err == nil {
-				ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+				whole, failed := caddy.ProvisionContext(&caddy.Config{})
+				if failed != nil {
+					t.Fatal(failed)
+				}
+				ctx, cancel := caddy.NewContext(whole)
 				defer cancel()
 				err = h.Provision(ctx)
 				if err := h.Cleanup(); err != nil {
@@ -170,9 +198,13 @@ func TestGuestWithoutType(t *testing.T) {
 			"client_source": {Zones: []dyndns.Zone{{Name: "mem.test", BackendRaw: json.RawMessage(`{"type": "memory"}`)}}, ClientSourceRaw: json.RawMessage(tt.backend)},
 		} {
 			t.Run(what+"/"+tt.name, func(t *testing.T) {
-				ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+				whole, err := caddy.ProvisionContext(&caddy.Config{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := caddy.NewContext(whole)
 				defer cancel()
-				err := h.Provision(ctx)
+				err = h.Provision(ctx)
 				if err := h.Cleanup(); err != nil {
 					t.Error(err)
 				}

@@ -28,7 +28,7 @@ func TestPartlyDenied(t *testing.T) {
 	s := caddytest.Serve(t, adminOn+recordEvents, historySite(ns.Addr()))
 	before := scrape(s)
 
-	got := s.Get(s.HTTP + "/update?domains=home&token=" + homeToken + "&ip=192.0.2.1&txt=x")
+	got := s.Get(s.HTTP + "/update?domains=home&token=" + homeToken + "&ip=192.0.2.1&txt=" + strings.Repeat("x", 43))
 	if got.Status != 503 || got.Body != "KO" {
 		t.Errorf("got %d %q", got.Status, got.Body)
 	}

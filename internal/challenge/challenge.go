@@ -1,0 +1,138 @@
+// Package challenge keeps in Caddy's storage which values of ACME challenges were put
+// into which zones, so that what no client takes away again goes by itself, also after a
+// restart or by another instance, and never what others wrote.
+package challenge
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// Lifetime is how long a value stands that nobody removes: far longer than any
+	// authority takes.
+	Lifetime = time.Hour
+	// MaxValues is how many values of ours stand at a name at most: a certificate and
+	// its renewal for a name and its wildcard, by two clients.
+	MaxValues = 8
+
+	folder = "dyndns/challenges"
+	lock   = "dyndns/challenges-sweep"
+)
+
+// Storage is the part of certmagic.Storage that the package uses.
+type Storage interface {
+	Lock(ctx context.Context, name string) error
+	Unlock(ctx context.Context, name string) error
+	Store(ctx context.Context, key string, value []byte) error
+	Load(ctx context.Context, key string) ([]byte, error)
+	Delete(ctx context.Context, key string) error
+	List(ctx context.Context, path string, recursive bool) ([]string, error)
+}
+
+// Value is one value that was added at a name. Each has an object of its own, so that
+// instances and requests need no lock to note one.
+type Value struct {
+	// Zone and Owner are absolute names, Text is what stands there.
+	Zone, Owner, Text string
+	// Client is who added it.
+	Client string
+	Added  time.Time
+	// Rolls tells that the next values of the same kind take its place.
+	Rolls bool `json:",omitempty"`
+}
+
+func (v Value) key() string {
+	digest := sha256.Sum256([]byte(v.Text))
+	return at(v.Zone, v.Owner) + "/" + hex.EncodeToString(digest[:16]) + ".json"
+}
+
+// at is where the values of a name are kept, with an empty owner those of a zone.
+func at(zone, owner string) string {
+	return strings.TrimSuffix(folder+"/"+strings.TrimSuffix(zone, ".")+"/"+strings.TrimSuffix(owner, "."), "/")
+}
+
+// Notes are the values in one storage.
+type Notes struct{ Storage Storage }
+
+// Add notes a value before it is added.
+func (n Notes) Add(ctx context.Context, v Value) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return n.Storage.Store(ctx, v.key(), data)
+}
+
+// Remove forgets a value that is gone.
+func (n Notes) Remove(ctx context.Context, v Value) error {
+	if err := n.Storage.Delete(ctx, v.key()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// At returns the values at a name, with an empty owner those in a zone, the oldest first.
+func (n Notes) At(ctx context.Context, zone, owner string) ([]Value, error) {
+	keys, err := n.Storage.List(ctx, at(zone, owner), true)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing challenges: %w", err)
+	}
+	var values []Value
+	for _, key := range keys {
+		if !strings.HasSuffix(key, ".json") {
+			continue // a folder
+		}
+		data, err := n.Storage.Load(ctx, key)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("loading a challenge: %w", err)
+		}
+		var v Value
+		// What cannot be read says nothing that could be removed.
+		if json.Unmarshal(data, &v) == nil && v.key() == key {
+			values = append(values, v)
+		}
+	}
+	slices.SortStableFunc(values, func(a, b Value) int { return a.Added.Compare(b.Added) })
+	return values, nil
+}
+
+// Sweep has each value of the zone that is older than its lifetime removed and forgets it
+// then. One instance does so at a time; the others leave it alone.
+func (n Notes) Sweep(ctx context.Context, zone string, now time.Time, remove func(Value) error) error {
+	if err := n.Storage.Lock(ctx, lock); err != nil {
+		return fmt.Errorf("locking %s: %w", lock, err)
+	}
+	// The lock may be gone already where locks end by themselves.
+	defer func() { _ = n.Storage.Unlock(context.WithoutCancel(ctx), lock) }()
+	values, err := n.At(ctx, zone, "")
+	if err != nil {
+		return err
+	}
+	var all error
+	for _, v := range values {
+		if now.Sub(v.Added) < Lifetime {
+			continue
+		}
+		err := remove(v)
+		if err == nil {
+			err = n.Remove(ctx, v)
+		}
+		all = errors.Join(all, err)
+	}
+	return all
+}

@@ -1,0 +1,89 @@
+package dialect
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
+)
+
+// challengePrefix is where ACME looks for the value of a host (RFC 8555 section 8.4).
+const challengePrefix = "_acme-challenge."
+
+// challenge returns the host with a change of one value of its challenge.
+func challenge(host string, action zone.Action, value string) (service.Host, *service.Error) {
+	if !isDigest(value) {
+		return service.Host{Name: host}, badParameter("the value is not the digest of a key authorization: 43 characters of base64url")
+	}
+	return service.Host{Name: host, TXT: service.Wish{Action: action, Values: []string{value}}}, nil
+}
+
+// isDigest tells whether a value has the form of a SHA-256 digest in base64url, which is
+// all that a challenge can be (RFC 8555 section 8.4): so a token publishes no other text.
+func isDigest(s string) bool {
+	if len(s) != 43 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i] | 0x20
+		if !('a' <= c && c <= 'z' || '0' <= s[i] && s[i] <= '9' || s[i] == '-' || s[i] == '_') {
+			return false
+		}
+	}
+	return true
+}
+
+// jsonArguments reads the members of a JSON object that have these names, in any case:
+// older clients of acme-dns write SubDomain. Each is text, and there once.
+func (in *Input) jsonArguments(names ...string) (map[string]string, *service.Error) {
+	decoder := json.NewDecoder(bytes.NewReader(in.body))
+	malformed := badParameter("the body is not one JSON object with text in it")
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+		return nil, malformed
+	}
+	arguments := make(map[string]string, len(names))
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return nil, malformed
+		}
+		name := folded(key.(string)) // the decoder takes no other key
+		var value any
+		if err := decoder.Decode(&value); err != nil {
+			return nil, malformed
+		}
+		for _, wanted := range names {
+			if name != wanted {
+				continue
+			}
+			text, isText := value.(string)
+			if _, twice := arguments[name]; twice || !isText || strings.ContainsRune(text, 0) {
+				return nil, malformed
+			}
+			arguments[name] = text
+		}
+	}
+	if _, err := decoder.Token(); err != nil { // the closing brace
+		return nil, malformed
+	}
+	if decoder.More() {
+		return nil, malformed
+	}
+	return arguments, nil
+}
+
+// atDomain tells whether a request is for a path that is ours at the domain alone.
+func (in *Input) atDomain(path string) bool {
+	return in.path == path && in.options.ForDomain(in.http)
+}
+
+// onlyPost is the error of another method than POST, nil if it is that.
+func (in *Input) onlyPost() *service.Error {
+	if in.http.Method == http.MethodPost {
+		return nil
+	}
+	return &service.Error{Reason: service.BadMethod, Message: "this path takes POST alone"}
+}

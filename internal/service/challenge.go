@@ -1,0 +1,114 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/challenge"
+	"github.com/caddy-dyndns/dyndns/zone"
+)
+
+// challengeLabel is where RFC 8555 section 8.4 looks for the TXT record that
+// proves control of a host; a TXT wish is written there, never at the host.
+const challengeLabel = "_acme-challenge."
+
+// challengeTTL is that of a challenge in seconds: nobody asks for it twice.
+const challengeTTL = 60
+
+// rollingValues is how many values stand of a client that removes none: those of a name
+// and of its wildcard.
+const rollingValues = 2
+
+// challenge returns the changes of a host's challenge, and the notes of those values that
+// are gone with them.
+func (s *Service) challenge(ctx context.Context, client *clients.Client, fqdn string, in *Zone, wish Wish) (changes []zone.Change, gone []challenge.Value, failure *Error) {
+	if client.NoCertificates() {
+		return nil, nil, &Error{Reason: NotGranted, Message: "you may have no certificates for " + fqdn}
+	}
+	owner := challengeLabel + strings.TrimPrefix(fqdn, "*.")
+	change := func(action zone.Action, texts ...string) {
+		changes = append(changes, zone.Change{Name: owner, Type: zone.TypeTXT, Action: action, Values: texts, TTL: challengeTTL})
+	}
+	ours, err := s.Challenges.At(ctx, in.Name, owner)
+	if err != nil {
+		return nil, nil, unnoted(err)
+	}
+	remove := func(values []challenge.Value) {
+		for _, v := range values {
+			change(zone.Remove, v.Text)
+		}
+		gone = append(gone, values...)
+	}
+	if wish.Action == zone.Remove {
+		if wish.Values == nil { // all that rolled
+			remove(slices.DeleteFunc(ours, func(v challenge.Value) bool { return !v.Rolls }))
+		}
+		for _, text := range wish.Values {
+			remove([]challenge.Value{{Zone: in.Name, Owner: owner, Text: text}})
+		}
+		if changes == nil {
+			change(zone.Keep)
+		}
+		return changes, gone, nil
+	}
+	text := wish.Values[0]
+	ours = slices.DeleteFunc(ours, func(v challenge.Value) bool { return v.Text == text })
+	if wish.Roll {
+		rolled := slices.DeleteFunc(slices.Clone(ours), func(v challenge.Value) bool { return !v.Rolls })
+		old := rolled[:max(0, len(rolled)-(rollingValues-1))]
+		remove(old)
+		ours = ours[min(len(old), len(ours)):]
+	}
+	if len(ours) >= challenge.MaxValues {
+		return nil, nil, &Error{Reason: zone.Busy, Message: fmt.Sprintf("%d values stand at %s already", len(ours), owner), RetryAfter: busyRetry}
+	}
+	note := challenge.Value{Zone: in.Name, Owner: owner, Text: text, Client: client.Name, Added: time.Now(), Rolls: wish.Roll}
+	// Before the value is added: else nobody would know of it if this process ended.
+	if err := s.Challenges.Add(ctx, note); err != nil {
+		return nil, nil, unnoted(err)
+	}
+	change(zone.Add, text)
+	return changes, gone, nil
+}
+
+func unnoted(err error) *Error {
+	return &Error{Reason: zone.Busy, Message: "the challenge could not be noted; try again later", RetryAfter: busyRetry, Cause: err}
+}
+
+// forget drops the notes of the values that a plan has removed.
+func (s *Service) forget(ctx context.Context, p *plan, outcomes []HostOutcome) {
+	for i, t := range p.targets {
+		for _, v := range t.gone {
+			if outcomes[i].Err != nil {
+				break
+			}
+			if err := s.Challenges.Remove(ctx, v); err != nil {
+				s.Warn("a challenge that is gone could not be forgotten", v.Zone, err)
+			}
+		}
+	}
+}
+
+// SweepChallenges removes the values of the zones that have stood for too long. Only one
+// instance of those with the same storage does so at a time.
+func (s *Service) SweepChallenges(ctx context.Context, now time.Time) {
+	for i := range s.Zones {
+		z := &s.Zones[i]
+		err := s.Challenges.Sweep(ctx, z.Name, now, func(v challenge.Value) error {
+			ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+			defer cancel()
+			w := zoneWork{zone: z, warn: func(defect error) { s.defect(z, defect) }, changes: []zone.Change{
+				{Name: v.Owner, Type: zone.TypeTXT, Action: zone.Remove, Values: []string{v.Text}},
+			}}
+			w.apply(ctx)
+			return w.results[0].Err
+		})
+		if err != nil && ctx.Err() == nil {
+			s.Warn("challenges that nobody removed could not be removed", z.Name, err)
+		}
+	}
+}
