@@ -3,7 +3,9 @@ package service
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/internal/await"
@@ -147,11 +149,9 @@ func TestNameServersWhileLookedUp(t *testing.T) {
 		f.do(t, "below", change)
 	}()
 	await.True(t, "the look-up to begin", func() bool {
-		if f.nameServers.turn.TryLock() {
-			f.nameServers.turn.Unlock()
-			return false
-		}
-		return true
+		f.nameServers.mu.Lock()
+		defer f.nameServers.mu.Unlock()
+		return f.nameServers.running != nil
 	})
 	f.do(t, "below", change)
 	select {
@@ -161,6 +161,30 @@ func TestNameServersWhileLookedUp(t *testing.T) {
 	}
 	close(f.other.held)
 	<-slow
+}
+
+// A request whose time is up does not wait for a look-up that hangs, whoever began it.
+func TestNameServersHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.other.held = make(chan struct{})
+		defer close(f.other.held)
+		f.Timeout = time.Second
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				out := f.do(t, "below", Submission{Hosts: []Host{pointed("home.dyn.test")}})
+				if err := out.Hosts[0].Err; reason(err) != zone.Timeout {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(began); took != f.Timeout {
+			t.Errorf("it took %v", took)
+		}
+	})
 }
 
 // TestNameServersOfOtherZones shows whose nameservers a pattern does not cover

@@ -22,8 +22,12 @@ func (s *Service) protected(ctx context.Context, apex, fqdn string) *Error {
 	if len(s.Zones) == 1 {
 		return nil
 	}
+	all, err := s.nameServers.of(ctx, s)
+	if err != nil {
+		return &Error{Reason: zone.Timeout, Message: "the nameservers of the other zones were not told in time", Cause: err}
+	}
 	var refusal *Error
-	for _, served := range s.nameServers.of(ctx, s)[fqdn] {
+	for _, served := range all[fqdn] {
 		switch {
 		case served.name == apex:
 		case served.proven:
@@ -56,10 +60,10 @@ type NameServerStore interface {
 // nameServers are those of all zones together: a name of one zone may be the
 // nameserver of another, and a provider has too many to ask each at every request.
 type nameServers struct {
-	// turn is held by the one who looks them up; zones belong to it.
-	turn sync.Mutex
-	mu   sync.Mutex
-	// zones are in the order of the service.
+	mu sync.Mutex
+	// running is closed when the look-up under way ends; nil if there is none.
+	running chan struct{}
+	// zones are in the order of the service. They belong to the look-up.
 	zones []zoneServers
 	// served lists, by the name of a nameserver, the zones that it serves.
 	served map[string][]servedZone
@@ -82,40 +86,36 @@ type zoneServers struct {
 	warned bool
 }
 
-// of returns the nameservers of the zones of s, read again after a while.
-func (n *nameServers) of(ctx context.Context, s *Service) map[string][]servedZone {
-	served, fresh := n.known()
-	if fresh {
-		return served
-	}
+// of returns the nameservers of the zones of s, read again after a while. Its error
+// is that of ctx.
+func (n *nameServers) of(ctx context.Context, s *Service) (map[string][]servedZone, error) {
+	n.mu.Lock()
+	served, running := n.served, n.running
 	// Who knows something already does not wait for another's look-up.
-	if served == nil {
-		n.turn.Lock()
-	} else if !n.turn.TryLock() {
-		return served
+	if served != nil && (running != nil || time.Since(n.read) <= nameServersAge) {
+		n.mu.Unlock()
+		return served, nil
 	}
-	defer n.turn.Unlock()
-	if served, fresh := n.known(); fresh {
-		return served
+	if running == nil {
+		running = make(chan struct{})
+		n.running = running
+		// It outlives the request that begins it: others wait for the same answer.
+		go n.lookUp(context.WithoutCancel(ctx), s)
 	}
-	served = n.lookUp(ctx, s)
+	n.mu.Unlock()
+	select {
+	case <-running:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.served, n.read = served, time.Now()
-	return served
+	return n.served, nil
 }
 
-// known returns what was found last, and whether it is recent.
-func (n *nameServers) known() (served map[string][]servedZone, fresh bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.served, n.served != nil && time.Since(n.read) <= nameServersAge
-}
-
-// lookUp asks all zones at once. It outlives the request that began it: others
-// wait for the same answer.
-func (n *nameServers) lookUp(ctx context.Context, s *Service) map[string][]servedZone {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), nameServersTime)
+// lookUp asks all zones at once.
+func (n *nameServers) lookUp(ctx context.Context, s *Service) {
+	ctx, cancel := context.WithTimeout(ctx, nameServersTime)
 	defer cancel()
 	if n.zones == nil {
 		n.zones = make([]zoneServers, len(s.Zones))
@@ -131,7 +131,11 @@ func (n *nameServers) lookUp(ctx context.Context, s *Service) map[string][]serve
 			served[name] = append(served[name], servedZone{s.Zones[i].Name, z.proven})
 		}
 	}
-	return served
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.served, n.read = served, time.Now()
+	close(n.running)
+	n.running = nil
 }
 
 var errNoNameServers = errors.New("what serves the zone does not tell its nameservers")
