@@ -34,7 +34,8 @@ func (native) Match(in *Input) bool {
 	case "check":
 		// Many a site has a page of its own at /check.
 		_, inQuery := in.lookup("secret")
-		return rest != "" || inQuery || in.http.Header.Get("Authorization") != "" || in.options.ForDomain(in.http)
+		c := nativeCall{Input: in, endpoint: endpoint}
+		return c.splitPath() != "" || inQuery || in.http.Header.Get("Authorization") != "" || in.options.ForDomain(in.http)
 	}
 	return false
 }
