@@ -37,12 +37,14 @@ func checkConfig(ctx context.Context, out io.Writer, config []byte) error {
 	if len(handlers) == 0 {
 		return errors.New("the configuration holds no dyndns handler")
 	}
-	// Guests may ask for the storage, which only a configuration has.
-	whole, err := caddy.ProvisionContext(&caddy.Config{})
+	var whole caddy.Config
+	if err := json.Unmarshal(config, &whole); err != nil {
+		return fmt.Errorf("decoding config: %w", err)
+	}
+	guests, cancel, err := guestContext(whole.StorageRaw)
 	if err != nil {
 		return err
 	}
-	guests, cancel := caddy.NewContext(whole)
 	defer cancel()
 	seen := make(map[any]bool) // handlers share them
 	bad, warned := 0, 0
@@ -91,6 +93,17 @@ func checkConfig(ctx context.Context, out io.Writer, config []byte) error {
 		fmt.Fprintf(out, "all zones can be updated, %d of %d with warnings\n", warned, len(seen))
 	}
 	return nil
+}
+
+// guestContext returns a context for guest modules where no server runs, with that
+// storage or, if it is nil, Caddy's default. The modules end when it is cancelled.
+func guestContext(storage json.RawMessage) (caddy.Context, context.CancelFunc, error) {
+	whole, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: storage})
+	if err != nil {
+		return caddy.Context{}, nil, err
+	}
+	ctx, cancel := caddy.NewContext(whole)
+	return ctx, cancel, nil
 }
 
 // findHandlers returns the dyndns handlers of a configuration, wherever they

@@ -138,11 +138,10 @@ func checkSeed(file *seed.File) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	whole, err := caddy.ProvisionContext(&caddy.Config{})
+	ctx, cancel, err := guestContext(nil)
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := caddy.NewContext(whole)
 	defer cancel()
 	for i := range c.zones {
 		if _, err := c.zones[i].open(ctx); err != nil {

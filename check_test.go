@@ -1,0 +1,53 @@
+package dyndns
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-dyndns/dyndns/zone"
+)
+
+func init() {
+	caddy.RegisterModule(new(storedZone))
+}
+
+// storedZone is a guest module that needs Caddy's storage.
+type storedZone struct{}
+
+func (*storedZone) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.dyndns.zones.stored", New: func() caddy.Module { return new(storedZone) }}
+}
+
+func (*storedZone) UnmarshalCaddyfile(*caddyfile.Dispenser) error { return nil }
+
+func (*storedZone) Provision(ctx caddy.Context) error {
+	if ctx.Storage() == nil {
+		return errors.New("there is no storage")
+	}
+	return nil
+}
+
+func (*storedZone) OpenZone(c zone.Config) (zone.Zone, error) { return mapZone{"name": c.Name}, nil }
+
+// mapZone is a backend whose value is no key of a map.
+type mapZone map[string]string
+
+func (mapZone) Apply(_ context.Context, changes []zone.Change) []zone.Result {
+	return make([]zone.Result, len(changes))
+}
+
+// The command opens guest modules as the server does.
+func TestCheckGuests(t *testing.T) {
+	const config = `{"apps": {"http": {"servers": {"s": {"routes": [{"handle": [
+		{"handler": "dyndns", "secret": "12345678", "zones": [{"name": "a.test", "backend": {"type": "stored"}}, {"name": "b.test", "backend": {"type": "stored"}}]}
+	]}]}}}}}`
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	if err := checkConfig(t.Context(), io.Discard, []byte(config)); err != nil {
+		t.Error(err)
+	}
+}
