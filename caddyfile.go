@@ -35,6 +35,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //			tsig_keyfile <path> [<key-name>]
 //			nameserver   <host[:port]>...
 //			ttl          <seconds>
+//			wait         <duration>|off
 //			prove_writes
 //		}
 //		client       <name> {
@@ -179,6 +180,13 @@ func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) (bool, error) 
 			return true, err
 		}
 		return true, directive.Last(d, word)
+	case "wait":
+		if d.CountRemainingArgs() == 1 && d.NextArg() && d.Val() == "off" {
+			z.Wait = -1
+			return true, nil
+		}
+		d.Prev()
+		return true, directive.Duration(d, word, &z.Wait)
 	}
 	return false, nil
 }

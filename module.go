@@ -115,6 +115,10 @@ type Zone struct {
 	// of the handler.
 	TTL *uint32 `json:"ttl,omitempty"`
 
+	// How long the reply to a new ACME challenge waits until all nameservers of the zone
+	// serve it; negative: not at all. Default: 20 seconds.
+	Wait caddy.Duration `json:"wait,omitempty"`
+
 	// What changes the zone, such as `rfc2136`.
 	BackendRaw json.RawMessage `json:"backend,omitempty" caddy:"namespace=http.handlers.dyndns.zones inline_key=type"`
 }
@@ -289,7 +293,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 			return nil, err
 		}
 		countZone(z.Name)
-		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.ttl, Backend: backend})
+		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.ttl, Backend: backend, Propagation: z.watcher(backend)})
 	}
 	return service.New(config), nil
 }

@@ -1,6 +1,7 @@
 package dyndns
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/placeholder"
+	"github.com/caddy-dyndns/dyndns/internal/propagation"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/seed"
 	"github.com/caddy-dyndns/dyndns/internal/throttle"
@@ -44,6 +46,7 @@ type settings struct {
 type zoneSettings struct {
 	zone.Config
 	ttl     uint32
+	wait    time.Duration // negative: off
 	backend json.RawMessage
 }
 
@@ -51,6 +54,7 @@ const (
 	defaultTTL         = 300
 	maxTTL             = math.MaxInt32 // RFC 2181 section 8
 	defaultTimeout     = 10 * time.Second
+	defaultWait        = 20 * time.Second // ACME clients allow 30 s
 	defaultBurst       = 20
 	defaultInterval    = 10 * time.Second
 	defaultHistoryDays = 30
@@ -197,7 +201,7 @@ func (c *settings) setZones(h *Handler) error {
 		}
 		seen[normal] = true
 		shown := redact.Name(normal)
-		settings := zoneSettings{Config: zone.Config{Name: normal, Nameservers: inherited}, ttl: c.ttl, backend: z.BackendRaw}
+		settings := zoneSettings{Config: zone.Config{Name: normal, Nameservers: inherited}, ttl: c.ttl, wait: cmp.Or(time.Duration(z.Wait), defaultWait), backend: z.BackendRaw}
 		if z.TTL != nil {
 			if settings.ttl = *z.TTL; settings.ttl < c.minTTL || settings.ttl > c.maxTTL {
 				return fmt.Errorf("zone %s: ttl %d is not between %d and %d", shown, settings.ttl, c.minTTL, c.maxTTL)
@@ -298,4 +302,13 @@ func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, e
 		return nil, fmt.Errorf("clients: %w", err)
 	}
 	return clients.Sources{c.clients, source}, nil
+}
+
+// watcher returns what waits for the zone's nameservers, nil if nothing does.
+func (z *zoneSettings) watcher(changed zone.Zone) *propagation.Watcher {
+	if z.wait < 0 {
+		return nil
+	}
+	lister, _ := changed.(zone.NameServerLister)
+	return &propagation.Watcher{Limit: z.wait, Servers: propagation.Nameservers(z.Nameservers, lister, backend.Resolver)}
 }

@@ -2,9 +2,11 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
@@ -23,11 +25,11 @@ const challengeTTL = 60
 // and of its wildcard.
 const rollingValues = 2
 
-// challenge returns the changes of a host's challenge, and the notes of those values that
-// are gone with them.
-func (s *Service) challenge(ctx context.Context, client *clients.Client, fqdn string, in *Zone, wish Wish) (changes []zone.Change, gone []challenge.Value, failure *Error) {
+// challenge returns the changes of a host's challenge, and the notes of the value that is
+// added with them, if any, and of those that are gone.
+func (s *Service) challenge(ctx context.Context, client *clients.Client, fqdn string, in *Zone, wish Wish) (changes []zone.Change, added challenge.Value, gone []challenge.Value, failure *Error) {
 	if client.NoCertificates() {
-		return nil, nil, &Error{Reason: NotGranted, Message: "you may have no certificates for " + fqdn}
+		return nil, added, nil, &Error{Reason: NotGranted, Message: "you may have no certificates for " + fqdn}
 	}
 	owner := challengeLabel + strings.TrimPrefix(fqdn, "*.")
 	change := func(action zone.Action, texts ...string) {
@@ -35,7 +37,7 @@ func (s *Service) challenge(ctx context.Context, client *clients.Client, fqdn st
 	}
 	ours, err := s.Challenges.At(ctx, in.Name, owner)
 	if err != nil {
-		return nil, nil, unnoted(err)
+		return nil, added, nil, unnoted(err)
 	}
 	remove := func(values []challenge.Value) {
 		for _, v := range values {
@@ -53,7 +55,7 @@ func (s *Service) challenge(ctx context.Context, client *clients.Client, fqdn st
 		if changes == nil {
 			change(zone.Keep)
 		}
-		return changes, gone, nil
+		return changes, added, gone, nil
 	}
 	text := wish.Values[0]
 	ours = slices.DeleteFunc(ours, func(v challenge.Value) bool { return v.Text == text })
@@ -64,15 +66,15 @@ func (s *Service) challenge(ctx context.Context, client *clients.Client, fqdn st
 		ours = ours[min(len(old), len(ours)):]
 	}
 	if len(ours) >= challenge.MaxValues {
-		return nil, nil, &Error{Reason: zone.Busy, Message: fmt.Sprintf("%d values stand at %s already", len(ours), owner), RetryAfter: busyRetry}
+		return nil, added, nil, &Error{Reason: zone.Busy, Message: fmt.Sprintf("%d values stand at %s already", len(ours), owner), RetryAfter: busyRetry}
 	}
-	note := challenge.Value{Zone: in.Name, Owner: owner, Text: text, Client: client.Name, Added: time.Now(), Rolls: wish.Roll}
+	added = challenge.Value{Zone: in.Name, Owner: owner, Text: text, Client: client.Name, Added: time.Now(), Rolls: wish.Roll}
 	// Before the value is added: else nobody would know of it if this process ended.
-	if err := s.Challenges.Add(ctx, note); err != nil {
-		return nil, nil, unnoted(err)
+	if err := s.Challenges.Add(ctx, added); err != nil {
+		return nil, added, nil, unnoted(err)
 	}
 	change(zone.Add, text)
-	return changes, gone, nil
+	return changes, added, gone, nil
 }
 
 func unnoted(err error) *Error {
@@ -91,6 +93,27 @@ func (s *Service) forget(ctx context.Context, p *plan, outcomes []HostOutcome) {
 			}
 		}
 	}
+}
+
+// propagate waits until the nameservers serve the values that were added. A client that
+// hangs up loses nothing by that.
+func (s *Service) propagate(ctx context.Context, p *plan, outcomes []HostOutcome) {
+	var all sync.WaitGroup
+	for i, t := range p.targets {
+		if t.added.Text == "" || outcomes[i].Err != nil {
+			continue
+		}
+		z := s.zones[t.added.Zone]
+		if z.Propagation == nil {
+			continue
+		}
+		all.Go(func() {
+			if lagging := z.Propagation.Await(ctx, t.added.Owner, t.added.Text); lagging != nil && ctx.Err() == nil {
+				s.Warn("nameservers do not serve a new challenge", z.Name, errors.New(strings.Join(lagging, " ")))
+			}
+		})
+	}
+	all.Wait()
 }
 
 // SweepChallenges removes the values of the zones that have stood for too long. Only one

@@ -1,6 +1,8 @@
 package service
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,7 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/caddy-dyndns/dyndns/internal/challenge"
+	"github.com/caddy-dyndns/dyndns/internal/propagation"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -134,5 +139,46 @@ func TestSweepChallenges(t *testing.T) {
 		if left, err := f.Challenges.At(t.Context(), "dyn.test.", ""); err != nil || left != nil {
 			t.Errorf("noted are %v, %v", left, err)
 		}
+	})
+}
+
+// The reply waits until the zone's nameservers serve a new value, longer than the time of
+// the change itself, but not of one that was not made.
+func TestChallengePropagates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var warnings []string
+		f := newFixture(t, func(c *Config) {
+			c.Timeout = time.Second
+			c.Warn = func(message, zone string, err error) {
+				warnings = append(warnings, fmt.Sprint(message, " ", zone, " ", err))
+			}
+		})
+		f.zones["dyn.test."].Propagation = &propagation.Watcher{
+			Limit:   20 * time.Second,
+			Servers: func(context.Context) []string { return []string{"192.0.2.53:53"} },
+			Query: func(context.Context, string, *dns.Msg) (*dns.Msg, error) {
+				return nil, errors.New("no answer")
+			},
+		}
+		for _, tt := range []struct {
+			name string
+			wish Wish
+			took time.Duration
+		}{
+			{"removed", text(zone.Remove, false, 1), 0},
+			{"added", text(zone.Add, false, 1), 20 * time.Second},
+		} {
+			before := time.Now()
+			if err := f.do(t, "exact", Submission{Hosts: []Host{{Name: "home.dyn.test", TXT: tt.wish}}}).Hosts[0].Err; err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+			if took := time.Since(before); took != tt.took {
+				t.Errorf("%s: it took %s", tt.name, took)
+			}
+		}
+		if want := "nameservers do not serve a new challenge dyn.test. 192.0.2.53:53"; !slices.Equal(warnings, []string{want}) {
+			t.Errorf("the log has %q", warnings)
+		}
+		time.Sleep(time.Minute)
 	})
 }

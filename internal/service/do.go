@@ -21,6 +21,7 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 		out.Checks, out.Err = s.check(ctx, client)
 		return out
 	}
+	whole := ctx // which waits for nameservers when the change is made
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	p, err := s.plan(ctx, client, sub)
@@ -35,6 +36,7 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 	p.apply(ctx)
 	outcomes := p.outcomes()
 	s.forget(ctx, p, outcomes)
+	s.propagate(whole, p, outcomes)
 	out.Hosts, out.LAN = outcomes[:len(sub.Hosts)], outcomes[len(sub.Hosts):]
 	return out
 }
@@ -51,8 +53,9 @@ type target struct {
 	outcome HostOutcome
 	// work indexes plan.zones; from and to bound the target's changes there.
 	work, from, to int
-	// gone are the values of a challenge that are removed.
-	gone []challenge.Value
+	// added is the value of a challenge that is added, gone are those that are removed.
+	added challenge.Value
+	gone  []challenge.Value
 	// sameAs is the index of an earlier target of the same name, or -1.
 	sameAs int
 }

@@ -52,10 +52,11 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			continue
 		}
 		changes := s.changes(fqdn, in, host, sub)
+		var added challenge.Value
 		var gone []challenge.Value
 		if host.TXT.Mentioned() {
 			var more []zone.Change
-			if more, gone, err = s.challenge(ctx, client, fqdn, in, host.TXT); err != nil {
+			if more, added, gone, err = s.challenge(ctx, client, fqdn, in, host.TXT); err != nil {
 				p.refuse(fqdn, err)
 				continue
 			}
@@ -65,7 +66,7 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			changes[i].NotNameServer = grant == clients.ByPattern
 		}
 		p.add(fqdn, in, changes...)
-		p.targets[len(p.targets)-1].gone = gone
+		p.targets[len(p.targets)-1].added, p.targets[len(p.targets)-1].gone = added, gone
 		if prefix := host.AAAA.Prefix; prefix.IsValid() {
 			p.addMove(prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
 		}

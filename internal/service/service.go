@@ -9,6 +9,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/internal/propagation"
 	"github.com/caddy-dyndns/dyndns/internal/throttle"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -21,6 +22,9 @@ type Zone struct {
 	TTL uint32
 	// Backend changes it. What it can beside that is asked for where it is needed.
 	Backend zone.Zone
+	// Propagation waits until the zone's nameservers serve a new challenge; nil if the
+	// reply does not wait for them.
+	Propagation *propagation.Watcher
 }
 
 // Config is the policy of one handler.
