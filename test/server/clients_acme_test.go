@@ -1,0 +1,97 @@
+//go:build integration && linux
+
+package server
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
+	"github.com/caddy-dyndns/dyndns/test/nameserver"
+)
+
+// hook is what certbot and dehydrated need: one line for each half.
+const hook = `#!/bin/sh
+ask() { curl -fsS -u "x:$TOKEN" -d "{\"fqdn\":\"_acme-challenge.$2\",\"value\":\"$3\"}" "$URL/$1"; }
+case ${1-$CERTBOT_HOOK} in
+present) ask present "$CERTBOT_DOMAIN" "$CERTBOT_VALIDATION" ;;
+cleanup) ask cleanup "$CERTBOT_DOMAIN" "$CERTBOT_VALIDATION" ;;
+deploy_challenge) ask present "$2" "$4" ;;
+clean_challenge) ask cleanup "$2" "$4" ;;
+*) ;;
+esac
+`
+
+// ACME clients of Debian get a certificate for a name and its wildcard with nothing but
+// the name's token, and leave nothing behind.
+func TestCertificateClients(t *testing.T) {
+	const zoneName, name, token = "dyn.example.com", "home.dyn.example.com", "token-of-the-home-router"
+	for _, kind := range nameserver.Kinds {
+		t.Run(string(kind), func(t *testing.T) {
+			key := nameserver.NewKey("ddns-key")
+			ns := nameserver.Run(t, kind, nameserver.Config{Zones: []nameserver.Zone{{Name: zoneName, Key: key}}})
+			s := caddytest.New(t, "")
+			err := s.Load(fmt.Sprintf("http://localhost:{$HTTP_PORT} {\ndyndns {\ndomain localhost\nzone %s {\ntsig_key %s %s %s\nnameserver %s\n}\nclient home {\ntoken %s\nhosts %s\n}\n}\nrespond 404\n}\n",
+				zoneName, key.Name, key.Algorithm, key.Secret, ns.Addr(), token, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			url := strings.Replace(s.HTTP, "127.0.0.1", "localhost", 1)
+			ca := startPebble(t, s, ns.Addr())
+			script := filepath.Join(s.Dir, "hook")
+			run := func(t *testing.T, env []string, program string, args ...string) {
+				t.Helper()
+				cmd := exec.Command(program, args...)
+				cmd.Dir = t.TempDir()
+				cmd.Env = append(os.Environ(), append(env, "URL="+url, "TOKEN="+token, "HOME="+cmd.Dir, "CURL_CA_BUNDLE=", "SSL_CERT_FILE="+ca.certificate)...)
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Errorf("%s: %v\n%s", program, err, out)
+				}
+			}
+			// By another process: a fork of ours must not hold it open for writing.
+			run(t, []string{"HOOK=" + hook}, "sh", "-c", `printf %s "$HOOK" >"$1" && chmod 755 "$1"`, "sh", script)
+			for _, client := range []struct {
+				name string
+				run  func(t *testing.T, dir string)
+				// file is where it writes the certificate.
+				file string
+			}{
+				{"lego", func(t *testing.T, dir string) {
+					run(t, []string{"LEGO_CA_CERTIFICATES=" + ca.certificate, "HTTPREQ_ENDPOINT=" + url, "HTTPREQ_USERNAME=x", "HTTPREQ_POLLING_INTERVAL=1", "HTTPREQ_PASSWORD=" + token},
+						"lego", "--accept-tos", "--email", "a@example.com", "--server", ca.directory, "--path", dir, "--dns", "httpreq", "--dns.disable-cp", "--dns.resolvers", ns.Addr(),
+						"-d", name, "-d", "*."+name, "run")
+				}, "certificates/" + name + ".crt"},
+				{"certbot", func(t *testing.T, dir string) {
+					run(t, nil, "certbot", "certonly", "--non-interactive", "--agree-tos", "-m", "a@example.com", "--no-verify-ssl", "--server", ca.directory,
+						"--config-dir", dir, "--work-dir", dir, "--logs-dir", dir, "--manual", "--preferred-challenges", "dns",
+						"--manual-auth-hook", script+" present", "--manual-cleanup-hook", script+" cleanup", "-d", name, "-d", "*."+name)
+				}, "live/" + name + "/cert.pem"},
+				{"dehydrated", func(t *testing.T, dir string) {
+					config := filepath.Join(dir, "config")
+					text := fmt.Sprintf("CA=%s\nCHALLENGETYPE=dns-01\nBASEDIR=%s\nHOOK=%s\nCURL_OPTS=-k\n", ca.directory, dir, script)
+					if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					run(t, nil, "dehydrated", "--config", config, "--register", "--accept-terms")
+					run(t, nil, "dehydrated", "--config", config, "--cron", "--domain", name+" *."+name)
+				}, "certs/" + name + "/cert.pem"},
+			} {
+				t.Run(client.name, func(t *testing.T) {
+					dir := t.TempDir()
+					client.run(t, dir)
+					out, err := exec.Command("openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", filepath.Join(dir, client.file)).CombinedOutput()
+					if err != nil || !strings.Contains(string(out), "DNS:"+name) || !strings.Contains(string(out), "DNS:*."+name) {
+						t.Errorf("%v: the certificate is for %s", err, out)
+					}
+					if left := ns.MustLookup(t, "_acme-challenge."+name, "TXT"); left != "" {
+						t.Errorf("%s is left", left)
+					}
+				})
+			}
+		})
+	}
+}
