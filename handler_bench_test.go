@@ -2,7 +2,6 @@ package dyndns
 
 import (
 	"bufio"
-	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -66,7 +65,11 @@ func BenchmarkUnchanged(b *testing.B) {
 		Secret: "benchmarksecret", Nameservers: []string{benchNameserver(b)},
 		Zones: []Zone{zoneOf(seed.Zone{Name: "dyn.example.com", TSIGKey: base64.StdEncoding.EncodeToString(benchKey.Secret)})},
 	}
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	whole, err := caddy.ProvisionContext(&caddy.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := caddy.NewContext(whole)
 	defer cancel()
 	if err := h.Provision(ctx); err != nil {
 		b.Fatal(err)

@@ -27,9 +27,9 @@ const rollingValues = 2
 
 // challenge returns the changes of a host's challenge, and the notes of the value that is
 // added with them, if any, and of those that are gone.
-func (s *Service) challenge(ctx context.Context, client *clients.Client, fqdn string, in *Zone, wish Wish) (changes []zone.Change, added challenge.Value, gone []challenge.Value, failure *Error) {
+func (s *Service) challenge(ctx context.Context, client *clients.Client, fqdn string, in *Zone, wish Wish) (changes []zone.Change, added *challenge.Value, gone []challenge.Value, failure *Error) {
 	if client.NoCertificates() {
-		return nil, added, nil, &Error{Reason: NotGranted, Message: "you may have no certificates for " + fqdn}
+		return nil, nil, nil, &Error{Reason: NotGranted, Message: "you may have no certificates for " + fqdn}
 	}
 	owner := challengeLabel + strings.TrimPrefix(fqdn, "*.")
 	change := func(action zone.Action, texts ...string) {
@@ -37,7 +37,7 @@ func (s *Service) challenge(ctx context.Context, client *clients.Client, fqdn st
 	}
 	ours, err := s.Challenges.At(ctx, in.Name, owner)
 	if err != nil {
-		return nil, added, nil, unnoted(err)
+		return nil, nil, nil, unnoted(err)
 	}
 	remove := func(values []challenge.Value) {
 		for _, v := range values {
@@ -66,12 +66,12 @@ func (s *Service) challenge(ctx context.Context, client *clients.Client, fqdn st
 		ours = ours[min(len(old), len(ours)):]
 	}
 	if len(ours) >= challenge.MaxValues {
-		return nil, added, nil, &Error{Reason: zone.Busy, Message: fmt.Sprintf("%d values stand at %s already", len(ours), owner), RetryAfter: busyRetry}
+		return nil, nil, nil, &Error{Reason: zone.Busy, Message: fmt.Sprintf("%d values stand at %s already", len(ours), owner), RetryAfter: busyRetry}
 	}
-	added = challenge.Value{Zone: in.Name, Owner: owner, Text: text, Client: client.Name, Added: time.Now(), Rolls: wish.Roll}
+	added = &challenge.Value{Zone: in.Name, Owner: owner, Text: text, Client: client.Name, Added: time.Now(), Rolls: wish.Roll}
 	// Before the value is added: else nobody would know of it if this process ended.
-	if err := s.Challenges.Add(ctx, added); err != nil {
-		return nil, added, nil, unnoted(err)
+	if err := s.Challenges.Add(ctx, *added); err != nil {
+		return nil, nil, nil, unnoted(err)
 	}
 	change(zone.Add, text)
 	return changes, added, gone, nil
@@ -100,7 +100,7 @@ func (s *Service) forget(ctx context.Context, p *plan, outcomes []HostOutcome) {
 func (s *Service) propagate(ctx context.Context, p *plan, outcomes []HostOutcome) {
 	var all sync.WaitGroup
 	for i, t := range p.targets {
-		if t.added.Text == "" || outcomes[i].Err != nil {
+		if t.added == nil || outcomes[i].Err != nil {
 			continue
 		}
 		z := s.zones[t.added.Zone]
@@ -124,7 +124,7 @@ func (s *Service) SweepChallenges(ctx context.Context, now time.Time) {
 		err := s.Challenges.Sweep(ctx, z.Name, now, func(v challenge.Value) error {
 			ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 			defer cancel()
-			w := zoneWork{zone: z, warn: func(defect error) { s.defect(z, defect) }, changes: []zone.Change{
+			w := zoneWork{zone: z, service: s, changes: []zone.Change{
 				{Name: v.Owner, Type: zone.TypeTXT, Action: zone.Remove, Values: []string{v.Text}},
 			}}
 			w.apply(ctx)

@@ -30,8 +30,7 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 		return out
 	}
 	for i := range p.zones {
-		w := &p.zones[i]
-		w.warn = func(err error) { s.defect(w.zone, err) }
+		p.zones[i].service = s
 	}
 	p.apply(ctx)
 	outcomes := p.outcomes()
@@ -54,7 +53,7 @@ type target struct {
 	// work indexes plan.zones; from and to bound the target's changes there.
 	work, from, to int
 	// added is the value of a challenge that is added, gone are those that are removed.
-	added challenge.Value
+	added *challenge.Value
 	gone  []challenge.Value
 	// sameAs is the index of an earlier target of the same name, or -1.
 	sameAs int
@@ -66,8 +65,8 @@ type zoneWork struct {
 	changes []zone.Change
 	results []zone.Result
 	moves   []move
-	// warn is told of a defect of the backend.
-	warn func(error)
+	// service is told of a defect of the backend.
+	service *Service
 }
 
 // add appends the changes of one name, to be made in its zone.
@@ -157,7 +156,7 @@ func (w *zoneWork) ask(ctx context.Context, changes []zone.Change) []zone.Result
 
 // lost tells of a defect that keeps the results of changes unknown, and returns them.
 func (w *zoneWork) lost(changes []zone.Change, defect error) []zone.Result {
-	w.warn(defect)
+	w.service.defect(w.zone, defect)
 	results := make([]zone.Result, len(changes))
 	for i := range results {
 		results[i].Err = &zone.Error{Reason: zone.Unreachable, Zone: w.zone.Name, Name: changes[i].Name, Unknown: true, Cause: errDefect}

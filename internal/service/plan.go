@@ -52,7 +52,7 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			continue
 		}
 		changes := s.changes(fqdn, in, host, sub)
-		var added challenge.Value
+		var added *challenge.Value
 		var gone []challenge.Value
 		if host.TXT.Mentioned() {
 			var more []zone.Change

@@ -103,8 +103,11 @@ func (s *Service) Authenticate(ctx context.Context, c Credential, from netip.Add
 			RetryAfter: retry,
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
-	defer cancel()
+	if _, atOnce := s.Clients.(*clients.Static); !atOnce {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.Timeout)
+		defer cancel()
+	}
 	var client *clients.Client
 	wrong, disagree := c.Malformed, false
 	for _, secret := range c.Secrets {
