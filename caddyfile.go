@@ -1,7 +1,6 @@
 package dyndns
 
 import (
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -191,26 +190,6 @@ func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) (bool, error) 
 	return false, nil
 }
 
-// zones is the namespace of the guest modules that change zones.
-const zones = "http.handlers.dyndns.zones."
-
-// unmarshalGuest reads a word that is the name of a guest module.
-func (z *Zone) unmarshalGuest(d *caddyfile.Dispenser, word string) error {
-	shown := redact.Name(z.Name)
-	if _, err := caddy.GetModule(zones + word); err != nil {
-		if redact.Word(word) != word {
-			return directive.Unknown(d, "zone "+shown+": ")
-		}
-		return d.Errf("zone %s: unrecognized subdirective %q, and no module %s%s is compiled in", shown, word, zones, word)
-	}
-	if z.BackendRaw != nil {
-		return d.Errf("zone %s: %s: it can be changed in one way only", shown, word)
-	}
-	var err error
-	z.BackendRaw, err = directive.Guest(d, zones, word)
-	return err
-}
-
 // setBackend sets the guest module that changes the zone.
 func (z *Zone) setBackend(name string, guest any) {
 	z.BackendRaw = caddyconfig.JSONModuleObject(guest, "type", name, nil)
@@ -234,23 +213,6 @@ func (h *Handler) unmarshalClient(d *caddyfile.Dispenser) error {
 	}
 	h.Clients = append(h.Clients, client)
 	return nil
-}
-
-// sources is the namespace of the guest modules that find clients.
-const sources = "http.handlers.dyndns.clients."
-
-// unmarshalClients reads the name of a guest module and its configuration.
-func (h *Handler) unmarshalClients(d *caddyfile.Dispenser) error {
-	if !d.NextArg() {
-		return directive.ArgErr(d, "clients")
-	}
-	name := d.Val()
-	if _, err := caddy.GetModule(sources + name); err != nil {
-		return d.Errf("clients: no module %s%s is compiled in", sources, redact.Word(name))
-	}
-	var err error
-	h.ClientSourceRaw, err = directive.Guest(d, sources, name)
-	return err
 }
 
 func (c *Client) unmarshalWord(d *caddyfile.Dispenser, word string) error {

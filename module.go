@@ -16,12 +16,11 @@ import (
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
-	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	_ "github.com/caddy-dyndns/dyndns/internal/logencoder" // a log encoder for the logs of all of Caddy
 	"github.com/caddy-dyndns/dyndns/internal/proxies"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/internal/shared"
-	"github.com/caddy-dyndns/dyndns/internal/throttle"
 )
 
 func init() {
@@ -211,92 +210,12 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.service, err = h.open(ctx, c); err != nil {
 		return err
 	}
-	go h.sweep(ctx)
+	go h.service.SweepEvery(ctx, sweepInterval)
 	return nil
 }
 
 // sweepInterval is how often challenges that nobody removed are looked for.
 const sweepInterval = 10 * time.Minute
-
-// sweep removes leftovers until the configuration ends. It begins after a while:
-// `caddy validate` provisions handlers too.
-func (h *Handler) sweep(ctx caddy.Context) {
-	ticker := time.NewTicker(sweepInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case now := <-ticker.C:
-			h.service.SweepChallenges(ctx, now)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// The keys of the process's throttle and of its self-test among what is shared.
-type (
-	throttleKey struct{}
-	checkingKey struct{}
-)
-
-// checking lets one self-test run at a time.
-type checking chan struct{}
-
-// Destruct has nothing to end.
-func (checking) Destruct() error { return nil }
-
-// open takes all that the settings need and joins it to a service.
-func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error) {
-	counters, err := shared.Take(&h.leases, throttleKey{}, func() (*throttle.Throttle, error) {
-		return throttle.New(), nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	selfTest, err := shared.Take(&h.leases, checkingKey{}, func() (checking, error) { return make(checking, 1), nil })
-	if err != nil {
-		return nil, err
-	}
-	source, err := h.openClients(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	config := service.Config{
-		Clients:        source,
-		Throttle:       counters,
-		Limit:          c.limit,
-		MinTTL:         c.minTTL,
-		MaxTTL:         c.maxTTL,
-		PublicOnly:     c.publicOnly,
-		PrivateClients: c.privateClients,
-		Challenges:     challenge.Notes{Storage: ctx.Storage()},
-		Checking:       selfTest,
-		Timeout:        c.timeout,
-		Warn: func(message, zone string, err error) {
-			concerned := zap.Skip()
-			if zone != "" {
-				concerned = zap.String("zone", zone)
-			}
-			h.logger.Warn(message, concerned, zap.Error(err))
-		},
-	}
-	if len(c.zones) > 1 {
-		config.NameServers = service.StoredNameServers{Storage: ctx.Storage()}
-	}
-	for i := range c.zones {
-		z := &c.zones[i]
-		backend, err := z.open(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if err := report(&h.leases, backend); err != nil {
-			return nil, err
-		}
-		countZone(z.Name)
-		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.ttl, Backend: backend, Propagation: z.watcher(backend)})
-	}
-	return service.New(config), nil
-}
 
 // Validate checks what does not depend on any file or variable.
 func (h *Handler) Validate() error {

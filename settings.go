@@ -8,15 +8,11 @@ import (
 	"math"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/backend"
-	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/placeholder"
-	"github.com/caddy-dyndns/dyndns/internal/propagation"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/seed"
 	"github.com/caddy-dyndns/dyndns/internal/throttle"
@@ -258,57 +254,4 @@ func (c *settings) setClients(h *Handler) error {
 	var err error
 	c.clients, err = clients.NewStatic(specs, name.NewZones(zones))
 	return err
-}
-
-// open loads the guest module of the zone, which gives back what it took when the
-// context ends.
-func (z *zoneSettings) open(ctx caddy.Context) (zone.Zone, error) {
-	shown := redact.Name(z.Name)
-	loaded, err := directive.LoadGuest(ctx, zones, z.backend, &Zone{BackendRaw: z.backend}, "BackendRaw")
-	if err != nil {
-		return nil, fmt.Errorf("zone %s: %w", shown, err)
-	}
-	opener, ok := loaded.(zone.Opener)
-	if !ok {
-		return nil, fmt.Errorf("zone %s: the module %T opens no zone", shown, loaded)
-	}
-	opened, err := opener.OpenZone(z.Config)
-	if err != nil {
-		return nil, fmt.Errorf("zone %s: %w", shown, err)
-	}
-	return opened, nil
-}
-
-// openClients returns the source of the clients that the handler configures, and
-// behind it the one of the guest module.
-func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, error) {
-	if h.ClientSourceRaw == nil {
-		return c.clients, nil
-	}
-	loaded, err := directive.LoadGuest(ctx, sources, h.ClientSourceRaw, h, "ClientSourceRaw")
-	if err != nil {
-		return nil, fmt.Errorf("clients: %w", err)
-	}
-	opener, ok := loaded.(clients.Opener)
-	if !ok {
-		return nil, fmt.Errorf("clients: the module %T opens no source of clients", loaded)
-	}
-	var zones []string
-	for _, z := range c.zones {
-		zones = append(zones, z.Name)
-	}
-	source, err := opener.OpenClients(clients.NewConfig(zones))
-	if err != nil {
-		return nil, fmt.Errorf("clients: %w", err)
-	}
-	return clients.Sources{c.clients, source}, nil
-}
-
-// watcher returns what waits for the zone's nameservers, nil if nothing does.
-func (z *zoneSettings) watcher(changed zone.Zone) *propagation.Watcher {
-	if z.wait < 0 {
-		return nil
-	}
-	lister, _ := changed.(zone.NameServerLister)
-	return &propagation.Watcher{Limit: z.wait, Servers: propagation.Nameservers(z.Nameservers, lister, backend.Resolver)}
 }

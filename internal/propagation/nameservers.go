@@ -22,6 +22,16 @@ const (
 	lookUpTime = 5 * time.Second
 )
 
+// New returns what waits for the nameservers of a zone, nil if limit is negative. changed is
+// what changes the zone: it may be a [zone.NameServerLister].
+func New(limit time.Duration, configured []string, changed zone.Zone, resolver Resolver) *Watcher {
+	if limit < 0 {
+		return nil
+	}
+	lister, _ := changed.(zone.NameServerLister)
+	return &Watcher{Limit: limit, Servers: Nameservers(configured, lister, resolver)}
+}
+
 // Nameservers returns what Watcher.Servers wants: the configured addresses, because they
 // may be those of a hidden primary or at another port, and those of the names that the
 // zone's NS records point to, at port 53. What has no address cannot be asked and is left

@@ -36,8 +36,8 @@ type Watcher struct {
 
 	mu      sync.Mutex
 	waiters map[*waiter]bool
-	running bool          // watch is
-	wake    chan struct{} // tells watch of somebody new
+	running bool                 // watch is
+	wake    chan struct{}        // tells watch of somebody new
 	absent  map[string]time.Time // until when a server is left out
 }
 

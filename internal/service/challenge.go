@@ -116,6 +116,20 @@ func (s *Service) propagate(ctx context.Context, p *plan, outcomes []HostOutcome
 	all.Wait()
 }
 
+// SweepEvery sweeps challenges until ctx ends, the first time after an interval.
+func (s *Service) SweepEvery(ctx context.Context, interval time.Duration) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case now := <-ticker.C:
+			s.SweepChallenges(ctx, now)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // SweepChallenges removes the values of the zones that have stood for too long. Only one
 // instance of those with the same storage does so at a time.
 func (s *Service) SweepChallenges(ctx context.Context, now time.Time) {

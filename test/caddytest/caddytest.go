@@ -6,14 +6,12 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +20,6 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
-	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/kept"
@@ -237,59 +234,6 @@ func BasicAuth(user, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// Key signs the updates of the test nameservers.
-var Key = dnstest.Key{Name: "key.example.", Algorithm: "hmac-sha256", Secret: []byte("0123456789abcdef0123456789abcdef")}
-
-// Nameserver starts a primary for the zones.
-func Nameserver(t testing.TB, zones ...string) *dnstest.Server {
-	t.Helper()
-	var all []dnstest.Zone
-	for _, name := range zones {
-		all = append(all, dnstest.Zone{Name: name, Keys: []dnstest.Key{Key}})
-	}
-	ns := dnstest.NewServer(all...)
-	t.Cleanup(ns.Close)
-	return ns
-}
-
-// HoldUpdates starts a proxy before a nameserver that keeps UPDATE messages back
-// until release is called. held tells of each.
-func HoldUpdates(t testing.TB, nameserver string) (addr string, held <-chan struct{}, release func()) {
-	t.Helper()
-	p := dnstest.NewProxy(nameserver)
-	t.Cleanup(p.Close)
-	arrived, until := make(chan struct{}, 100), make(chan struct{})
-	p.SetFault(dnstest.OnUpdates(func(dnstest.Exchange) dnstest.Action {
-		// Who waits wants the first ones; the proxy must not wait for them.
-		select {
-		case arrived <- struct{}{}:
-		default:
-		}
-		return dnstest.Hold(until)
-	}))
-	release = sync.OnceFunc(func() { close(until) })
-	t.Cleanup(release)
-	return p.Addr(), arrived, release
-}
-
-// Receive waits for a value, but not forever.
-func Receive[T any](t testing.TB, from <-chan T, what string) T {
-	t.Helper()
-	select {
-	case value := <-from:
-		return value
-	case <-time.After(2 * time.Minute):
-		t.Fatalf("no %s", what)
-		panic("unreachable")
-	}
-}
-
-// ZoneBlock configures a zone on a nameserver.
-func ZoneBlock(zone, nameserver string) string {
-	return fmt.Sprintf("zone %s {\ntsig_key %s %s %s\nnameserver %s\n}\n", zone,
-		Key.Name, Key.Algorithm, base64.StdEncoding.EncodeToString(Key.Secret), nameserver)
-}
-
 // ReservePort keeps a port for the test's servers, which refuses connections
 // while there is none.
 func ReservePort(t testing.TB) *loopback.Port {
@@ -322,25 +266,6 @@ func CheckNoSecret(t testing.TB, text string) {
 			return
 		}
 	}
-}
-
-// ClientBlocks are the clients of the tests' services.
-const ClientBlocks = "secret " + CanarySecret + `
-client home {
-	token ` + CanaryToken + `
-	hosts home.dyn.test
-}
-client below {
-	token canary-token_below-dyn-test
-	hosts *.dyn.test
-}
-`
-
-// ServiceSite is a site on the plain HTTP port with ClientBlocks, further words and the
-// zone dyn.test on a nameserver.
-func ServiceSite(ns *dnstest.Server, words string) string {
-	return "http://:{$HTTP_PORT} {\ndyndns {\n" + ClientBlocks + ZoneBlock("dyn.test", ns.Addr()) + words +
-		"\n}\nrespond \"the site's own\" 418\n}\n"
 }
 
 const asCaddy = "DYNDNS_TEST_AS_CADDY"

@@ -1,4 +1,5 @@
-package dyndns
+// Package logencoder is a log encoder for all of Caddy that shows what is known to be harmless.
+package logencoder
 
 import (
 	"encoding/json"
@@ -14,6 +15,9 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/logentry"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
+
+// ownLogger is the name of the handler's logger.
+const ownLogger = "http.handlers.dyndns"
 
 func init() {
 	caddy.RegisterModule(new(LogEncoder))
@@ -122,7 +126,7 @@ func (e *LogEncoder) Clone() zapcore.Encoder {
 // EncodeEntry implements zapcore.Encoder.
 func (e *LogEncoder) EncodeEntry(logged zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	clone := e.wrapped.Clone()
-	how := logentry.KindOf(logged.LoggerName, string((*Handler)(nil).CaddyModule().ID))
+	how := logentry.KindOf(logged.LoggerName, ownLogger)
 	for _, field := range fields {
 		field.AddTo(logentry.Object{ObjectEncoder: clone, Kind: how})
 	}

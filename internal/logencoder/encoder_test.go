@@ -1,4 +1,4 @@
-package dyndns
+package logencoder
 
 import (
 	"encoding/json"
@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	_ "github.com/caddy-dyndns/dyndns/internal/dialect" // whose arguments may be shown
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"

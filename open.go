@@ -1,0 +1,166 @@
+package dyndns
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
+
+	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/backend"
+	"github.com/caddy-dyndns/dyndns/internal/challenge"
+	"github.com/caddy-dyndns/dyndns/internal/directive"
+	"github.com/caddy-dyndns/dyndns/internal/propagation"
+	"github.com/caddy-dyndns/dyndns/internal/redact"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/internal/shared"
+	"github.com/caddy-dyndns/dyndns/internal/throttle"
+	"github.com/caddy-dyndns/dyndns/zone"
+)
+
+// zones is the namespace of the guest modules that change zones.
+const zones = "http.handlers.dyndns.zones."
+
+// unmarshalGuest reads a word that is the name of a guest module.
+func (z *Zone) unmarshalGuest(d *caddyfile.Dispenser, word string) error {
+	shown := redact.Name(z.Name)
+	if _, err := caddy.GetModule(zones + word); err != nil {
+		if redact.Word(word) != word {
+			return directive.Unknown(d, "zone "+shown+": ")
+		}
+		return d.Errf("zone %s: unrecognized subdirective %q, and no module %s%s is compiled in", shown, word, zones, word)
+	}
+	if z.BackendRaw != nil {
+		return d.Errf("zone %s: %s: it can be changed in one way only", shown, word)
+	}
+	var err error
+	z.BackendRaw, err = directive.Guest(d, zones, word)
+	return err
+}
+
+// sources is the namespace of the guest modules that find clients.
+const sources = "http.handlers.dyndns.clients."
+
+// unmarshalClients reads the name of a guest module and its configuration.
+func (h *Handler) unmarshalClients(d *caddyfile.Dispenser) error {
+	if !d.NextArg() {
+		return directive.ArgErr(d, "clients")
+	}
+	name := d.Val()
+	if _, err := caddy.GetModule(sources + name); err != nil {
+		return d.Errf("clients: no module %s%s is compiled in", sources, redact.Word(name))
+	}
+	var err error
+	h.ClientSourceRaw, err = directive.Guest(d, sources, name)
+	return err
+}
+
+// open loads the guest module of the zone, which gives back what it took when the
+// context ends.
+func (z *zoneSettings) open(ctx caddy.Context) (zone.Zone, error) {
+	shown := redact.Name(z.Name)
+	loaded, err := directive.LoadGuest(ctx, zones, z.backend, &Zone{BackendRaw: z.backend}, "BackendRaw")
+	if err != nil {
+		return nil, fmt.Errorf("zone %s: %w", shown, err)
+	}
+	opener, ok := loaded.(zone.Opener)
+	if !ok {
+		return nil, fmt.Errorf("zone %s: the module %T opens no zone", shown, loaded)
+	}
+	opened, err := opener.OpenZone(z.Config)
+	if err != nil {
+		return nil, fmt.Errorf("zone %s: %w", shown, err)
+	}
+	return opened, nil
+}
+
+// openClients returns the source of the clients that the handler configures, and
+// behind it the one of the guest module.
+func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, error) {
+	if h.ClientSourceRaw == nil {
+		return c.clients, nil
+	}
+	loaded, err := directive.LoadGuest(ctx, sources, h.ClientSourceRaw, h, "ClientSourceRaw")
+	if err != nil {
+		return nil, fmt.Errorf("clients: %w", err)
+	}
+	opener, ok := loaded.(clients.Opener)
+	if !ok {
+		return nil, fmt.Errorf("clients: the module %T opens no source of clients", loaded)
+	}
+	var zones []string
+	for _, z := range c.zones {
+		zones = append(zones, z.Name)
+	}
+	source, err := opener.OpenClients(clients.NewConfig(zones))
+	if err != nil {
+		return nil, fmt.Errorf("clients: %w", err)
+	}
+	return clients.Sources{c.clients, source}, nil
+}
+
+// The keys of the process's throttle and of its self-test among what is shared.
+type (
+	throttleKey struct{}
+	checkingKey struct{}
+)
+
+// checking lets one self-test run at a time.
+type checking chan struct{}
+
+// Destruct has nothing to end.
+func (checking) Destruct() error { return nil }
+
+// open takes all that the settings need and joins it to a service.
+func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error) {
+	counters, err := shared.Take(&h.leases, throttleKey{}, func() (*throttle.Throttle, error) {
+		return throttle.New(), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	selfTest, err := shared.Take(&h.leases, checkingKey{}, func() (checking, error) { return make(checking, 1), nil })
+	if err != nil {
+		return nil, err
+	}
+	source, err := h.openClients(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	config := service.Config{
+		Clients:        source,
+		Throttle:       counters,
+		Limit:          c.limit,
+		MinTTL:         c.minTTL,
+		MaxTTL:         c.maxTTL,
+		PublicOnly:     c.publicOnly,
+		PrivateClients: c.privateClients,
+		Challenges:     challenge.Notes{Storage: ctx.Storage()},
+		Checking:       selfTest,
+		Timeout:        c.timeout,
+		Warn: func(message, zone string, err error) {
+			concerned := zap.Skip()
+			if zone != "" {
+				concerned = zap.String("zone", zone)
+			}
+			h.logger.Warn(message, concerned, zap.Error(err))
+		},
+	}
+	if len(c.zones) > 1 {
+		config.NameServers = service.StoredNameServers{Storage: ctx.Storage()}
+	}
+	for i := range c.zones {
+		z := &c.zones[i]
+		changed, err := z.open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := report(&h.leases, changed); err != nil {
+			return nil, err
+		}
+		countZone(z.Name)
+		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.ttl, Backend: changed, Propagation: propagation.New(z.wait, z.Nameservers, changed, backend.Resolver)})
+	}
+	return service.New(config), nil
+}
