@@ -53,7 +53,7 @@ func TestDocumentedCommands(t *testing.T) {
 	n := newNewcomer(t, blocks)
 	done := make(map[string]bool)
 	for _, block := range blocks {
-		if block.Language != "sh" {
+		if block.Language != "sh" || block.File == filepath.Join("docs", "certificates.md") { // test/server runs those
 			continue
 		}
 		run := commands[block.Text]

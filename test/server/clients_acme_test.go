@@ -11,18 +11,18 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
+	"github.com/caddy-dyndns/dyndns/test/markdown"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
 
-// hook is what certbot and dehydrated need: one line for each half.
+// hook makes a hook for certbot and dehydrated of the documented line.
 const hook = `#!/bin/sh
-ask() { curl -fsS -u "x:$TOKEN" -d "{\"fqdn\":\"_acme-challenge.$2\",\"value\":\"$3\"}" "$URL/$1"; }
-case ${1-$CERTBOT_HOOK} in
-present) ask present "$CERTBOT_DOMAIN" "$CERTBOT_VALIDATION" ;;
-cleanup) ask cleanup "$CERTBOT_DOMAIN" "$CERTBOT_VALIDATION" ;;
-deploy_challenge) ask present "$2" "$4" ;;
-clean_challenge) ask cleanup "$2" "$4" ;;
-*) ;;
+half=$1
+case $1 in
+present | cleanup) ;;
+deploy_challenge) half=present CERTBOT_VALIDATION=$4 ;;
+clean_challenge) half=cleanup CERTBOT_VALIDATION=$4 ;;
+*) exit 0 ;;
 esac
 `
 
@@ -30,6 +30,20 @@ esac
 // the name's token, and leave nothing behind.
 func TestCertificateClients(t *testing.T) {
 	const zoneName, name, token = "dyn.example.com", "home.dyn.example.com", "token-of-the-home-router"
+	page, err := os.ReadFile("../../docs/certificates.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var commands []string
+	for _, block := range markdown.Blocks("certificates.md", string(page)) {
+		if block.Language == "sh" {
+			commands = append(commands, block.Text)
+		}
+	}
+	if len(commands) != 2 {
+		t.Fatalf("the page has %d commands, of which this test runs two", len(commands))
+	}
+	lego, curl := commands[0], commands[1]
 	for _, kind := range nameserver.Kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			key := nameserver.NewKey("ddns-key")
@@ -53,7 +67,9 @@ func TestCertificateClients(t *testing.T) {
 				}
 			}
 			// By another process: a fork of ours must not hold it open for writing.
-			run(t, []string{"HOOK=" + hook}, "sh", "-c", `printf %s "$HOOK" >"$1" && chmod 755 "$1"`, "sh", script)
+			documented := strings.NewReplacer("https://dyndns.example.com", url, "/present", "/$half", "lego --email", "lego --accept-tos --server "+ca.directory+
+				" --path .lego --dns.disable-cp --dns.resolvers "+ns.Addr()+" --email")
+			run(t, []string{"HOOK=" + hook + documented.Replace(curl)}, "sh", "-c", `printf %s "$HOOK" >"$1" && chmod 755 "$1"`, "sh", script)
 			for _, client := range []struct {
 				name string
 				run  func(t *testing.T, dir string)
@@ -61,10 +77,8 @@ func TestCertificateClients(t *testing.T) {
 				file string
 			}{
 				{"lego", func(t *testing.T, dir string) {
-					run(t, []string{"LEGO_CA_CERTIFICATES=" + ca.certificate, "HTTPREQ_ENDPOINT=" + url, "HTTPREQ_USERNAME=x", "HTTPREQ_POLLING_INTERVAL=1", "HTTPREQ_PASSWORD=" + token},
-						"lego", "--accept-tos", "--email", "a@example.com", "--server", ca.directory, "--path", dir, "--dns", "httpreq", "--dns.disable-cp", "--dns.resolvers", ns.Addr(),
-						"-d", name, "-d", "*."+name, "run")
-				}, "certificates/" + name + ".crt"},
+					run(t, []string{"LEGO_CA_CERTIFICATES=" + ca.certificate, "HTTPREQ_POLLING_INTERVAL=1"}, "sh", "-c", "cd "+dir+"\n"+documented.Replace(lego))
+				}, ".lego/certificates/" + name + ".crt"},
 				{"certbot", func(t *testing.T, dir string) {
 					run(t, nil, "certbot", "certonly", "--non-interactive", "--agree-tos", "-m", "a@example.com", "--no-verify-ssl", "--server", ca.directory,
 						"--config-dir", dir, "--work-dir", dir, "--logs-dir", dir, "--manual", "--preferred-challenges", "dns",
