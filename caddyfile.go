@@ -54,6 +54,9 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //		history      <days>|off
 //	}
 //
+// In a zone's block, the name of a guest module with what that takes stands for the
+// words tsig_key, tsig_keyfile and prove_writes, which are those of rfc2136.
+//
 // Without a block, the configuration file is searched for.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
@@ -148,7 +151,7 @@ func (h *Handler) unmarshalZone(d *caddyfile.Dispenser) error {
 		seen[word] = true
 		known, err := z.unmarshalWord(d, word)
 		if !known && err == nil {
-			if known, err = update.UnmarshalWord(d, shown); known {
+			if known, err = update.UnmarshalWord(d, "zone "+shown+": "); known {
 				updates = true
 			} else {
 				err = z.unmarshalGuest(d, word)

@@ -63,13 +63,44 @@ func (*RFC2136) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// UnmarshalWord reads one word of a zone's block in a Caddyfile. It returns false if
-// the word is none of this module's.
-func (b *RFC2136) UnmarshalWord(d *caddyfile.Dispenser, zone string) (bool, error) {
+// UnmarshalCaddyfile sets up the module from Caddyfile tokens. Syntax:
+//
+//	rfc2136 {
+//		tsig_key     [<key-name> <algorithm>] <base64>
+//		tsig_keyfile <path> [<key-name>]
+//		prove_writes
+//	}
+func (b *RFC2136) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() {
+		return directive.ArgErr(d, "rfc2136")
+	}
+	const where = "rfc2136: "
+	seen := make(map[string]bool)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		word := d.Val()
+		if seen[word] {
+			return d.Errf("%s%s: stands here twice", where, redact.Word(word))
+		}
+		seen[word] = true
+		known, err := b.UnmarshalWord(d, where)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return directive.Unknown(d, where)
+		}
+	}
+	return nil
+}
+
+// UnmarshalWord reads one word of the module's block, or of a zone's that does without
+// it. where begins its errors. It returns false if the word is none of this module's.
+func (b *RFC2136) UnmarshalWord(d *caddyfile.Dispenser, where string) (bool, error) {
 	switch word := d.Val(); word {
 	case "tsig_key":
 		if b.TSIG.Secret != "" {
-			return true, d.Errf("zone %s: tsig_key: a key is given already", zone)
+			return true, d.Errf("%stsig_key: a key is given already", where)
 		}
 		switch args := d.RemainingArgs(); len(args) {
 		case 1:
@@ -228,6 +259,7 @@ func (t TSIG) fromFile() (dnsupdate.Key, error) {
 
 // Interface guards
 var (
-	_ zone.Opener        = (*RFC2136)(nil)
-	_ caddy.CleanerUpper = (*RFC2136)(nil)
+	_ zone.Opener           = (*RFC2136)(nil)
+	_ caddy.CleanerUpper    = (*RFC2136)(nil)
+	_ caddyfile.Unmarshaler = (*RFC2136)(nil)
 )
