@@ -89,11 +89,7 @@ func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, e
 	if !ok {
 		return nil, fmt.Errorf("clients: the module %T opens no source of clients", loaded)
 	}
-	var zones []string
-	for _, z := range c.zones {
-		zones = append(zones, z.Name)
-	}
-	source, err := opener.OpenClients(clients.NewConfig(zones))
+	source, err := opener.OpenClients(c.forClients())
 	if err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}

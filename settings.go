@@ -247,11 +247,16 @@ func (c *settings) setClients(h *Handler) error {
 	if len(specs) == 0 && h.ClientSourceRaw == nil {
 		return errors.New("neither secret nor client is configured: nobody could ask for anything")
 	}
+	var err error
+	c.clients, err = clients.NewStatic(specs, c.forClients())
+	return err
+}
+
+// forClients returns what a source of clients has to know.
+func (c *settings) forClients() clients.Config {
 	zones := make([]string, 0, len(c.zones))
 	for _, z := range c.zones {
 		zones = append(zones, z.Name)
 	}
-	var err error
-	c.clients, err = clients.NewStatic(specs, name.NewZones(zones))
-	return err
+	return clients.NewConfig(zones)
 }

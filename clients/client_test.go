@@ -106,7 +106,7 @@ func FuzzPattern(f *testing.F) {
 		f.Add(s[0], s[1])
 	}
 	f.Fuzz(func(t *testing.T, pattern, host string) {
-		r, err := NewStatic([]Spec{{Name: "a", Tokens: []string{tokenA}, Hosts: []string{pattern}}}, zones)
+		r, err := NewStatic([]Spec{{Name: "a", Tokens: []string{tokenA}, Hosts: []string{pattern}}}, config)
 		if err != nil {
 			if strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }) {
 				t.Errorf("%q echoes raw input", err)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
@@ -14,9 +13,9 @@ type Static struct {
 	clients map[Digest]*Client
 }
 
-// NewStatic checks the clients and their patterns against the zones. Its error
-// names client and directive, and never a token.
-func NewStatic(specs []Spec, zones name.Zones) (*Static, error) {
+// NewStatic checks the clients and their patterns against the handler's zones. Its
+// error names client and directive, and never a token.
+func NewStatic(specs []Spec, c Config) (*Static, error) {
 	s := &Static{clients: make(map[Digest]*Client, len(specs))}
 	names := make(map[string]bool, len(specs))
 	for _, spec := range specs {
@@ -27,7 +26,7 @@ func NewStatic(specs []Spec, zones name.Zones) (*Static, error) {
 			return nil, fmt.Errorf("client %s: a client of this name exists already", redact.ClientName(spec.Name))
 		}
 		names[spec.Name] = true
-		if err := s.add(spec, zones); err != nil {
+		if err := s.add(spec, c); err != nil {
 			if spec.Unrestricted {
 				return nil, err
 			}
@@ -37,8 +36,8 @@ func NewStatic(specs []Spec, zones name.Zones) (*Static, error) {
 	return s, nil
 }
 
-func (s *Static) add(spec Spec, zones name.Zones) error {
-	client, err := newClient(spec, zones, true)
+func (s *Static) add(spec Spec, c Config) error {
+	client, err := newClient(spec, c.zones, true)
 	if err != nil {
 		return err
 	}

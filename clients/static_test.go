@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-
-	"github.com/caddy-dyndns/dyndns/internal/name"
 )
 
 const (
@@ -18,7 +16,7 @@ const (
 	secret = "12345678"
 )
 
-var zones = name.NewZones([]string{"dyn.example.com.", "other.test."})
+var config = NewConfig([]string{"dyn.example.com.", "other.test."})
 
 func hashed(token string) string {
 	sum := sha256.Sum256([]byte(token))
@@ -27,7 +25,7 @@ func hashed(token string) string {
 
 func newStatic(t testing.TB, specs ...Spec) *Static {
 	t.Helper()
-	r, err := NewStatic(specs, zones)
+	r, err := NewStatic(specs, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +120,7 @@ func TestNewStaticErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := NewStatic(tt.specs, zones)
+			_, err := NewStatic(tt.specs, config)
 			if err == nil {
 				t.Fatal("want an error")
 			}

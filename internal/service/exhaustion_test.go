@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
-	"github.com/caddy-dyndns/dyndns/internal/name"
 )
 
 // house returns a service whose one client has that many hosts and LAN hosts.
@@ -22,7 +21,7 @@ func house(t testing.TB, hosts, lan int) (*Service, *clients.Client) {
 	for i := range lan {
 		spec.LAN = append(spec.LAN, clients.LAN{Name: fmt.Sprintf("l%d.dyn.test", i), InterfaceID: netip.MustParseAddr("::1")})
 	}
-	source, err := clients.NewStatic([]clients.Spec{spec}, name.NewZones([]string{"dyn.test."}))
+	source, err := clients.NewStatic([]clients.Spec{spec}, clients.NewConfig([]string{"dyn.test."}))
 	if err != nil {
 		t.Fatal(err)
 	}

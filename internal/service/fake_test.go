@@ -12,7 +12,6 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/challenge"
-	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/throttle"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -197,7 +196,7 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 		}
 	}
 	var err error
-	c.Clients, err = clients.NewStatic(specs, name.NewZones([]string{"dyn.test.", "deep.dyn.test.", "other.test."}))
+	c.Clients, err = clients.NewStatic(specs, clients.NewConfig([]string{"dyn.test.", "deep.dyn.test.", "other.test."}))
 	if err != nil {
 		t.Fatal(err)
 	}
