@@ -96,13 +96,11 @@ func (h *Handler) compile() (*settings, error) {
 
 // withFile returns the handler's own words with what only the file says added.
 func (h *Handler) withFile() (*Handler, []string, error) {
-	merged := &Handler{
-		Secret: h.Secret, Nameservers: h.Nameservers, Domains: h.Domains, Zones: h.Zones, Clients: h.Clients,
-		ClientSourceRaw: h.ClientSourceRaw,
-	}
 	if h.Config == "" {
-		return merged, nil, nil
+		return h, nil, nil
 	}
+	merged := new(Handler)
+	*merged = *h
 	path, err := seed.Find(h.Config)
 	if err != nil {
 		return nil, nil, err
