@@ -3,6 +3,7 @@ package dyndns
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 
@@ -32,7 +33,9 @@ func (*storedZone) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-func (*storedZone) OpenZone(c zone.Config) (zone.Zone, error) { return mapZone{"name": c.Name}, nil }
+func (*storedZone) OpenZone(c zone.Config) (zone.Zone, error) {
+	return mapZone{"name": c.Name, "ttl": fmt.Sprint(c.TTL)}, nil
+}
 
 // mapZone is a backend whose value is no key of a map.
 type mapZone map[string]string
@@ -49,5 +52,18 @@ func TestCheckGuests(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	if err := checkConfig(t.Context(), io.Discard, []byte(config)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A backend knows the TTL of its zone.
+func TestGuestTTL(t *testing.T) {
+	g, err := provisioned(t, secretWord, "ttl 60", "zone a.test {\nstored\n}", "zone b.test {\nttl 30\nstored\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"60", "30"} {
+		if got := g.service.Zones[i].Backend.(mapZone)["ttl"]; got != want {
+			t.Errorf("zone %d: got %s, want %s", i, got, want)
+		}
 	}
 }

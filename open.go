@@ -156,7 +156,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 			return nil, err
 		}
 		countZone(z.Name)
-		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.ttl, Backend: changed, Propagation: propagation.New(z.wait, z.Nameservers, changed, backend.Resolver)})
+		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.TTL, Backend: changed, Propagation: propagation.New(z.wait, z.Nameservers, changed, backend.Resolver)})
 	}
 	return service.New(config), nil
 }

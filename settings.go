@@ -41,7 +41,6 @@ type settings struct {
 // configuration of the guest module that opens it.
 type zoneSettings struct {
 	zone.Config
-	ttl     uint32
 	wait    time.Duration // negative: off
 	backend json.RawMessage
 }
@@ -195,10 +194,10 @@ func (c *settings) setZones(h *Handler) error {
 		}
 		seen[normal] = true
 		shown := redact.Name(normal)
-		settings := zoneSettings{Config: zone.Config{Name: normal, Nameservers: inherited}, ttl: c.ttl, wait: cmp.Or(time.Duration(z.Wait), defaultWait), backend: z.BackendRaw}
+		settings := zoneSettings{Config: zone.Config{Name: normal, Nameservers: inherited, TTL: c.ttl}, wait: cmp.Or(time.Duration(z.Wait), defaultWait), backend: z.BackendRaw}
 		if z.TTL != nil {
-			if settings.ttl = *z.TTL; settings.ttl < c.minTTL || settings.ttl > c.maxTTL {
-				return fmt.Errorf("zone %s: ttl %d is not between %d and %d", shown, settings.ttl, c.minTTL, c.maxTTL)
+			if settings.TTL = *z.TTL; settings.TTL < c.minTTL || settings.TTL > c.maxTTL {
+				return fmt.Errorf("zone %s: ttl %d is not between %d and %d", shown, settings.TTL, c.minTTL, c.maxTTL)
 			}
 		}
 		if len(z.Nameservers) > 0 {

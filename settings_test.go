@@ -227,12 +227,12 @@ func TestInheritance(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []zoneSettings{
-		{Config: zone.Config{Name: "a.test.", Nameservers: []string{"ns1.test:53", "ns2.test:5353"}}, ttl: 600},
-		{Config: zone.Config{Name: "b.test.", Nameservers: []string{"[2001:db8::53]:53"}}, ttl: 60},
-		{Config: zone.Config{Name: "c.test.", Nameservers: []string{"ns1.test:53", "ns2.test:5353"}}, ttl: 600},
+		{Config: zone.Config{Name: "a.test.", Nameservers: []string{"ns1.test:53", "ns2.test:5353"}, TTL: 600}},
+		{Config: zone.Config{Name: "b.test.", Nameservers: []string{"[2001:db8::53]:53"}, TTL: 60}},
+		{Config: zone.Config{Name: "c.test.", Nameservers: []string{"ns1.test:53", "ns2.test:5353"}, TTL: 600}},
 	} {
-		if got := c.zones[i]; got.Name != want.Name || !slices.Equal(got.Nameservers, want.Nameservers) || got.ttl != want.ttl {
-			t.Errorf("got %s %v %d, want %s %v %d", got.Name, got.Nameservers, got.ttl, want.Name, want.Nameservers, want.ttl)
+		if got := c.zones[i]; got.Name != want.Name || !slices.Equal(got.Nameservers, want.Nameservers) || got.TTL != want.TTL {
+			t.Errorf("got %s %v %d, want %s %v %d", got.Name, got.Nameservers, got.TTL, want.Name, want.Nameservers, want.TTL)
 		}
 	}
 	if got := keyOf(t, &c.zones[2]).Name; got != "two.keys." {
@@ -245,8 +245,8 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.ttl != 300 || c.minTTL != 0 || c.maxTTL != 2147483647 || c.zones[0].ttl != 300 {
-		t.Errorf("ttl %d %d %d, of the zone %d", c.ttl, c.minTTL, c.maxTTL, c.zones[0].ttl)
+	if c.ttl != 300 || c.minTTL != 0 || c.maxTTL != 2147483647 || c.zones[0].TTL != 300 {
+		t.Errorf("ttl %d %d %d, of the zone %d", c.ttl, c.minTTL, c.maxTTL, c.zones[0].TTL)
 	}
 	if want := (throttle.Limit{Burst: 20, Interval: 10 * time.Second}); c.limit != want {
 		t.Errorf("throttle %v", c.limit)
@@ -270,7 +270,7 @@ func TestDefaults(t *testing.T) {
 		{"missing_family", []string{"missing_family delete"}, func(c *settings) any { return c.missingFamilyDelete }, true},
 		{"public_only", []string{"public_only"}, func(c *settings) any { return c.publicOnly }, true},
 		{"private_clients", []string{"private_clients"}, func(c *settings) any { return c.privateClients }, true},
-		{"ttl 0", []string{"ttl 0"}, func(c *settings) any { return c.zones[0].ttl }, uint32(0)},
+		{"ttl 0", []string{"ttl 0"}, func(c *settings) any { return c.zones[0].TTL }, uint32(0)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -15,4 +15,6 @@ type Config struct {
 	// Nameservers are the addresses of its primary as host:port, those of the handler
 	// if the zone has none of its own.
 	Nameservers []string
+	// TTL is that of a record in seconds where a request gives none. A change has its own.
+	TTL uint32
 }
