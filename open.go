@@ -59,18 +59,13 @@ func (h *Handler) unmarshalClients(d *caddyfile.Dispenser) error {
 // open loads the guest module of the zone, which gives back what it took when the
 // context ends.
 func (z *zoneSettings) open(ctx caddy.Context) (zone.Zone, error) {
-	shown := redact.Name(z.Name)
-	loaded, err := directive.LoadGuest(ctx, zones, z.backend, &Zone{BackendRaw: z.backend}, "BackendRaw")
+	opener, err := directive.LoadGuest[zone.Opener](ctx, zones, z.backend, &Zone{BackendRaw: z.backend}, "BackendRaw")
 	if err != nil {
-		return nil, fmt.Errorf("zone %s: %w", shown, err)
-	}
-	opener, ok := loaded.(zone.Opener)
-	if !ok {
-		return nil, fmt.Errorf("zone %s: the module %T opens no zone", shown, loaded)
+		return nil, fmt.Errorf("zone %s: %w", redact.Name(z.Name), err)
 	}
 	opened, err := opener.OpenZone(z.Config)
 	if err != nil {
-		return nil, fmt.Errorf("zone %s: %w", shown, err)
+		return nil, fmt.Errorf("zone %s: %w", redact.Name(z.Name), err)
 	}
 	return opened, nil
 }
@@ -81,13 +76,9 @@ func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, e
 	if h.ClientSourceRaw == nil {
 		return c.clients, nil
 	}
-	loaded, err := directive.LoadGuest(ctx, sources, h.ClientSourceRaw, h, "ClientSourceRaw")
+	opener, err := directive.LoadGuest[clients.Opener](ctx, sources, h.ClientSourceRaw, h, "ClientSourceRaw")
 	if err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
-	}
-	opener, ok := loaded.(clients.Opener)
-	if !ok {
-		return nil, fmt.Errorf("clients: the module %T opens no source of clients", loaded)
 	}
 	source, err := opener.OpenClients(c.forClients())
 	if err != nil {

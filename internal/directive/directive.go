@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
@@ -110,17 +111,26 @@ func CountOrOff(d *caddyfile.Dispenser, word, what string) (int, error) {
 	return n, nil
 }
 
-// LoadGuest loads the guest module that a field of holder configures with raw. Caddy's
-// own error would quote the whole of a configuration that names none.
-func LoadGuest(ctx caddy.Context, namespace string, raw json.RawMessage, holder any, field string) (any, error) {
+// LoadGuest loads the guest module that a field of holder configures with raw, and
+// that has to be a T. Caddy's own error would quote the whole of a configuration that
+// names none.
+func LoadGuest[T any](ctx caddy.Context, namespace string, raw json.RawMessage, holder any, field string) (guest T, err error) {
 	var config map[string]any
-	err := json.Unmarshal(raw, &config)
+	err = json.Unmarshal(raw, &config)
 	name, _ := config["type"].(string)
 	if err != nil || name == "" {
-		return nil, errors.New("type: it is not the name of a module")
+		return guest, errors.New("type: it is not the name of a module")
 	}
 	if _, err := caddy.GetModule(namespace + name); err != nil {
-		return nil, fmt.Errorf("no module %s%s is compiled in", namespace, redact.Word(name))
+		return guest, fmt.Errorf("no module %s%s is compiled in", namespace, redact.Word(name))
 	}
-	return ctx.LoadModule(holder, field)
+	loaded, err := ctx.LoadModule(holder, field)
+	if err != nil {
+		return guest, err
+	}
+	guest, ok := loaded.(T)
+	if !ok {
+		return guest, fmt.Errorf("the module %T is no %v", loaded, reflect.TypeFor[T]())
+	}
+	return guest, nil
 }
