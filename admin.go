@@ -103,9 +103,6 @@ func describe(s zone.Status) zoneStatus {
 // reporter is a zone of some handler that tells how it is.
 type reporter struct{ zone.StatusReporter }
 
-// Destruct has nothing to end.
-func (reporter) Destruct() error { return nil }
-
 // report lets a zone be shown for as long as a handler has it.
 func report(l *shared.Leases, backend zone.Zone) error {
 	r, ok := backend.(zone.StatusReporter)

@@ -93,12 +93,6 @@ type (
 	checkingKey struct{}
 )
 
-// checking lets one self-test run at a time.
-type checking chan struct{}
-
-// Destruct has nothing to end.
-func (checking) Destruct() error { return nil }
-
 // open takes all that the settings need and joins it to a service.
 func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error) {
 	counters, err := shared.Take(&h.leases, throttleKey{}, func() (*throttle.Throttle, error) {
@@ -107,7 +101,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 	if err != nil {
 		return nil, err
 	}
-	selfTest, err := shared.Take(&h.leases, checkingKey{}, func() (checking, error) { return make(checking, 1), nil })
+	selfTest, err := shared.Take(&h.leases, checkingKey{}, func() (chan struct{}, error) { return make(chan struct{}, 1), nil })
 	if err != nil {
 		return nil, err
 	}

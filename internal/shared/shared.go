@@ -14,15 +14,30 @@ var pool = caddy.NewUsagePool()
 // Leases are what one handler, or one of its guests, has taken.
 type Leases []any
 
-// Take returns what is shared under the key, made by construct if there is nothing.
-func Take[T caddy.Destructor](l *Leases, key any, construct func() (T, error)) (T, error) {
-	value, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) { return construct() })
+// entry is a value of the pool.
+type entry struct{ value any }
+
+// Destruct ends a value that has something to end.
+func (e entry) Destruct() error {
+	if d, ok := e.value.(caddy.Destructor); ok {
+		return d.Destruct()
+	}
+	return nil
+}
+
+// Take returns what is shared under the key, made by construct if there is nothing. If
+// it is a [caddy.Destructor], it ends with the last lease of it.
+func Take[T any](l *Leases, key any, construct func() (T, error)) (T, error) {
+	taken, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) {
+		value, err := construct()
+		return entry{value}, err
+	})
 	if err != nil {
 		var none T
 		return none, err
 	}
 	*l = append(*l, key)
-	return value.(T), nil
+	return taken.(entry).value.(T), nil
 }
 
 // Release gives back exactly what was taken, so that a configuration that failed
@@ -40,8 +55,8 @@ func (l *Leases) Release() error {
 // All returns everything of one type that is shared at present.
 func All[T any]() []T {
 	var all []T
-	pool.Range(func(_, value any) bool {
-		if v, ok := value.(T); ok {
+	pool.Range(func(_, taken any) bool {
+		if v, ok := taken.(entry).value.(T); ok {
 			all = append(all, v)
 		}
 		return true

@@ -56,9 +56,6 @@ func New() *Throttle {
 	return &Throttle{buckets: make(map[netip.Prefix]*bucket), start: time.Now()}
 }
 
-// Destruct has nothing to end: handlers share a throttle.
-func (*Throttle) Destruct() error { return nil }
-
 // Blocked tells whether the network of a has used up its failures, and after how
 // long it may try again.
 func (t *Throttle) Blocked(a netip.Addr, l Limit, now time.Time) (retryAfter time.Duration, blocked bool) {
