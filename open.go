@@ -2,13 +2,13 @@ package dyndns
 
 import (
 	"fmt"
+	"net"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/clients"
-	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/propagation"
@@ -141,7 +141,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 			return nil, err
 		}
 		countZone(z.Name)
-		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.TTL, Backend: changed, Propagation: propagation.New(z.wait, z.Nameservers, changed, backend.Resolver)})
+		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.TTL, Backend: changed, Propagation: propagation.New(z.wait, z.Nameservers, changed, net.DefaultResolver)})
 	}
 	return service.New(config), nil
 }

@@ -128,9 +128,6 @@ func (b *RFC2136) UnmarshalWord(d *caddyfile.Dispenser, where string) (bool, err
 	return true, nil
 }
 
-// Resolver is asked for the delegation of a zone by its self-test, nobody if it is nil.
-var Resolver dnsupdate.Resolver = net.DefaultResolver
-
 // The keys of what is shared. An updater's is made of all that sets it apart.
 type (
 	connectionsKey struct{}
@@ -169,7 +166,7 @@ func (b *RFC2136) OpenZone(c zone.Config) (zone.Zone, error) {
 		return nil, err
 	}
 	conns, err := shared.Take(&b.leases, connectionsKey{}, func() (connections, error) {
-		return connections{dnsupdate.NewClient(dnsupdate.Options{Hooks: hooks(), Resolver: Resolver})}, nil
+		return connections{dnsupdate.NewClient(dnsupdate.Options{Hooks: hooks(), Resolver: net.DefaultResolver})}, nil
 	})
 	if err != nil {
 		return nil, err

@@ -6,7 +6,9 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,7 +23,6 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	"github.com/caddy-dyndns/dyndns/internal/await"
-	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/kept"
 	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
@@ -279,7 +280,10 @@ func Command(args ...string) *exec.Cmd {
 
 // Main runs the tests, or is the command caddy if Command started the program.
 func Main(m *testing.M) {
-	backend.Resolver = nil // a test asks nobody outside
+	// A test asks nobody outside.
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("a test has no resolver")
+	}}
 	if os.Getenv(asCaddy) != "" {
 		caddycmd.Main()
 		return
