@@ -17,7 +17,12 @@ import (
 // Source finds clients. Any number of goroutines may use it at once.
 type Source interface {
 	// FindClient returns the client that a token of this digest belongs to, nil if
-	// there is none. An error means that nobody knows at present.
+	// there is none. An error means that nobody knows at present: the client is told to
+	// try again later, the log what the error is. So it is with a record of which
+	// [Config.NewClient] makes no client, for the token is not wrong: its error is
+	// returned. A panic counts as an error. ctx ends with the time of the request.
+	//
+	// A client may be a new one for every call: its name says who it is.
 	FindClient(ctx context.Context, digest Digest) (*Client, error)
 }
 
