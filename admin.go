@@ -113,10 +113,10 @@ func report(l *shared.Leases, backend zone.Zone) error {
 	return err
 }
 
-// identity returns what tells a backend from others. Of a type that cannot be compared
+// identity returns what tells a backend from others. Of those that cannot be compared
 // each is another.
 func identity(backend zone.Zone) any {
-	if reflect.TypeOf(backend).Comparable() {
+	if reflect.ValueOf(backend).Comparable() {
 		return reporterKey{backend}
 	}
 	return new(reporterKey)

@@ -67,3 +67,24 @@ func TestGuestTTL(t *testing.T) {
 		}
 	}
 }
+
+// boxedZone is a backend whose type has an equality and whose value has none.
+type boxedZone struct{ zone.Zone }
+
+// A backend is a key whether or not its value can be compared.
+func TestIdentity(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		backend zone.Zone
+	}{
+		{"a map", mapZone{}},
+		{"a map in a value that has an equality", boxedZone{mapZone{}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			seen := map[any]bool{identity(tt.backend): true}
+			if len(seen) != 1 || seen[identity(tt.backend)] {
+				t.Error("it is the same as another")
+			}
+		})
+	}
+}
