@@ -62,7 +62,7 @@ func init() {
 
 // countZone begins the series of a zone.
 func countZone(zoneName string) {
-	for _, t := range []zone.Type{zone.TypeA, zone.TypeAAAA, zone.TypeTXT} {
+	for _, t := range zone.Types {
 		recordCount.WithLabelValues(zoneName, t.String())
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/proxies"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/internal/shared"
+	_ "github.com/caddy-dyndns/dyndns/provider" // the module dns.providers.dyndns
 )
 
 func init() {

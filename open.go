@@ -143,5 +143,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		countZone(z.Name)
 		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.TTL, Backend: changed, Propagation: propagation.New(z.wait, z.Nameservers, changed, net.DefaultResolver)})
 	}
-	return service.New(config), nil
+	opened := service.New(config)
+	// The module dns.providers.dyndns finds it among what is shared.
+	return shared.Take(&h.leases, opened, func() (*service.Service, error) { return opened, nil })
 }

@@ -46,7 +46,8 @@ type Spec struct {
 	Name string
 	// Tokens are plain or "sha256:" and the digest in hex. Any of them is the client.
 	Tokens []string
-	// Hosts are patterns: a name, "*.x" for any name below x, or "*".
+	// Hosts are patterns: a name, which may be that of a TXT record alone, "*.x" for any
+	// name below x, or "*".
 	Hosts []string
 	// LAN are the hosts that a prefix of this client moves.
 	LAN []LAN
@@ -65,6 +66,9 @@ type LAN struct {
 	// InterfaceID holds the bits that do not come from the prefix.
 	InterfaceID netip.Addr
 }
+
+// NewUnrestricted returns a client that may change any name, for what asks in this process.
+func NewUnrestricted(name string) *Client { return &Client{Name: name, unrestricted: true} }
 
 // newClient returns the client of a record. A name that lies in none of the zones is
 // left out or, with strict, an error.
@@ -92,7 +96,11 @@ func (c *Client) allow(host string, zones name.Zones, strict bool) error {
 		return nil
 	}
 	text, below := strings.CutPrefix(host, "*.")
-	n, err := name.Normalize(text)
+	normalize := name.Normalize
+	if !below {
+		normalize = name.Owner
+	}
+	n, err := normalize(text)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package dnsupdate
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
@@ -122,9 +123,7 @@ func newItem(apex string, change zone.Change) (item, error) {
 	if !wire.Under(name, apex) {
 		return it, errOutside
 	}
-	switch change.Type {
-	case zone.TypeA, zone.TypeAAAA, zone.TypeTXT, zone.TypeHTTPS:
-	default:
+	if !slices.Contains(zone.Types[:], change.Type) {
 		return it, errType
 	}
 	if change.Expect != nil {

@@ -5,6 +5,7 @@ package zone
 import (
 	"context"
 	"strconv"
+	"strings"
 )
 
 // Zone changes one zone. Any number of goroutines may use it at once.
@@ -27,6 +28,19 @@ const (
 	TypeAAAA  Type = 28
 	TypeHTTPS Type = 65
 )
+
+// Types are all that a zone has to take, in the order in which replies have them.
+var Types = [...]Type{TypeA, TypeAAAA, TypeHTTPS, TypeTXT}
+
+// ParseType returns the type of a mnemonic, and false if a zone need not take it.
+func ParseType(mnemonic string) (Type, bool) {
+	for _, t := range Types {
+		if strings.EqualFold(mnemonic, t.String()) {
+			return t, true
+		}
+	}
+	return 0, false
+}
 
 // String returns the type's mnemonic, or the generic form of RFC 3597.
 func (t Type) String() string {

@@ -24,6 +24,9 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 	whole := ctx // which waits for nameservers when the change is made
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
+	if sub.List {
+		sub.Hosts = s.list(client, sub.Hosts)
+	}
 	p, err := s.plan(ctx, client, sub)
 	if err != nil {
 		out.Err = err
@@ -52,9 +55,8 @@ type target struct {
 	outcome HostOutcome
 	// work indexes plan.zones; from and to bound the target's changes there.
 	work, from, to int
-	// added is the value of a challenge that is added, gone are those that are removed.
-	added *challenge.Value
-	gone  []challenge.Value
+	// added are the values of challenges that are added, gone those that are removed.
+	added, gone []challenge.Value
 	// sameAs is the index of an earlier target of the same name, or -1.
 	sameAs int
 }
@@ -199,7 +201,7 @@ func (w *zoneWork) records(from, to int) (records []Record, failure *Error) {
 		switch {
 		case r.Err == nil:
 			records = append(records, Record{
-				Type: w.changes[i].Type, Old: r.Old, New: r.New, TTL: r.TTL, Changed: r.Changed,
+				Name: w.changes[i].Name, Type: w.changes[i].Type, Old: r.Old, New: r.New, TTL: r.TTL, Changed: r.Changed,
 				Kept: w.changes[i].Action == zone.Keep, Proven: r.Proven,
 			})
 		case failure == nil:

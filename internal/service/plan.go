@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/address"
-	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/zone"
@@ -18,18 +18,24 @@ import (
 // plan resolves every name of the submission and turns its wishes into changes.
 // An error spoils the whole request; what is wrong with one name stands in its outcome.
 func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submission) (*plan, *Error) {
-	if sub.TTL != nil && (*sub.TTL < s.MinTTL || *sub.TTL > s.MaxTTL) {
-		return nil, &Error{
-			Reason:  BadParameter,
-			Message: fmt.Sprintf("ttl %d is not between %d and %d", *sub.TTL, s.MinTTL, s.MaxTTL),
-		}
-	}
 	sub.Hosts = slices.Clone(sub.Hosts) // the caller's are not to be changed
 	for i := range sub.Hosts {
-		if err := s.settle(&sub.Hosts[i].A, zone.TypeA, sub.Detected); err != nil {
+		h := &sub.Hosts[i]
+		for _, ttl := range [...]*uint32{sub.TTL, h.A.TTL, h.AAAA.TTL, h.HTTPS.TTL, h.TXT.TTL} {
+			if ttl != nil && (*ttl < s.MinTTL || *ttl > s.MaxTTL) {
+				return nil, &Error{
+					Reason:  BadParameter,
+					Message: fmt.Sprintf("ttl %d is not between %d and %d", *ttl, s.MinTTL, s.MaxTTL),
+				}
+			}
+		}
+		if err := s.settle(&h.A, zone.TypeA, sub.Detected); err != nil {
 			return nil, err
 		}
-		if err := s.settle(&sub.Hosts[i].AAAA, zone.TypeAAAA, sub.Detected); err != nil {
+		if err := s.settle(&h.AAAA, zone.TypeAAAA, sub.Detected); err != nil {
+			return nil, err
+		}
+		if err := s.settleHints(h.HTTPS); err != nil {
 			return nil, err
 		}
 	}
@@ -51,22 +57,17 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			p.targets = append(p.targets, target{sameAs: i})
 			continue
 		}
-		changes := s.changes(fqdn, in, host, sub)
-		var added *challenge.Value
-		var gone []challenge.Value
-		if host.TXT.Mentioned() {
-			var more []zone.Change
-			if more, added, gone, err = s.challenge(ctx, client, fqdn, in, host.TXT); err != nil {
-				p.refuse(fqdn, err)
-				continue
-			}
-			changes = append(changes, more...)
+		texts, err := s.text(ctx, client, grant, fqdn, in, host, ttlOf(host.TXT, sub, in))
+		if err != nil {
+			p.refuse(fqdn, err)
+			continue
 		}
+		changes := append(s.changes(fqdn, in, host, sub), texts.changes...)
 		for i := range changes {
 			changes[i].NotNameServer = grant == clients.ByPattern
 		}
 		p.add(fqdn, in, changes...)
-		p.targets[len(p.targets)-1].added, p.targets[len(p.targets)-1].gone = added, gone
+		p.targets[len(p.targets)-1].added, p.targets[len(p.targets)-1].gone = texts.added, texts.gone
 		if prefix := host.AAAA.Prefix; prefix.IsValid() {
 			p.addMove(prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
 		}
@@ -96,10 +97,29 @@ func (s *Service) settle(w *Wish, kind zone.Type, detected netip.Addr) *Error {
 			return err
 		}
 		*w = Wish{Action: zone.Set, Values: []string{detected.String()}}
-	case w.Action == zone.Set && s.PublicOnly:
+	case s.PublicOnly && (w.Action == zone.Set || w.Action == zone.Add):
 		for _, v := range w.Values {
 			if a, err := netip.ParseAddr(v); err == nil && address.Private(a) {
 				return notPublished(v)
+			}
+		}
+	}
+	return nil
+}
+
+// settleHints checks the addresses in service bindings against the policy.
+func (s *Service) settleHints(w Wish) *Error {
+	if !s.PublicOnly || w.Action != zone.Set && w.Action != zone.Add {
+		return nil
+	}
+	for _, v := range w.Values {
+		hints, err := address.Hints(v)
+		if err != nil {
+			return &Error{Reason: BadParameter, Message: err.Error()}
+		}
+		for _, a := range hints {
+			if address.Private(a) {
+				return notPublished(a.String())
 			}
 		}
 	}
@@ -134,7 +154,7 @@ func (s *Service) detectable(a netip.Addr) *Error {
 // zone, in this order: a client learns nothing of zones that hold none of its names.
 func (s *Service) resolve(ctx context.Context, client *clients.Client, host Host, short bool) (string, *Zone, clients.Grant, *Error) {
 	if host.Own {
-		own := client.ExactHosts()
+		own := slices.DeleteFunc(slices.Clone(client.ExactHosts()), func(fqdn string) bool { return strings.HasPrefix(fqdn, "_") })
 		if len(own) != 1 {
 			return "", nil, clients.Denied, &Error{Reason: BadName, Message: "no host name is given"}
 		}
@@ -150,6 +170,12 @@ func (s *Service) resolve(ctx context.Context, client *clients.Client, host Host
 	}
 	refuse := func(e *Error) (string, *Zone, clients.Grant, *Error) { return fqdn, nil, clients.Denied, e }
 	grant := client.Grant(fqdn)
+	if grant == clients.Denied && host.Challenge.Mentioned() && !host.A.Mentioned() && !host.AAAA.Mentioned() && !host.HTTPS.Mentioned() {
+		// A machine may have certificates for a name whose address another one changes.
+		if client.Grant(challengeLabel+strings.TrimPrefix(fqdn, "*.")) == clients.Exact {
+			grant = clients.Exact
+		}
+	}
 	if grant == clients.Denied {
 		fqdn = redact.Echo(fqdn)
 		return refuse(notGranted(fqdn))
@@ -213,19 +239,24 @@ func notYours(label string) *Error {
 
 // changes turns the wishes for one host into changes of its zone.
 func (s *Service) changes(fqdn string, in *Zone, host Host, sub Submission) []zone.Change {
-	ttl := in.TTL
-	if sub.TTL != nil {
-		ttl = *sub.TTL
-	}
 	changes := make([]zone.Change, 0, 2)
 	add := func(t zone.Type, wish Wish) {
 		if wish.Action != zone.None {
-			changes = append(changes, zone.Change{Name: fqdn, Type: t, Action: wish.Action, Values: wish.Values, TTL: ttl})
+			changes = append(changes, zone.Change{Name: fqdn, Type: t, Action: wish.Action, Values: wish.Values, TTL: ttlOf(wish, sub, in)})
 		}
 	}
 	add(zone.TypeA, host.A)
 	add(zone.TypeAAAA, host.AAAA)
+	add(zone.TypeHTTPS, host.HTTPS)
 	return changes
+}
+
+// ttlOf returns the TTL that a wish comes to, in seconds.
+func ttlOf(wish Wish, sub Submission, in *Zone) uint32 {
+	if ttl := cmp.Or(wish.TTL, sub.TTL); ttl != nil {
+		return *ttl
+	}
+	return in.TTL
 }
 
 // planLAN moves the client's LAN hosts to the prefix, but those for which the
@@ -270,7 +301,7 @@ func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub Submi
 // lanHost returns the LAN host that a host is if it asks for nothing but to move behind
 // the prefix, nil if it is none or asks for more.
 func lanHost(client *clients.Client, host *Host) *clients.LAN {
-	if !host.AAAA.Prefix.IsValid() || host.A.Mentioned() || host.TXT.Mentioned() {
+	if !host.AAAA.Prefix.IsValid() || host.A.Mentioned() || host.HTTPS.Mentioned() || host.TXT.Mentioned() || host.Challenge.Mentioned() {
 		return nil
 	}
 	for i := range client.LAN {

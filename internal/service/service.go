@@ -73,6 +73,12 @@ func New(c Config) *Service {
 	return s
 }
 
+// Serves tells whether a name, which [name.Owner] has made, lies in one of the zones.
+func (s *Service) Serves(fqdn string) bool {
+	_, ok := s.names.Of(fqdn)
+	return ok
+}
+
 // Credential is everything that a request presented to say who it is.
 type Credential struct {
 	// Secrets are the presented ones, each once.
