@@ -3,6 +3,7 @@ package address
 import (
 	"errors"
 	"net/netip"
+	"strings"
 
 	"github.com/miekg/dns"
 )
@@ -11,7 +12,7 @@ import (
 func Hints(data string) (hints []netip.Addr, err error) {
 	rr, err := dns.NewRR(". 0 IN HTTPS " + data)
 	record, ok := rr.(*dns.HTTPS)
-	if err != nil || !ok {
+	if err != nil || !ok || strings.ContainsAny(data, "\r\n") { // of several lines only one is read
 		return nil, errors.New("this is not the data of an HTTPS record")
 	}
 	for _, parameter := range record.Value {
