@@ -59,7 +59,7 @@ func (s *Service) challenge(ctx context.Context, client *clients.Client, t *text
 	if client.NoCertificates() {
 		return &Error{Reason: NotGranted, Message: "you may have no certificates for " + strings.TrimPrefix(owner, challengeLabel)}
 	}
-	if !client.Unrestricted() && !all(wish.Values, challenge.IsDigest) {
+	if !all(wish.Values, challenge.IsDigest) {
 		return &Error{Reason: BadParameter, Message: "a value at " + owner + " is not the digest of a key authorization: 43 characters of base64url"}
 	}
 	ours, err := s.Challenges.At(ctx, in.Name, owner)
