@@ -24,7 +24,7 @@ import (
 // written: Caddy shows them in its debug and trace logs.
 type settings struct {
 	zones               []zoneSettings
-	clients             clients.Source
+	clients             *clients.Static
 	limit               throttle.Limit
 	ttl                 uint32
 	minTTL, maxTTL      uint32

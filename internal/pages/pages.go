@@ -139,6 +139,8 @@ type usage struct {
 	Filled    bool       `json:"-"`
 	Endpoints []Endpoint `json:"endpoints"`
 	Devices   []Device   `json:"settings"`
+	// Certificates are the clients of ACME.
+	Certificates []Device `json:"certificates"`
 }
 
 // Usage is the usage page for a visitor's address and the host name that they typed.
@@ -162,16 +164,20 @@ func Usage(s Site, visitor netip.Addr, host string) Page {
 	for _, e := range endpoints {
 		u.Endpoints = append(u.Endpoints, Endpoint{fill(e.Path), fill(e.Use)})
 	}
-	for _, d := range devices {
-		if d.rootOnly && s.Base != "" {
-			continue
+	filled := func(devices []Device) (all []Device) {
+		for _, d := range devices {
+			if d.rootOnly && s.Base != "" {
+				continue
+			}
+			d.Settings = slices.Clone(d.Settings)
+			for i := range d.Settings {
+				d.Settings[i].Value = fill(d.Settings[i].Value)
+			}
+			all = append(all, d)
 		}
-		d.Settings = slices.Clone(d.Settings)
-		for i := range d.Settings {
-			d.Settings[i].Value = fill(d.Settings[i].Value)
-		}
-		u.Devices = append(u.Devices, d)
+		return all
 	}
+	u.Devices, u.Certificates = filled(devices), filled(acmeClients)
 	return Page{"usage", PathUsage, "Dynamic DNS", u}
 }
 
@@ -183,8 +189,10 @@ func filler(s Site, name string) func(string) string {
 	} else if s.Plain {
 		port = "80"
 	}
+	// Texts always encode.
+	account, _ := json.Marshal(Accounts(name, placeholderToken, s.URL()))
 	return strings.NewReplacer(
-		"{url}", s.URL(), "{server}", s.Host, "{base}", s.Base,
+		"{account}", string(account), "{url}", s.URL(), "{server}", s.Host, "{base}", s.Base,
 		"{bare-server}", strings.TrimSuffix(s.Host, ":"+port), "{port}", port,
 		"{name}", name, "{token}", placeholderToken,
 	).Replace
