@@ -53,7 +53,7 @@ func TestCanary(t *testing.T) {
 		"client home {\ntoken {env.CANARY_TOKEN}\nhosts home.dyn.example.com a.dead.example.com a.key.example.com\nlan nas.dyn.example.com ::1\n}\n"
 	// Where Caddy obtains one, its TLS app may tell of it while the events app still
 	// enters its subscribers: a data race of Caddy 2.11.
-	certificate, key := writeCertificate(t, t.TempDir())
+	certificate, key := caddytest.WriteCertificate(t, t.TempDir())
 	s := caddytest.Serve(t, adminOn+"debug\nmetrics\nservers {\ntrace\n}\n"+recordEvents, `
 https://localhost:{$HTTPS_PORT} {
 	tls `+certificate+` `+key+`

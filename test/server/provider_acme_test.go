@@ -26,8 +26,9 @@ func TestCertificatesOfCaddy(t *testing.T) {
 			ns := nameserver.Run(t, kind, nameserver.Config{Zones: []nameserver.Zone{{Name: zoneName, Key: key}}})
 			s := caddytest.New(t, "")
 			s.OpenSockets()
-			ca := startPebble(t, s, ns.Addr())
-			s.Global = "acme_ca " + ca.directory + "\nacme_ca_root " + ca.certificate
+			ca := caddytest.StartPebble(t, s, ns.Addr())
+			// Without an address, Caddy 2.11 takes the file of an account that it is just making for one "default".
+			s.Global = "email a@example.com\nacme_ca " + ca.Directory + "\nacme_ca_root " + ca.Certificate
 			site := func(name, provider string) string {
 				return fmt.Sprintf("https://%s, https://*.%s {\ntls {\ndns %s\nresolvers %s\n}\nrespond {host}\n}\n", name, name, provider, ns.Addr())
 			}
@@ -67,9 +68,9 @@ func TestCertificatesOfCaddy(t *testing.T) {
 }
 
 // awaitCertificate waits until Caddy has certificates of the authority for the names.
-func awaitCertificate(t *testing.T, ca *pebble, port string, names ...string) {
+func awaitCertificate(t *testing.T, ca *caddytest.Pebble, port string, names ...string) {
 	t.Helper()
-	roots := ca.roots()
+	roots := ca.Roots()
 	for _, name := range names {
 		await.Done(t, "a certificate for "+name, func() error {
 			dialer := tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: name}}
