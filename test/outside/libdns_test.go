@@ -1,6 +1,7 @@
-// Package libdns runs libdns's own test suite against the module dns.providers.dyndns. It
-// is a module of its own because the suite is not yet in a release that Caddy requires.
-package libdns
+// Package outside runs what other projects have: libdns's own test suite against the
+// module dns.providers.dyndns, and the library of lego 5 as an ACME client. It
+// is a module of its own, so that the project does not require them.
+package outside
 
 import (
 	"context"
