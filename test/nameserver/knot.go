@@ -24,7 +24,8 @@ func configureKnot(_ context.Context, dir string, at netip.AddrPort, config Conf
 		}
 		if z.Primary != "" {
 			fmt.Fprintf(&remotes, "  - id: primary%d\n    address: %s\n", i, strings.Replace(z.Primary, ":", "@", 1))
-			fmt.Fprintf(&zones, "  - domain: %s\n    master: primary%d\n", z.Name, i)
+			fmt.Fprintf(&acls, "  - id: notify%d\n    address: 127.0.0.1\n    action: notify\n", i)
+			fmt.Fprintf(&zones, "  - domain: %s\n    file: %s\n    master: primary%d\n    acl: notify%d\n", z.Name, filepath.Join(dir, fmt.Sprintf("%d.zone", i)), i, i)
 			continue
 		}
 		file := filepath.Join(dir, fmt.Sprintf("%d.zone", i))
