@@ -93,7 +93,7 @@ func describe(sub service.Submission) string {
 			values := strings.Join(f.wish.Values, ",")
 			actions := []string{"", "keep", "delete", "set " + values, "add " + values, "remove " + values}
 			switch action := actions[f.wish.Action]; {
-			case f.wish.Prefix.IsValid():
+			case f.wish.Prefix != nil:
 				text += " " + f.name + ":" + strings.TrimSuffix(action, " ") + "/move " + f.wish.Prefix.String()
 			case f.wish.Roll:
 				text += " " + f.name + ":roll/" + strings.TrimSuffix(action, " ")

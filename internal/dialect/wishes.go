@@ -169,7 +169,8 @@ func (w *wishes) wish(of family) service.Wish {
 	case len(w.values[of]) > 0:
 		return service.Wish{Action: zone.Set, Values: w.values[of]}
 	case of == v6 && w.prefix.IsValid() && !word.Mentioned():
-		return service.Wish{Action: zone.Keep, Prefix: w.prefix}
+		moved := w.prefix // only then it is allocated
+		return service.Wish{Action: zone.Keep, Prefix: &moved}
 	case !word.Mentioned():
 		return w.words[either]
 	}

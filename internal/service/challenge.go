@@ -134,6 +134,9 @@ func (s *Service) forget(ctx context.Context, p *plan, outcomes []HostOutcome) {
 // propagate waits until the nameservers serve the values that were added, and tells of
 // those that do not. A client that hangs up loses nothing by that.
 func (s *Service) propagate(ctx context.Context, p *plan, outcomes []HostOutcome) {
+	if !slices.ContainsFunc(p.targets, func(t target) bool { return t.added != nil }) {
+		return
+	}
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	for i, t := range p.targets {

@@ -84,7 +84,11 @@ func (p *plan) add(fqdn string, in *Zone, changes ...zone.Change) {
 	}
 	w := &p.zones[t.work]
 	t.from = len(w.changes)
-	w.changes = append(w.changes, changes...)
+	if w.changes == nil { // as a rule there is one name, whose changes they stay
+		w.changes = changes
+	} else {
+		w.changes = append(w.changes, changes...)
+	}
 	t.to = len(w.changes)
 	p.targets = append(p.targets, t)
 }

@@ -11,7 +11,8 @@ import (
 
 // moved is a host that only asks to move behind 2001:db8:1:2::/64.
 func moved(name string, action zone.Action) Host {
-	return Host{Name: name, AAAA: Wish{Action: action, Prefix: netip.MustParsePrefix("2001:db8:1:2::/64")}}
+	prefix := netip.MustParsePrefix("2001:db8:1:2::/64")
+	return Host{Name: name, AAAA: Wish{Action: action, Prefix: &prefix}}
 }
 
 // A prefix in the place of an address moves the address that the host has.
@@ -57,7 +58,7 @@ func TestMove(t *testing.T) {
 			if tt.client == "" {
 				tt.client = "exact"
 			}
-			out := f.do(t, tt.client, Submission{Hosts: []Host{tt.host}, Prefix: tt.host.AAAA.Prefix})
+			out := f.do(t, tt.client, Submission{Hosts: []Host{tt.host}, Prefix: *tt.host.AAAA.Prefix})
 			if got := lines(out.Hosts); out.Err != nil || !slices.Equal(got, tt.want) {
 				t.Errorf("hosts: got  %q %v\nwant %q", got, out.Err, tt.want)
 			}

@@ -68,8 +68,8 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 		}
 		p.add(fqdn, in, changes...)
 		p.targets[len(p.targets)-1].added, p.targets[len(p.targets)-1].gone = texts.added, texts.gone
-		if prefix := host.AAAA.Prefix; prefix.IsValid() {
-			p.addMove(prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
+		if prefix := host.AAAA.Prefix; prefix != nil {
+			p.addMove(*prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
 		}
 	}
 	if sub.Prefix.IsValid() {
@@ -301,7 +301,7 @@ func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub Submi
 // lanHost returns the LAN host that a host is if it asks for nothing but to move behind
 // the prefix, nil if it is none or asks for more.
 func lanHost(client *clients.Client, host *Host) *clients.LAN {
-	if !host.AAAA.Prefix.IsValid() || host.A.Mentioned() || host.HTTPS.Mentioned() || host.TXT.Mentioned() || host.Challenge.Mentioned() {
+	if host.AAAA.Prefix == nil || host.A.Mentioned() || host.HTTPS.Mentioned() || host.TXT.Mentioned() || host.Challenge.Mentioned() {
 		return nil
 	}
 	for i := range client.LAN {

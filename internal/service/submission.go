@@ -92,10 +92,10 @@ type Wish struct {
 	// Detect sets the address that the request came from, if that is of this
 	// family. Otherwise Action stands.
 	Detect bool
-	// Prefix moves the present IPv6 addresses behind it. Where there are none, that
+	// Prefix, unless it is nil, moves the present IPv6 addresses behind it. Where there are none, that
 	// is an error with [zone.Set], and with [zone.Keep] only if the client has no LAN
 	// hosts, which the prefix may have been meant for.
-	Prefix netip.Prefix
+	Prefix *netip.Prefix
 	// Roll tells of a TXT wish that its client removes no values: the older ones go when
 	// another is added, and a removal without values takes all of them.
 	Roll bool
