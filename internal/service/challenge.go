@@ -34,7 +34,7 @@ type texts struct {
 
 // text returns what the wishes for a host's challenge and for the texts at its own name
 // come to.
-func (s *Service) text(ctx context.Context, client *clients.Client, grant clients.Grant, fqdn string, in *Zone, host Host, ttl uint32) (t texts, failure *Error) {
+func (s *Service) text(ctx context.Context, client *clients.Client, grant clients.Grant, fqdn string, in *Zone, host *Host, ttl uint32) (t texts, failure *Error) {
 	if host.TXT.Mentioned() {
 		// A text at a host's own name, such as a validation that lasts, says more than its
 		// address does.

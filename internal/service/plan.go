@@ -35,7 +35,7 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 		if err := s.settle(&h.AAAA, zone.TypeAAAA, sub.Detected); err != nil {
 			return nil, err
 		}
-		if err := s.settleHints(h.HTTPS); err != nil {
+		if err := s.settleHints(&h.HTTPS); err != nil {
 			return nil, err
 		}
 	}
@@ -43,8 +43,17 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 		return nil, notPublished(sub.Prefix.String())
 	}
 	p := &plan{targets: make([]target, 0, len(sub.Hosts)+len(client.LAN))}
-	for _, host := range sub.Hosts {
-		if lan := lanHost(client, &host); lan != nil {
+	for i := range sub.Hosts {
+		host := &sub.Hosts[i]
+		if host.Own {
+			own := slices.DeleteFunc(slices.Clone(client.ExactHosts()), func(fqdn string) bool { return strings.HasPrefix(fqdn, "_") })
+			if len(own) != 1 {
+				p.refuse("", &Error{Reason: BadName, Message: "no host name is given"})
+				continue
+			}
+			host.Name = own[0]
+		}
+		if lan := lanHost(client, host); lan != nil {
 			s.addLAN(p, *lan, nil, sub)
 			continue
 		}
@@ -57,12 +66,12 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			p.targets = append(p.targets, target{sameAs: i})
 			continue
 		}
-		texts, err := s.text(ctx, client, grant, fqdn, in, host, ttlOf(host.TXT, sub, in))
+		texts, err := s.text(ctx, client, grant, fqdn, in, host, ttlOf(&host.TXT, &sub, in))
 		if err != nil {
 			p.refuse(fqdn, err)
 			continue
 		}
-		changes := append(s.changes(fqdn, in, host, sub), texts.changes...)
+		changes := append(s.changes(fqdn, in, host, &sub), texts.changes...)
 		for i := range changes {
 			changes[i].NotNameServer = grant == clients.ByPattern
 		}
@@ -108,7 +117,7 @@ func (s *Service) settle(w *Wish, kind zone.Type, detected netip.Addr) *Error {
 }
 
 // settleHints checks the addresses in service bindings against the policy.
-func (s *Service) settleHints(w Wish) *Error {
+func (s *Service) settleHints(w *Wish) *Error {
 	if !s.PublicOnly || w.Action != zone.Set && w.Action != zone.Add {
 		return nil
 	}
@@ -152,14 +161,7 @@ func (s *Service) detectable(a netip.Addr) *Error {
 
 // resolve normalises a name, asks whether the client may change it and finds its
 // zone, in this order: a client learns nothing of zones that hold none of its names.
-func (s *Service) resolve(ctx context.Context, client *clients.Client, host Host, short bool) (string, *Zone, clients.Grant, *Error) {
-	if host.Own {
-		own := slices.DeleteFunc(slices.Clone(client.ExactHosts()), func(fqdn string) bool { return strings.HasPrefix(fqdn, "_") })
-		if len(own) != 1 {
-			return "", nil, clients.Denied, &Error{Reason: BadName, Message: "no host name is given"}
-		}
-		host.Name = own[0]
-	}
+func (s *Service) resolve(ctx context.Context, client *clients.Client, host *Host, short bool) (string, *Zone, clients.Grant, *Error) {
 	if short && !strings.Contains(host.Name, ".") {
 		fqdn, zone, err := s.resolveShort(client, host.Name)
 		return fqdn, zone, clients.Exact, err
@@ -238,21 +240,21 @@ func notYours(label string) *Error {
 }
 
 // changes turns the wishes for one host into changes of its zone.
-func (s *Service) changes(fqdn string, in *Zone, host Host, sub Submission) []zone.Change {
+func (s *Service) changes(fqdn string, in *Zone, host *Host, sub *Submission) []zone.Change {
 	changes := make([]zone.Change, 0, 2)
-	add := func(t zone.Type, wish Wish) {
+	add := func(t zone.Type, wish *Wish) {
 		if wish.Action != zone.None {
 			changes = append(changes, zone.Change{Name: fqdn, Type: t, Action: wish.Action, Values: wish.Values, TTL: ttlOf(wish, sub, in)})
 		}
 	}
-	add(zone.TypeA, host.A)
-	add(zone.TypeAAAA, host.AAAA)
-	add(zone.TypeHTTPS, host.HTTPS)
+	add(zone.TypeA, &host.A)
+	add(zone.TypeAAAA, &host.AAAA)
+	add(zone.TypeHTTPS, &host.HTTPS)
 	return changes
 }
 
 // ttlOf returns the TTL that a wish comes to, in seconds.
-func ttlOf(wish Wish, sub Submission, in *Zone) uint32 {
+func ttlOf(wish *Wish, sub *Submission, in *Zone) uint32 {
 	if ttl := cmp.Or(wish.TTL, sub.TTL); ttl != nil {
 		return *ttl
 	}
@@ -295,7 +297,7 @@ func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub Submi
 		return
 	}
 	in := s.zones[apex]
-	p.add(lan.Name, in, s.changes(lan.Name, in, Host{AAAA: wish}, sub)...)
+	p.add(lan.Name, in, s.changes(lan.Name, in, &Host{AAAA: wish}, &sub)...)
 }
 
 // lanHost returns the LAN host that a host is if it asks for nothing but to move behind
