@@ -120,10 +120,10 @@ func unnoted(err error) *Error {
 // forget drops the notes of the values that a plan has removed.
 func (s *Service) forget(ctx context.Context, p *plan, outcomes []HostOutcome) {
 	for i, t := range p.targets {
-		for _, v := range t.gone {
-			if outcomes[i].Err != nil {
-				break
-			}
+		if t.texts == nil || outcomes[i].Err != nil {
+			continue
+		}
+		for _, v := range t.texts.gone {
 			if err := s.Challenges.Remove(ctx, v); err != nil {
 				s.Warn("a challenge that is gone could not be forgotten", v.Zone, err)
 			}
@@ -134,15 +134,18 @@ func (s *Service) forget(ctx context.Context, p *plan, outcomes []HostOutcome) {
 // propagate waits until the nameservers serve the values that were added, and tells of
 // those that do not. A client that hangs up loses nothing by that.
 func (s *Service) propagate(ctx context.Context, p *plan, outcomes []HostOutcome) {
-	if !slices.ContainsFunc(p.targets, func(t target) bool { return t.added != nil }) {
+	if !slices.ContainsFunc(p.targets, func(t target) bool { return t.texts != nil }) {
 		return
 	}
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	for i, t := range p.targets {
-		for _, v := range t.added {
+		if t.texts == nil || outcomes[i].Err != nil {
+			continue
+		}
+		for _, v := range t.texts.added {
 			z := s.zones[v.Zone]
-			if outcomes[i].Err != nil || z.Propagation == nil {
+			if z.Propagation == nil {
 				break
 			}
 			all.Go(func() {

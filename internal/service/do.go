@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
-	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -55,8 +54,8 @@ type target struct {
 	outcome HostOutcome
 	// work indexes plan.zones; from and to bound the target's changes there.
 	work, from, to int
-	// added are the values of challenges that are added, gone those that are removed.
-	added, gone []challenge.Value
+	// texts are what it changes in TXT records, nil if nothing.
+	texts *texts
 	// sameAs is the index of an earlier target of the same name, or -1.
 	sameAs int
 }

@@ -18,40 +18,20 @@ import (
 // plan resolves every name of the submission and turns its wishes into changes.
 // An error spoils the whole request; what is wrong with one name stands in its outcome.
 func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submission) (*plan, *Error) {
-	sub.Hosts = slices.Clone(sub.Hosts) // the caller's are not to be changed
-	for i := range sub.Hosts {
-		h := &sub.Hosts[i]
-		for _, ttl := range [...]*uint32{sub.TTL, h.A.TTL, h.AAAA.TTL, h.HTTPS.TTL, h.TXT.TTL} {
-			if ttl != nil && (*ttl < s.MinTTL || *ttl > s.MaxTTL) {
-				return nil, &Error{
-					Reason:  BadParameter,
-					Message: fmt.Sprintf("ttl %d is not between %d and %d", *ttl, s.MinTTL, s.MaxTTL),
-				}
-			}
-		}
-		if err := s.settle(&h.A, zone.TypeA, sub.Detected); err != nil {
-			return nil, err
-		}
-		if err := s.settle(&h.AAAA, zone.TypeAAAA, sub.Detected); err != nil {
-			return nil, err
-		}
-		if err := s.settleHints(&h.HTTPS); err != nil {
-			return nil, err
-		}
-	}
 	if s.PublicOnly && sub.Prefix.IsValid() && address.Private(sub.Prefix.Addr()) {
 		return nil, notPublished(sub.Prefix.String())
 	}
+	sub.Hosts = nameOwn(client, sub.Hosts)
 	p := &plan{targets: make([]target, 0, len(sub.Hosts)+len(client.LAN))}
 	for i := range sub.Hosts {
-		host := &sub.Hosts[i]
-		if host.Own {
-			own := slices.DeleteFunc(slices.Clone(client.ExactHosts()), func(fqdn string) bool { return strings.HasPrefix(fqdn, "_") })
-			if len(own) != 1 {
-				p.refuse("", &Error{Reason: BadName, Message: "no host name is given"})
-				continue
-			}
-			host.Name = own[0]
+		own := sub.Hosts[i] // the caller's is not to be changed
+		host := &own
+		if err := s.settleHost(host, sub.TTL, sub.Detected); err != nil {
+			return nil, err
+		}
+		if host.Own && host.Name == "" {
+			p.refuse("", &Error{Reason: BadName, Message: "no host name is given"})
+			continue
 		}
 		if lan := lanHost(client, host); lan != nil {
 			s.addLAN(p, *lan, nil, sub)
@@ -76,7 +56,10 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			changes[i].NotNameServer = grant == clients.ByPattern
 		}
 		p.add(fqdn, in, changes...)
-		p.targets[len(p.targets)-1].added, p.targets[len(p.targets)-1].gone = texts.added, texts.gone
+		if texts.changes != nil {
+			noted := texts // only then it is allocated
+			p.targets[len(p.targets)-1].texts = &noted
+		}
 		if prefix := host.AAAA.Prefix; prefix != nil {
 			p.addMove(*prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
 		}
@@ -85,6 +68,42 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 		s.planLAN(p, client, sub)
 	}
 	return p, nil
+}
+
+// nameOwn returns the hosts with the name of the client's one exact host for those that
+// stand for it, if it has one alone.
+func nameOwn(client *clients.Client, hosts []Host) []Host {
+	own := func(h Host) bool { return h.Own }
+	if !slices.ContainsFunc(hosts, own) {
+		return hosts
+	}
+	hosts = slices.Clone(hosts)
+	exact := slices.DeleteFunc(slices.Clone(client.ExactHosts()), func(fqdn string) bool { return strings.HasPrefix(fqdn, "_") })
+	for i := range hosts {
+		if hosts[i].Own && len(exact) == 1 {
+			hosts[i].Name = exact[0]
+		}
+	}
+	return hosts
+}
+
+// settleHost settles what a host should hold and checks it against the policy.
+func (s *Service) settleHost(h *Host, wanted *uint32, detected netip.Addr) *Error {
+	for _, ttl := range [...]*uint32{wanted, h.A.TTL, h.AAAA.TTL, h.HTTPS.TTL, h.TXT.TTL} {
+		if ttl != nil && (*ttl < s.MinTTL || *ttl > s.MaxTTL) {
+			return &Error{
+				Reason:  BadParameter,
+				Message: fmt.Sprintf("ttl %d is not between %d and %d", *ttl, s.MinTTL, s.MaxTTL),
+			}
+		}
+	}
+	if err := s.settle(&h.A, zone.TypeA, detected); err != nil {
+		return err
+	}
+	if err := s.settle(&h.AAAA, zone.TypeAAAA, detected); err != nil {
+		return err
+	}
+	return s.settleHints(&h.HTTPS)
 }
 
 // orEcho is the normalised name, or the safe part of what the client wrote.
