@@ -34,7 +34,7 @@ type texts struct {
 
 // text returns what the wishes for a host's challenge and for the texts at its own name
 // come to.
-func (s *Service) text(ctx context.Context, client *clients.Client, grant clients.Grant, fqdn string, in *Zone, host Host, ttl uint32) (t texts, failure *Error) {
+func (s *Service) text(ctx context.Context, client *clients.Client, grant clients.Grant, fqdn string, in *Zone, host *Host, ttl uint32) (t texts, failure *Error) {
 	if host.TXT.Mentioned() {
 		// A text at a host's own name, such as a validation that lasts, says more than its
 		// address does.
@@ -134,6 +134,9 @@ func (s *Service) forget(ctx context.Context, p *plan, outcomes []HostOutcome) {
 // propagate waits until the nameservers serve the values that were added, and tells of
 // those that do not. A client that hangs up loses nothing by that.
 func (s *Service) propagate(ctx context.Context, p *plan, outcomes []HostOutcome) {
+	if !slices.ContainsFunc(p.targets, func(t target) bool { return t.added != nil }) {
+		return
+	}
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	for i, t := range p.targets {

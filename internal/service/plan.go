@@ -17,7 +17,7 @@ import (
 
 // plan resolves every name of the submission and turns its wishes into changes.
 // An error spoils the whole request; what is wrong with one name stands in its outcome.
-func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submission) (*plan, *Error) {
+func (s *Service) plan(ctx context.Context, client *clients.Client, sub *Submission) (*plan, *Error) {
 	sub.Hosts = slices.Clone(sub.Hosts) // the caller's are not to be changed
 	for i := range sub.Hosts {
 		h := &sub.Hosts[i]
@@ -42,9 +42,11 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 	if s.PublicOnly && sub.Prefix.IsValid() && address.Private(sub.Prefix.Addr()) {
 		return nil, notPublished(sub.Prefix.String())
 	}
-	p := &plan{targets: make([]target, 0, len(sub.Hosts)+len(client.LAN))}
-	for _, host := range sub.Hosts {
-		if lan := lanHost(client, &host); lan != nil {
+	p := &plan{}
+	p.targets, p.zones = p.targetArray[:0], p.zoneArray[:0]
+	for i := range sub.Hosts {
+		host := &sub.Hosts[i]
+		if lan := lanHost(client, host); lan != nil {
 			s.addLAN(p, *lan, nil, sub)
 			continue
 		}
@@ -57,7 +59,7 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			p.targets = append(p.targets, target{sameAs: i})
 			continue
 		}
-		texts, err := s.text(ctx, client, grant, fqdn, in, host, ttlOf(host.TXT, sub, in))
+		texts, err := s.text(ctx, client, grant, fqdn, in, host, ttlOf(&host.TXT, sub, in))
 		if err != nil {
 			p.refuse(fqdn, err)
 			continue
@@ -152,7 +154,7 @@ func (s *Service) detectable(a netip.Addr) *Error {
 
 // resolve normalises a name, asks whether the client may change it and finds its
 // zone, in this order: a client learns nothing of zones that hold none of its names.
-func (s *Service) resolve(ctx context.Context, client *clients.Client, host Host, short bool) (string, *Zone, clients.Grant, *Error) {
+func (s *Service) resolve(ctx context.Context, client *clients.Client, host *Host, short bool) (string, *Zone, clients.Grant, *Error) {
 	if host.Own {
 		own := slices.DeleteFunc(slices.Clone(client.ExactHosts()), func(fqdn string) bool { return strings.HasPrefix(fqdn, "_") })
 		if len(own) != 1 {
@@ -238,11 +240,11 @@ func notYours(label string) *Error {
 }
 
 // changes turns the wishes for one host into changes of its zone.
-func (s *Service) changes(fqdn string, in *Zone, host Host, sub Submission) []zone.Change {
+func (s *Service) changes(fqdn string, in *Zone, host *Host, sub *Submission) []zone.Change {
 	changes := make([]zone.Change, 0, 2)
 	add := func(t zone.Type, wish Wish) {
 		if wish.Action != zone.None {
-			changes = append(changes, zone.Change{Name: fqdn, Type: t, Action: wish.Action, Values: wish.Values, TTL: ttlOf(wish, sub, in)})
+			changes = append(changes, zone.Change{Name: fqdn, Type: t, Action: wish.Action, Values: wish.Values, TTL: ttlOf(&wish, sub, in)})
 		}
 	}
 	add(zone.TypeA, host.A)
@@ -252,7 +254,7 @@ func (s *Service) changes(fqdn string, in *Zone, host Host, sub Submission) []zo
 }
 
 // ttlOf returns the TTL that a wish comes to, in seconds.
-func ttlOf(wish Wish, sub Submission, in *Zone) uint32 {
+func ttlOf(wish *Wish, sub *Submission, in *Zone) uint32 {
 	if ttl := cmp.Or(wish.TTL, sub.TTL); ttl != nil {
 		return *ttl
 	}
@@ -263,7 +265,7 @@ func ttlOf(wish Wish, sub Submission, in *Zone) uint32 {
 // request itself says what their IPv6 address is to be. Where it keeps the
 // present one, that change becomes the move: one message must not change an
 // RRset twice.
-func (s *Service) planLAN(p *plan, client *clients.Client, sub Submission) {
+func (s *Service) planLAN(p *plan, client *clients.Client, sub *Submission) {
 	for _, lan := range client.LAN {
 		named := p.change(len(sub.Hosts), lan.Name, zone.TypeAAAA)
 		if named != nil && named.Action != zone.Keep {
@@ -278,7 +280,7 @@ func (s *Service) planLAN(p *plan, client *clients.Client, sub Submission) {
 
 // addLAN plans the move of a LAN host to the prefix; named is its change so far, nil if
 // there is none.
-func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub Submission) {
+func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub *Submission) {
 	addr, err := address.Compose(sub.Prefix, lan.InterfaceID)
 	if err != nil {
 		p.refuse(lan.Name, &Error{Reason: BadAddress, Message: lan.Name + ": " + err.Error()})
@@ -295,7 +297,7 @@ func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub Submi
 		return
 	}
 	in := s.zones[apex]
-	p.add(lan.Name, in, s.changes(lan.Name, in, Host{AAAA: wish}, sub)...)
+	p.add(lan.Name, in, s.changes(lan.Name, in, &Host{AAAA: wish}, sub)...)
 }
 
 // lanHost returns the LAN host that a host is if it asks for nothing but to move behind
