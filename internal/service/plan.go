@@ -70,8 +70,8 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub *Submiss
 		}
 		p.add(fqdn, in, changes...)
 		p.targets[len(p.targets)-1].added, p.targets[len(p.targets)-1].gone = texts.added, texts.gone
-		if prefix := host.AAAA.Prefix; prefix.IsValid() {
-			p.addMove(prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
+		if host.AAAA.Move {
+			p.addMove(sub.Prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
 		}
 	}
 	if sub.Prefix.IsValid() {
@@ -303,7 +303,7 @@ func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub *Subm
 // lanHost returns the LAN host that a host is if it asks for nothing but to move behind
 // the prefix, nil if it is none or asks for more.
 func lanHost(client *clients.Client, host *Host) *clients.LAN {
-	if !host.AAAA.Prefix.IsValid() || host.A.Mentioned() || host.HTTPS.Mentioned() || host.TXT.Mentioned() || host.Challenge.Mentioned() {
+	if !host.AAAA.Move || host.A.Mentioned() || host.HTTPS.Mentioned() || host.TXT.Mentioned() || host.Challenge.Mentioned() {
 		return nil
 	}
 	for i := range client.LAN {
