@@ -135,7 +135,7 @@ func (s *Service) forget(ctx context.Context, p *plan, outcomes []HostOutcome) {
 // those that do not. A client that hangs up loses nothing by that.
 func (s *Service) propagate(ctx context.Context, p *plan, outcomes []HostOutcome) {
 	if !slices.ContainsFunc(p.targets, func(t target) bool { return t.added != nil }) {
-		return
+		return // the usual request, which is spared what follows
 	}
 	var all sync.WaitGroup
 	var mu sync.Mutex

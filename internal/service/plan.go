@@ -160,7 +160,7 @@ func (s *Service) resolve(ctx context.Context, client *clients.Client, host *Hos
 		if len(own) != 1 {
 			return "", nil, clients.Denied, &Error{Reason: BadName, Message: "no host name is given"}
 		}
-		host.Name = own[0]
+		host.Name, host.err = own[0], nil // it had no name to normalise
 	}
 	if short && !strings.Contains(host.Name, ".") {
 		fqdn, zone, err := s.resolveShort(client, host.Name)
