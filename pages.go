@@ -78,7 +78,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	default:
 		p.statistics(path)
 	}
-	h.report(r, "pages", p.outcome, p.status, time.Since(start))
+	h.report(r, clientAddress(r), "pages", p.outcome, p.status, time.Since(start))
 	return true
 }
 

@@ -29,6 +29,9 @@ type call struct {
 	// parked puts the call back into the queue when a lost message has expired; nil
 	// while there is none to wait for. Other changes of the call may go on meanwhile.
 	parked *time.Timer
+	// The arrays spare an allocation each in the usual call, for two families.
+	itemArray   [2]item
+	resultArray [2]zone.Result
 }
 
 type callState uint8
@@ -45,13 +48,13 @@ type item struct {
 	call  *call
 	index int // of the change and its result
 	wire.RRsetID
-	action zone.Action
 	values rrset  // with Set, Add and Remove
 	expect *rrset // nil if anything may stand there
+	// lost is what a message with an unknown outcome would have come to.
+	lost   *lostStep
+	action zone.Action
 	// notNameServer: no apex NS record may point to the name.
 	notNameServer bool
-	// lost is what a message with an unknown outcome would have come to.
-	lost *lostStep
 	// unproven: a message that was lost may have made the change before.
 	unproven bool
 	done     bool // it has its result
@@ -70,11 +73,9 @@ var (
 // newCall checks the changes of an Apply. What is not valid gets its error at
 // once, and so does everything else at the same name: a name's changes are one.
 func newCall(ctx context.Context, apex string, changes []zone.Change) *call {
-	c := &call{
-		items:   make([]item, 0, len(changes)),
-		results: make([]zone.Result, len(changes)),
-		done:    make(chan struct{}),
-	}
+	c := &call{done: make(chan struct{})}
+	c.items = c.itemArray[:0]
+	c.results = append(c.resultArray[:0], make([]zone.Result, len(changes))...)
 	c.deadline, _ = ctx.Deadline()
 	var spoiled map[string]bool
 	for i, change := range changes {

@@ -93,8 +93,8 @@ func describe(sub service.Submission) string {
 			values := strings.Join(f.wish.Values, ",")
 			actions := []string{"", "keep", "delete", "set " + values, "add " + values, "remove " + values}
 			switch action := actions[f.wish.Action]; {
-			case f.wish.Prefix != nil:
-				text += " " + f.name + ":" + strings.TrimSuffix(action, " ") + "/move " + f.wish.Prefix.String()
+			case f.wish.Move:
+				text += " " + f.name + ":" + strings.TrimSuffix(action, " ") + "/move " + sub.Prefix.String()
 			case f.wish.Roll:
 				text += " " + f.name + ":roll/" + strings.TrimSuffix(action, " ")
 			case f.wish.Detect && action != "":

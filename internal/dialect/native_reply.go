@@ -19,7 +19,7 @@ func (native) Write(in *Input, _ *Request, out *service.Outcome) Reply {
 		reply.Body = appendError(nil, "", out.Err)
 		return reply
 	}
-	b := make([]byte, 0, 256)
+	b := make([]byte, 0, 128)
 	several := len(out.Hosts)+len(out.LAN) > 1
 	for h := range out.Names() {
 		for i := range h.Records {

@@ -140,7 +140,8 @@ func (s *Store) export(shared *host) Host {
 		}
 	}
 	for log := cryptobyte.String(h.Log); len(log) > 0; {
-		c, _ := readChange(&log)
+		var c Change
+		readChange(&log, &c)
 		e.Log = append(e.Log, c)
 	}
 	slices.Reverse(e.Log)

@@ -17,12 +17,13 @@ import (
 
 // plan resolves every name of the submission and turns its wishes into changes.
 // An error spoils the whole request; what is wrong with one name stands in its outcome.
-func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submission) (*plan, *Error) {
+func (s *Service) plan(ctx context.Context, client *clients.Client, sub *Submission) (*plan, *Error) {
 	if s.PublicOnly && sub.Prefix.IsValid() && address.Private(sub.Prefix.Addr()) {
 		return nil, notPublished(sub.Prefix.String())
 	}
 	sub.Hosts = nameOwn(client, sub.Hosts)
-	p := &plan{targets: make([]target, 0, len(sub.Hosts)+len(client.LAN))}
+	p := &plan{}
+	p.targets, p.zones = p.targetArray[:0], p.zoneArray[:0]
 	for i := range sub.Hosts {
 		own := sub.Hosts[i] // the caller's is not to be changed
 		host := &own
@@ -46,12 +47,12 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			p.targets = append(p.targets, target{sameAs: i})
 			continue
 		}
-		texts, err := s.text(ctx, client, grant, fqdn, in, host, ttlOf(&host.TXT, &sub, in))
+		texts, err := s.text(ctx, client, grant, fqdn, in, host, ttlOf(&host.TXT, sub, in))
 		if err != nil {
 			p.refuse(fqdn, err)
 			continue
 		}
-		changes := append(s.changes(fqdn, in, host, &sub), texts.changes...)
+		changes := append(s.changes(fqdn, in, host, sub), texts.changes...)
 		for i := range changes {
 			changes[i].NotNameServer = grant == clients.ByPattern
 		}
@@ -60,8 +61,8 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			noted := texts // only then it is allocated
 			p.targets[len(p.targets)-1].texts = &noted
 		}
-		if prefix := host.AAAA.Prefix; prefix != nil {
-			p.addMove(*prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
+		if host.AAAA.Move {
+			p.addMove(sub.Prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
 		}
 	}
 	if sub.Prefix.IsValid() {
@@ -284,7 +285,7 @@ func ttlOf(wish *Wish, sub *Submission, in *Zone) uint32 {
 // request itself says what their IPv6 address is to be. Where it keeps the
 // present one, that change becomes the move: one message must not change an
 // RRset twice.
-func (s *Service) planLAN(p *plan, client *clients.Client, sub Submission) {
+func (s *Service) planLAN(p *plan, client *clients.Client, sub *Submission) {
 	for _, lan := range client.LAN {
 		named := p.change(len(sub.Hosts), lan.Name, zone.TypeAAAA)
 		if named != nil && named.Action != zone.Keep {
@@ -299,7 +300,7 @@ func (s *Service) planLAN(p *plan, client *clients.Client, sub Submission) {
 
 // addLAN plans the move of a LAN host to the prefix; named is its change so far, nil if
 // there is none.
-func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub Submission) {
+func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub *Submission) {
 	addr, err := address.Compose(sub.Prefix, lan.InterfaceID)
 	if err != nil {
 		p.refuse(lan.Name, &Error{Reason: BadAddress, Message: lan.Name + ": " + err.Error()})
@@ -316,13 +317,13 @@ func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub Submi
 		return
 	}
 	in := s.zones[apex]
-	p.add(lan.Name, in, s.changes(lan.Name, in, &Host{AAAA: wish}, &sub)...)
+	p.add(lan.Name, in, s.changes(lan.Name, in, &Host{AAAA: wish}, sub)...)
 }
 
 // lanHost returns the LAN host that a host is if it asks for nothing but to move behind
 // the prefix, nil if it is none or asks for more.
 func lanHost(client *clients.Client, host *Host) *clients.LAN {
-	if host.AAAA.Prefix == nil || host.A.Mentioned() || host.HTTPS.Mentioned() || host.TXT.Mentioned() || host.Challenge.Mentioned() {
+	if !host.AAAA.Move || host.A.Mentioned() || host.HTTPS.Mentioned() || host.TXT.Mentioned() || host.Challenge.Mentioned() {
 		return nil
 	}
 	for i := range client.LAN {

@@ -16,7 +16,8 @@ import (
 type Submission struct {
 	// Hosts are the names to change, in the order of the request.
 	Hosts []Host
-	// Prefix moves the LAN hosts of the client; invalid if none was given.
+	// Prefix moves the LAN hosts of the client, and the hosts that ask to move; invalid if
+	// none was given.
 	Prefix netip.Prefix
 	// TTL is the wanted TTL in seconds; nil means the zone's own.
 	TTL *uint32
@@ -85,20 +86,20 @@ func (h *Host) SameName(other *Host) bool {
 // of it.
 type Wish struct {
 	Action zone.Action
+	// Detect sets the address that the request came from, if that is of this
+	// family. Otherwise Action stands.
+	Detect bool
+	// Move moves the present IPv6 addresses behind the prefix of the submission. Where
+	// there are none, that is an error with [zone.Set], and with [zone.Keep] only if the
+	// client has no LAN hosts, which the prefix may have been meant for.
+	Move bool
+	// Roll tells of a TXT wish that its client removes no values: the older ones go when
+	// another is added, and a removal without values takes all of them.
+	Roll bool
 	// Values are those of [zone.Set], [zone.Add] and [zone.Remove]: addresses as netip.Addr
 	// prints them, unmapped and publishable as far as that does not depend on policy.
 	// Several hosts may share them: they are not to be changed.
 	Values []string
-	// Detect sets the address that the request came from, if that is of this
-	// family. Otherwise Action stands.
-	Detect bool
-	// Prefix, unless it is nil, moves the present IPv6 addresses behind it. Where there are none, that
-	// is an error with [zone.Set], and with [zone.Keep] only if the client has no LAN
-	// hosts, which the prefix may have been meant for.
-	Prefix *netip.Prefix
-	// Roll tells of a TXT wish that its client removes no values: the older ones go when
-	// another is added, and a removal without values takes all of them.
-	Roll bool
 	// TTL is the wanted TTL in seconds; nil means that of the submission.
 	TTL *uint32
 }
