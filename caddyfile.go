@@ -34,6 +34,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //			tsig_keyfile <path> [<key-name>]
 //			nameserver   <host[:port]>...
 //			ttl          <seconds>
+//			expire       <duration>
 //			wait         <duration>|off
 //			prove_writes
 //		}
@@ -182,6 +183,8 @@ func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) (bool, error) 
 			return true, err
 		}
 		return true, directive.Last(d, word)
+	case "expire":
+		return true, directive.Duration(d, word, &z.Expire)
 	case "wait":
 		if d.CountRemainingArgs() == 1 && d.NextArg() && d.Val() == "off" {
 			z.Wait = -1

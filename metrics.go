@@ -19,6 +19,8 @@ var (
 		"Requests answered, by dialect and by the worst of what became of their names.", "dialect", "result")
 	recordCount = newCounter("records_changed_total",
 		"Records written or removed, by zone and type.", "zone", "type")
+	expiredCount = newCounter("addresses_expired_total",
+		"Addresses removed because nobody confirmed them, by zone.", "zone")
 	authFailureCount = newCounter("auth_failures_total",
 		"Requests without a valid credential, by reason.", "reason")
 )
@@ -30,7 +32,7 @@ func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
 }
 
 func collectors() []prometheus.Collector {
-	return append(backend.Collectors(), requestCount, recordCount, authFailureCount, poolCollector{})
+	return append(backend.Collectors(), requestCount, recordCount, expiredCount, authFailureCount, poolCollector{})
 }
 
 var (
@@ -65,6 +67,7 @@ func countZone(zoneName string) {
 	for _, t := range zone.Types {
 		recordCount.WithLabelValues(zoneName, t.String())
 	}
+	expiredCount.WithLabelValues(zoneName)
 }
 
 // registerMetrics adds the collectors to the registry of one configuration, in

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/expiry"
 	_ "github.com/caddy-dyndns/dyndns/internal/logencoder" // a log encoder for the logs of all of Caddy
 	"github.com/caddy-dyndns/dyndns/internal/proxies"
 	"github.com/caddy-dyndns/dyndns/internal/service"
@@ -100,6 +101,7 @@ type Handler struct {
 	events   *notifier
 	history  *recorder         // nil if there is none
 	storage  certmagic.Storage // where the history is kept
+	expiry   []*expiry.Sweeper // of the zones whose addresses expire
 	logger   *zap.Logger
 }
 
@@ -114,6 +116,10 @@ type Zone struct {
 	// The TTL of a record in seconds where the request gives none. Default: that
 	// of the handler.
 	TTL *uint32 `json:"ttl,omitempty"`
+
+	// How long an address stands that no request confirms; one that says what is there
+	// already does. It needs the statistics. Default: for ever.
+	Expire caddy.Duration `json:"expire,omitempty"`
 
 	// How long the reply to a new ACME challenge waits until all nameservers of the zone
 	// serve it; negative: not at all. Default: 20 seconds.
@@ -212,10 +218,15 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	go h.service.SweepEvery(ctx, sweepInterval)
+	h.expiry = h.newSweepers(ctx, c)
+	go expiry.Every(ctx, sweepInterval, h.expiry, func(message, zoneName string, err error) {
+		h.logger.Warn(message, zap.String("zone", zoneName), zap.Error(err))
+	})
 	return nil
 }
 
-// sweepInterval is how often challenges that nobody removed are looked for.
+// sweepInterval is how often challenges that nobody removed and addresses that nobody
+// confirmed are looked for.
 const sweepInterval = 10 * time.Minute
 
 // Validate checks what does not depend on any file or variable.

@@ -1,6 +1,7 @@
 package dyndns
 
 import (
+	"context"
 	"fmt"
 	"net"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/directive"
+	"github.com/caddy-dyndns/dyndns/internal/expiry"
 	"github.com/caddy-dyndns/dyndns/internal/propagation"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
@@ -85,6 +87,30 @@ func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, e
 		return nil, fmt.Errorf("clients: %w", err)
 	}
 	return clients.Sources{c.clients, source}, nil
+}
+
+// newSweepers returns what removes the addresses that expire, one for each zone of which
+// they do.
+func (h *Handler) newSweepers(ctx caddy.Context, c *settings) (all []*expiry.Sweeper) {
+	for i := range c.zones {
+		z := &c.zones[i]
+		if z.expire == 0 {
+			continue
+		}
+		all = append(all, &expiry.Sweeper{
+			Storage: ctx.Storage(), History: h.history, Zone: z.Name, After: z.expire,
+			InZone: func(fqdn string) bool { return h.service.ZoneOf(fqdn) == z.Name },
+			Remove: func(ctx context.Context, held expiry.Held) error {
+				outcome := h.service.Expire(ctx, z.Name, held)
+				h.reportExpired(&outcome)
+				if outcome.Err != nil {
+					return outcome.Err
+				}
+				return nil
+			},
+		})
+	}
+	return all
 }
 
 // The keys of the process's throttle and of its self-test among what is shared.

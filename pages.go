@@ -17,11 +17,13 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/expiry"
 	"github.com/caddy-dyndns/dyndns/internal/history"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/pages"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/internal/shared"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // pathIP and pathMyIP, nsupdate.info's, answer with the visitor's address, for clients
@@ -140,11 +142,27 @@ func (p *page) host(client *clients.Client, text string) {
 	fqdn, err := name.Normalize(text)
 	if err == nil && mayRead(client, fqdn) {
 		if host, ok := p.history.Host(fqdn); ok {
-			p.write(http.StatusOK, pages.Host(host))
+			p.write(http.StatusOK, pages.Host(host, p.expires(host)))
 			return
 		}
 	}
 	p.message(http.StatusNotFound, "Unknown host", "Nothing has been submitted for this name, or it is not yours.")
+}
+
+// expires returns when an address is removed if nobody confirms it, and false if it never
+// is.
+func (p *page) expires(of history.Host) func(history.Current) (time.Time, bool) {
+	for _, s := range p.expiry {
+		if !s.InZone(of.Name) {
+			continue
+		}
+		since, err := s.Since(p.r.Context())
+		return func(c history.Current) (time.Time, bool) {
+			address := c.Type == zone.TypeA.String() || c.Type == zone.TypeAAAA.String()
+			return expiry.Expires(c.Seen, since, s.After), err == nil && address && !c.Seen.IsZero() && len(c.Values) > 0
+		}
+	}
+	return func(history.Current) (time.Time, bool) { return time.Time{}, false }
 }
 
 // mayRead tells whether the client may change the name, itself or by a prefix.

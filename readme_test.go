@@ -146,7 +146,7 @@ func valueFor(t *testing.T, name string) string {
 }
 
 // commentedOption is an option of the README that is not on as it stands there.
-var commentedOption = regexp.MustCompile(`(?m)^(\s*)# (config|public_only|private_clients|no_certificates)\b`)
+var commentedOption = regexp.MustCompile(`(?m)^(\s*)# (config|public_only|private_clients|no_certificates|expire)\b`)
 
 // everyOption is the Caddyfile below that heading of the README.
 func everyOption(t *testing.T) string {

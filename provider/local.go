@@ -47,7 +47,7 @@ func byService(names []string) map[*service.Service][]string {
 
 func serving(fqdn string) *service.Service {
 	for _, s := range shared.All[*service.Service]() {
-		if s.Serves(fqdn) {
+		if s.ZoneOf(fqdn) != "" {
 			return s
 		}
 	}
@@ -65,7 +65,7 @@ func (local) change(ctx context.Context, request records.Request) ([]records.Res
 		if of == nil {
 			return nil, failure{error: fmt.Errorf("no dyndns handler changes a zone of %s", host.Name)}
 		}
-		if s != nil && !s.Serves(host.Name) {
+		if s != nil && s.ZoneOf(host.Name) == "" {
 			return nil, fmt.Errorf("%s lies in a zone of another dyndns handler than the names before it", host.Name)
 		}
 		if s == nil {

@@ -15,7 +15,7 @@ const (
 	maxAgent   = 80
 	maxMessage = 200
 	maxText    = 80 // of one TXT value
-	maxValues  = 8  // of one RRset
+	maxValues  = 16 // of one RRset, as many addresses as a request may give
 )
 
 // host is one name in memory and in the storage. Times are Unix seconds. What is not

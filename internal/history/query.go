@@ -34,6 +34,8 @@ type Current struct {
 	Values []string `json:"values"`
 	// Seen is when the type was last submitted, zero if it never was.
 	Seen time.Time `json:"-"`
+	// Expires is when it is removed if nobody confirms it, zero if never. The page sets it.
+	Expires time.Time `json:"expires,omitzero"`
 }
 
 // Submission is one line of the latest submissions.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	texttemplate "text/template"
+	"time"
 
 	"github.com/caddy-dyndns/dyndns/internal/history"
 	"github.com/caddy-dyndns/dyndns/internal/name"
@@ -110,8 +111,15 @@ func Hosts(client string, hosts []history.Host, number, total int) Page {
 	}{client, append([]history.Host{}, hosts...), newList(number, total)}}
 }
 
-// Host is the page of one host.
-func Host(h history.Host) Page { return Page{"host", PathHosts, bare(h.Name), h} }
+// Host is the page of one host. expires tells when what it holds is removed, and whether.
+func Host(h history.Host, expires func(history.Current) (time.Time, bool)) Page {
+	for i := range h.Current {
+		if at, ok := expires(h.Current[i]); ok {
+			h.Current[i].Expires = at
+		}
+	}
+	return Page{"host", PathHosts, bare(h.Name), h}
+}
 
 // Latest is the page of that number of the latest submissions for the hosts of a
 // client, of which there are total.

@@ -19,6 +19,23 @@ var site = Site{Host: "dyn.example.com", Statistics: true}
 // evil is what every text that comes from outside is set to.
 const evil = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>{{.}}\x1b[31m\n"
 
+// never is a page's host of which nothing expires.
+func never(history.Current) (time.Time, bool) { return time.Time{}, false }
+
+// A host's page says when what it holds expires.
+func TestExpires(t *testing.T) {
+	at := time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC)
+	host := history.Host{Name: "home.example.com.", Current: []history.Current{{Type: "A", Values: []string{"192.0.2.1"}}, {Type: "AAAA", Values: []string{"2001:db8::1"}}}}
+	page := Host(host, func(c history.Current) (time.Time, bool) { return at, c.Type == "A" })
+	for format, want := range map[Format]string{
+		HTML: `expires <time datetime="2026-12-24T18:00:00Z">2026-12-24 18:00:00</time> unless`, Text: "A expires (UTC)", JSON: `"expires":"2026-12-24T18:00:00Z"`,
+	} {
+		if got := write(t, page, Site{}, format); !strings.Contains(got, want) || strings.Contains(got, "AAAA expires") {
+			t.Errorf("%s", got)
+		}
+	}
+}
+
 func evilHost(name string) history.Host {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	return history.Host{
@@ -50,8 +67,8 @@ func renderAll(t *testing.T, s Site, f Format) map[string]string {
 		"usage evil":   Usage(s, netip.MustParseAddr("fe80::1%eth0"), evil),
 		"hosts":        Hosts(evil, []history.Host{host}, 2, 120),
 		"no hosts":     Hosts("", nil, 1, 0),
-		"host":         Host(host),
-		"bare host":    Host(history.Host{Name: "a."}),
+		"host":         Host(host, never),
+		"bare host":    Host(history.Host{Name: "a."}, never),
 		"latest":       Latest(evil, []history.Submission{sub}, 1, 51),
 		"no latest":    Latest("", nil, 1, 0),
 		"message":      Message(evil, evil),

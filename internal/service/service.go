@@ -73,10 +73,11 @@ func New(c Config) *Service {
 	return s
 }
 
-// Serves tells whether a name, which [name.Owner] has made, lies in one of the zones.
-func (s *Service) Serves(fqdn string) bool {
-	_, ok := s.names.Of(fqdn)
-	return ok
+// ZoneOf returns the absolute name of the zone that a name, which [name.Owner] has made,
+// lies in, empty if in none.
+func (s *Service) ZoneOf(fqdn string) string {
+	apex, _ := s.names.Of(fqdn)
+	return apex
 }
 
 // Credential is everything that a request presented to say who it is.
