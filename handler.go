@@ -36,7 +36,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	outcome := h.answer(w, r, from, d, in, &request)
 	reply := d.Write(in, &request, &outcome)
 	writeReply(w, reply)
-	h.report(r, from, d.Info().Name, outcome, reply.Status, time.Since(start))
+	h.report(r, d.Info().Name, outcome, reply.Status, time.Since(start))
+	h.remember(r, from, outcome)
 	return nil
 }
 
@@ -64,11 +65,15 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, from netip.Addr
 	return h.service.Do(r.Context(), client, request.Submission)
 }
 
-// report tells log, metrics, events and history what became of a request.
-func (h *Handler) report(r *http.Request, from netip.Addr, dialect string, outcome service.Outcome, status int, took time.Duration) {
+// report tells log, metrics and events what became of a request.
+func (h *Handler) report(r *http.Request, dialect string, outcome service.Outcome, status int, took time.Duration) {
 	countRequest(dialect, &outcome)
 	h.logRequest(r, dialect, &outcome, status, took)
 	h.events.publish(r, dialect, &outcome)
+}
+
+// remember tells the history what became of a request.
+func (h *Handler) remember(r *http.Request, from netip.Addr, outcome service.Outcome) {
 	if h.history != nil {
 		h.history.Record(history.Entry{At: time.Now(), Source: from, UserAgent: r.UserAgent(), Outcome: outcome})
 	}

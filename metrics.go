@@ -50,7 +50,7 @@ func init() {
 			requestCount.WithLabelValues(name, result.String())
 		}
 	}
-	begin("pages", service.Unchanged, service.Refused, service.Failed)
+	begin("pages", changeResults...)
 	for _, d := range dialect.All {
 		begin(d.Info().Name, changeResults...)
 		if d.Info().Checks {

@@ -20,6 +20,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/expiry"
 	_ "github.com/caddy-dyndns/dyndns/internal/logencoder" // a log encoder for the logs of all of Caddy
 	"github.com/caddy-dyndns/dyndns/internal/proxies"
+	"github.com/caddy-dyndns/dyndns/internal/recorder"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/internal/shared"
 	_ "github.com/caddy-dyndns/dyndns/provider" // the module dns.providers.dyndns
@@ -99,9 +100,9 @@ type Handler struct {
 	dialects dialect.Options
 	leases   shared.Leases
 	events   *notifier
-	history  *recorder         // nil if there is none
-	storage  certmagic.Storage // where the history is kept
-	expiry   []*expiry.Sweeper // of the zones whose addresses expire
+	history  *recorder.Recorder // nil if there is none
+	storage  certmagic.Storage  // where the history is kept
+	expiry   []*expiry.Sweeper  // of the zones whose addresses expire
 	logger   *zap.Logger
 }
 
@@ -211,8 +212,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.events = newNotifier(ctx)
-	if err := h.openHistory(ctx, c.historyDays); err != nil {
-		return fmt.Errorf("opening the history: %w", err)
+	if h.storage = ctx.Storage(); c.historyDays > 0 {
+		if h.history, err = recorder.Take(&h.leases, h.storage, c.historyDays); err != nil {
+			return fmt.Errorf("opening the history: %w", err)
+		}
 	}
 	if h.service, err = h.open(ctx, c); err != nil {
 		return err
@@ -250,7 +253,9 @@ func (h *Handler) Validate() error {
 
 // Cleanup gives back what Provision took. Requests may still be running.
 func (h *Handler) Cleanup() error {
-	defer h.closeHistory()
+	if h.history != nil {
+		defer h.history.Leave(h.storage)
+	}
 	return h.leases.Release()
 }
 

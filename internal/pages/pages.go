@@ -15,7 +15,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	texttemplate "text/template"
-	"time"
 
 	"github.com/caddy-dyndns/dyndns/internal/history"
 	"github.com/caddy-dyndns/dyndns/internal/name"
@@ -99,26 +98,6 @@ func (l List) Next() int {
 		return 0
 	}
 	return l.Number + 1
-}
-
-// Hosts is the page of that number of the hosts of a client, of which there are
-// total.
-func Hosts(client string, hosts []history.Host, number, total int) Page {
-	return Page{"hosts", PathHosts, "Updates by host", struct {
-		Client string         `json:"-"`
-		Hosts  []history.Host `json:"hosts"`
-		List
-	}{client, append([]history.Host{}, hosts...), newList(number, total)}}
-}
-
-// Host is the page of one host. expires tells when what it holds is removed, and whether.
-func Host(h history.Host, expires func(history.Current) (time.Time, bool)) Page {
-	for i := range h.Current {
-		if at, ok := expires(h.Current[i]); ok {
-			h.Current[i].Expires = at
-		}
-	}
-	return Page{"host", PathHosts, bare(h.Name), h}
 }
 
 // Latest is the page of that number of the latest submissions for the hosts of a
@@ -249,8 +228,8 @@ func (p Page) Write(w io.Writer, s Site, f Format) error {
 func bare(name string) string { return strings.TrimSuffix(name, ".") }
 
 // present lists what a host holds in all types.
-func present(h history.Host) (all []string) {
-	for _, c := range h.Current {
+func present(current []history.Current) (all []string) {
+	for _, c := range current {
 		all = append(all, c.Values...)
 	}
 	return all
