@@ -54,6 +54,9 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d dialect.Diale
 	}
 	*request = d.Read(in)
 	client, err := h.service.Authenticate(r.Context(), request.Credential, clientAddress(r), time.Now())
+	if err != nil && client != nil {
+		return service.Outcome{Client: client.Name, Err: err}
+	}
 	if err != nil {
 		return refuse(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/propagation"
+	"github.com/caddy-dyndns/dyndns/internal/quota"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/internal/shared"
@@ -87,10 +88,11 @@ func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, e
 	return clients.Sources{c.clients, source}, nil
 }
 
-// The keys of the process's throttle and of its self-test among what is shared.
+// The keys of the process's throttle, of its self-test and of its quota among what is shared.
 type (
 	throttleKey struct{}
 	checkingKey struct{}
+	quotaKey    struct{}
 )
 
 // open takes all that the settings need and joins it to a service.
@@ -105,6 +107,10 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 	if err != nil {
 		return nil, err
 	}
+	changes, err := shared.Take(&h.leases, quotaKey{}, func() (*quota.Quota, error) { return quota.New(), nil })
+	if err != nil {
+		return nil, err
+	}
 	source, err := h.openClients(ctx, c)
 	if err != nil {
 		return nil, err
@@ -113,6 +119,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		Clients:        source,
 		Throttle:       counters,
 		Limit:          c.limit,
+		Quota:          changes,
 		MinTTL:         c.minTTL,
 		MaxTTL:         c.maxTTL,
 		PublicOnly:     c.publicOnly,

@@ -48,7 +48,7 @@ func (c Config) NewClient(spec Spec) (*Client, error) {
 		return nil, errors.New("the name is empty")
 	}
 	spec.Unrestricted = false // no record can make itself the secret's client
-	return newClient(spec, c.zones, false)
+	return newClient(spec, c.zones, omitOutside)
 }
 
 // Sources are asked one after the other.
@@ -73,7 +73,21 @@ type Digest [sha256.Size]byte
 func DigestOf(presented string) Digest { return sha256.Sum256([]byte(presented)) }
 
 // String returns the form in which configurations have it.
-func (d Digest) String() string { return "sha256:" + hex.EncodeToString(d[:]) }
+func (d Digest) String() string { return digestPrefix + hex.EncodeToString(d[:]) }
+
+// MarshalText returns the text of String.
+func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads the text of String. Its error quotes nothing: the text may be a token.
+func (d *Digest) UnmarshalText(text []byte) (err error) {
+	if !strings.HasPrefix(string(text), digestPrefix) {
+		return errors.New("a token must be given by its digest, sha256: and 64 hexadecimal digits")
+	}
+	*d, err = ParseToken(string(text))
+	return err
+}
+
+const digestPrefix = "sha256:"
 
 // What a secret and a token may be. The former is the rule of Josef Friedrich's
 // dyndns, whose configurations are taken over.
@@ -92,7 +106,7 @@ func parseSecret(secret string) (Digest, error) {
 // ParseToken returns the digest of a token, which is given plain or as "sha256:" and
 // the digest in hexadecimal digits. The error never quotes it.
 func ParseToken(token string) (Digest, error) {
-	if encoded, ok := strings.CutPrefix(token, "sha256:"); ok {
+	if encoded, ok := strings.CutPrefix(token, digestPrefix); ok {
 		d, err := hex.DecodeString(encoded)
 		if err != nil || len(d) != sha256.Size {
 			return Digest{}, fmt.Errorf("sha256: must be followed by %d hexadecimal digits", hex.EncodedLen(sha256.Size))
