@@ -1,14 +1,20 @@
 package dyndns
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	_ "github.com/caddy-dyndns/dyndns/clients/file"    // a source of clients
+	_ "github.com/caddy-dyndns/dyndns/clients/manage"  // the admin API and the command for clients
+	_ "github.com/caddy-dyndns/dyndns/clients/storage" // another
+	_ "github.com/caddy-dyndns/dyndns/clients/web"     // another
 	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/propagation"
@@ -73,7 +79,7 @@ func (z *zoneSettings) open(ctx caddy.Context) (zone.Zone, error) {
 
 // openClients returns the source of the clients that the handler configures, and
 // behind it the one of the guest module.
-func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, error) {
+func (h *Handler) openClients(ctx caddy.Context, c *settings, config clients.Config) (clients.Source, error) {
 	if h.ClientSourceRaw == nil {
 		return c.clients, nil
 	}
@@ -81,7 +87,7 @@ func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, e
 	if err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
-	source, err := opener.OpenClients(c.forClients())
+	source, err := opener.OpenClients(config)
 	if err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
@@ -111,7 +117,15 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 	if err != nil {
 		return nil, err
 	}
-	source, err := h.openClients(ctx, c)
+	var opened atomic.Pointer[service.Service]
+	forClients := c.forClients()
+	forClients.Purge = func(ctx context.Context, names []string) map[string]error {
+		if s := opened.Load(); s != nil {
+			return s.Purge(ctx, names)
+		}
+		return nil // of a configuration that is still being loaded
+	}
+	source, err := h.openClients(ctx, c, forClients)
 	if err != nil {
 		return nil, err
 	}
@@ -150,5 +164,6 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		countZone(z.Name)
 		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.TTL, Backend: changed, Propagation: propagation.New(z.wait, z.Nameservers, changed, net.DefaultResolver)})
 	}
-	return service.New(config), nil
+	opened.Store(service.New(config))
+	return opened.Load(), nil
 }

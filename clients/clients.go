@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/name"
@@ -36,10 +37,20 @@ type Opener interface {
 // Config is what a source has to know of the handler that asks it.
 type Config struct {
 	zones name.Zones
+	key   string
+	// Purge removes the addresses of absolute names, as far as they lie in zones of the
+	// handler, and returns the errors by name. Nil where there is no handler.
+	Purge func(ctx context.Context, names []string) map[string]error
 }
 
 // NewConfig returns the configuration for a handler with zones of these absolute names.
-func NewConfig(zones []string) Config { return Config{name.NewZones(zones)} }
+func NewConfig(zones []string) Config {
+	return Config{zones: name.NewZones(zones), key: strings.Join(slices.Sorted(slices.Values(zones)), " ")}
+}
+
+// Zones returns a text that is equal for configurations with the same zones: the same
+// clients may do the same there.
+func (c Config) Zones() string { return c.key }
 
 // NewClient returns the client that a record describes. A host that lies in no zone
 // of the handler is left out: other handlers may ask the same source.

@@ -56,8 +56,8 @@ type RecordLimit struct {
 	Per string `json:"per"`
 }
 
-// Token is one token of a record. In JSON it is the text of its digest, or an object
-// where more is known of it.
+// Token is one token of a record. In JSON it is an object; the text of the digest alone is
+// read too.
 type Token struct {
 	Digest Digest
 	// Created is zero if it is not known.
@@ -79,11 +79,8 @@ type jsonToken struct {
 // digest, of which nobody can guess the token.
 func (t Token) ID() string { return hex.EncodeToString(t.Digest[:6]) }
 
-// MarshalJSON returns the digest alone if no more is known.
+// MarshalJSON returns the object.
 func (t Token) MarshalJSON() ([]byte, error) {
-	if t.Created.IsZero() && t.Expires.IsZero() {
-		return json.Marshal(t.Digest)
-	}
 	return json.Marshal(jsonToken{t.ID(), t.Digest, t.Created, t.Expires})
 }
 
@@ -94,7 +91,7 @@ func (t *Token) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(data, &t.Digest)
 	}
 	var object jsonToken
-	if err := decodeStrict(data, &object); err != nil {
+	if err := DecodeStrict(data, &object); err != nil {
 		return err
 	}
 	if object.Digest == (Digest{}) {
@@ -115,14 +112,28 @@ const MaxRecord = 64 << 10
 // unknown member is an error: it may be a misspelt restriction. All errors are
 // [ErrBadRecord], name the client where they can, and quote no token.
 func ParseRecord(data []byte) (*Record, error) {
-	r := new(Record)
-	if err := decodeStrict(data, r); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBadRecord, err)
+	r, err := DecodeRecord(data)
+	if err == nil {
+		err = r.Check()
 	}
-	return r, r.Check()
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
-func decodeStrict(data []byte, into any) error {
+// DecodeRecord is [ParseRecord] without the check.
+func DecodeRecord(data []byte) (*Record, error) {
+	r := new(Record)
+	if err := DecodeStrict(data, r); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadRecord, err)
+	}
+	return r, nil
+}
+
+// DecodeStrict reads one JSON value of at most [MaxRecord] bytes with nothing behind it and
+// no unknown member.
+func DecodeStrict(data []byte, into any) error {
 	if len(data) > MaxRecord {
 		return fmt.Errorf("it is longer than %d bytes", MaxRecord)
 	}
@@ -232,6 +243,18 @@ func (r *Record) ExactHosts() []string {
 		}
 	}
 	return exact
+}
+
+// Names returns the normalised names that the record has without a pattern, those of LAN
+// hosts too.
+func (r *Record) Names() []string {
+	names := r.ExactHosts()
+	for _, l := range r.LAN {
+		if n, err := name.Normalize(l.Name); err == nil && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 // RecordClient returns the client of a record for one of its tokens, nil if it has no
