@@ -18,7 +18,7 @@ func quotaOf(client *clients.Client) (quota.Limit, bool) {
 	if l.Changes <= 0 {
 		return quota.Limit{}, false
 	}
-	return quota.Limit{Burst: max(l.Changes, 2+len(client.LAN)), Interval: l.Per / time.Duration(l.Changes)}, true
+	return quota.Limit{Burst: max(l.Changes, 2+len(client.LAN)), Interval: max(1, l.Per/time.Duration(l.Changes))}, true
 }
 
 // reserve takes what a plan may change from the quota of its client, before anybody
@@ -48,7 +48,7 @@ func (s *Service) reserve(p *plan, client *clients.Client) (settle func()) {
 		for i := range p.zones {
 			made += p.zones[i].limited(func(r zone.Result) bool { return r.Err == nil && r.Changed })
 		}
-		s.Quota.Return(client.Name, limit, n-made)
+		s.Quota.Return(client.Name, limit, n-made, time.Now())
 	}
 }
 
