@@ -272,7 +272,7 @@ func (s *Store) RemoveToken(ctx context.Context, name, id string, condition Cond
 		r.Tokens = slices.DeleteFunc(slices.Clone(r.Tokens), isIt)
 		r.Owner = slices.DeleteFunc(slices.Clone(r.Owner), isIt)
 		if len(r.Tokens)+len(r.Owner) == n {
-			return fmt.Errorf("%w: client %s has no token %s", ErrNotFound, redact.ClientName(name), redact.Word(id))
+			return fmt.Errorf("%w: client %s has no token of this id", ErrNotFound, redact.ClientName(name))
 		}
 		return nil
 	})
