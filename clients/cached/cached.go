@@ -26,6 +26,8 @@ const (
 	maxUnknown = 65536
 	// unknownAge is how long a digest counts as unknown.
 	unknownAge = 10 * time.Second
+	// maxCalls bounds what waits for a source that does not answer.
+	maxCalls = 1024
 	// callTime bounds a call, which outlives the requests that wait for it.
 	callTime = 5 * time.Second
 	// patience is how long the request of a client that is still in memory waits for a
@@ -103,21 +105,28 @@ func (s *Source) find(ctx context.Context, digest clients.Digest) (*clients.Clie
 	usable := false // it may stand in while the source fails
 	if old != nil {
 		remembered = old.client
-		if remembered.Expired(now) {
-			m.mu.Unlock()
-			return nil, resultUnknown, nil
-		}
+		expired := remembered.Expired(now)
 		if now.Sub(old.read) < s.Age {
 			m.mu.Unlock()
+			if expired {
+				return nil, resultUnknown, nil
+			}
 			return remembered, resultCached, nil
 		}
-		usable = now.Sub(old.read) < s.Age+s.Stale
+		usable = !expired && now.Sub(old.read) < s.Age+s.Stale
 		if usable && now.Sub(old.failed) < failurePause {
 			m.mu.Unlock()
 			return remembered, resultStale, nil
 		}
 	}
 	c := m.calls[digest]
+	if c == nil && len(m.calls) == maxCalls {
+		m.mu.Unlock()
+		if usable {
+			return remembered, resultStale, nil
+		}
+		return nil, resultFailed, errors.New("too many questions to the source of clients are under way")
+	}
 	if c == nil {
 		c = &call{done: make(chan struct{})}
 		m.calls[digest] = c

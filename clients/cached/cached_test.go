@@ -296,7 +296,35 @@ func TestTokenExpires(t *testing.T) {
 		check(t, s, known, "")
 		from.fail(errors.New("the database is down"))
 		time.Sleep(time.Minute)
-		check(t, s, known, "")
+		check(t, s, known, "error")
+		from.fail(nil)
+		from.set(known, record("a", known)) // which expires no more
+		check(t, s, known, "a")
+	})
+}
+
+// What waits for a source that hangs is bounded; who is known goes on.
+func TestManyCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		from := new(source)
+		s := newSource(from)
+		check(t, s, known, "a")
+		time.Sleep(s.Age)
+		block := from.hang()
+		var all sync.WaitGroup
+		for n := range maxCalls {
+			all.Go(func() { check(t, s, numbered(n), "") })
+		}
+		synctest.Wait()
+		start := time.Now()
+		check(t, s, guess, "error")
+		check(t, s, known, "a")
+		if time.Since(start) > 0 {
+			t.Error("somebody waited")
+		}
+		close(block)
+		all.Wait()
+		check(t, s, guess, "")
 	})
 }
 

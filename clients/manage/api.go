@@ -63,6 +63,7 @@ type endpoint struct {
 	query url.Values
 	open  []*storage.Open // the newest first
 	store *storage.Store
+	zones clients.Config // those of all handlers that have these clients
 }
 
 func (api) serve(w http.ResponseWriter, r *http.Request) error {
@@ -138,16 +139,12 @@ func (e *endpoint) choose() error {
 		return failure(http.StatusNotFound, fmt.Errorf("no dyndns handler has clients in storage in the namespace %q", namespace))
 	}
 	e.store = e.open[0].Store
-	return nil
-}
-
-// zones returns those of all handlers that have these clients.
-func (e *endpoint) zones() clients.Config {
-	var all []string
+	var zones []string
 	for _, o := range e.open {
-		all = append(all, strings.Fields(o.Config.Zones())...)
+		zones = append(zones, strings.Fields(o.Config.Zones())...)
 	}
-	return clients.NewConfig(all)
+	e.zones = clients.NewConfig(zones)
+	return nil
 }
 
 // failure is an error as Caddy's admin API answers it.
@@ -321,7 +318,7 @@ func (e *endpoint) check(record *clients.Record) error {
 	if err != nil {
 		return err
 	}
-	if err := record.Outside(e.zones()); err != nil {
+	if err := record.Outside(e.zones); err != nil {
 		return fmt.Errorf("%w: %w", clients.ErrBadRecord, err)
 	}
 	return nil
@@ -356,7 +353,7 @@ func (e *endpoint) delete(ctx context.Context, path []string) error {
 		removed.Purged, removed.Errors = true, make(map[string]string)
 		done := make(map[string]bool) // several handlers may have the same zones
 		for _, o := range e.open {
-			if done[o.Config.Zones()] {
+			if o.Config.Purge == nil || done[o.Config.Zones()] {
 				continue
 			}
 			done[o.Config.Zones()] = true

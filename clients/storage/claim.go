@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
-	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
 // claim is a line of the object of a host: a client that has the host by name, or is about
@@ -61,7 +60,7 @@ func (s *Store) claim(ctx context.Context, host, name string, share bool) error 
 				return err
 			case bad, other != nil && slices.Contains(other.ExactHosts(), host), time.Since(c.At).Abs() < claimTime:
 				if !share {
-					return fmt.Errorf("%w: client %s has %s already", ErrTaken, redact.ClientName(c.Client), redact.Echo(host))
+					return fmt.Errorf("%w: client %q has %s already", ErrTaken, c.Client, host)
 				}
 				kept = append(kept, c)
 			}

@@ -268,7 +268,7 @@ func TestTaken(t *testing.T) {
 		_, _, err := s.Put(t.Context(), r, Condition{}, share)
 		return err
 	}
-	if err := try(record("b", "b.dyn.example.com", "A.dyn.example.com."), false); !errors.Is(err, ErrTaken) || !strings.Contains(err.Error(), "client a has a.dyn.example.com") {
+	if err := try(record("b", "b.dyn.example.com", "A.dyn.example.com."), false); !errors.Is(err, ErrTaken) || !strings.Contains(err.Error(), `client "a" has a.dyn.example.com`) {
 		t.Errorf("the host of another: %v", err)
 	}
 	if err := try(record("c", "b.dyn.example.com"), false); err != nil {

@@ -182,7 +182,7 @@ func (s *Store) point(ctx context.Context, digest clients.Digest, name string) e
 			return err
 		}
 		if err != nil || other != nil && other.Lists(digest) {
-			return fmt.Errorf("%w: the token %s is one of client %s", ErrTaken, clients.Token{Digest: digest}.ID(), redact.ClientName(holder))
+			return fmt.Errorf("%w: the token %s is one of client %q", ErrTaken, clients.Token{Digest: digest}.ID(), holder)
 		}
 	}
 	return s.store(ctx, s.tokenKey(digest), pointer{name})

@@ -177,7 +177,7 @@ func TestCustomerAPI(t *testing.T) {
 		{"another name", "PUT", "/ada", `{"name":"eve","hosts":["ada.mem.test"]}`, "", 400, "another name"},
 		{"unknown member", "PUT", "/ada", `{"hosts":["ada.mem.test"],"form":[]}`, "", 400, `unknown field \"form\"`},
 		{"outside of all zones", "PUT", "/ada", `{"hosts":["ada.example.org"]}`, "", 400, "in no configured zone"},
-		{"host of another", "PUT", "/ada", `{"hosts":["eve.mem.test"]}`, "", 409, "client eve has eve.mem.test. already"},
+		{"host of another", "PUT", "/ada", `{"hosts":["eve.mem.test"]}`, "", 409, `client \"eve\" has eve.mem.test. already`},
 		{"host of another, asked for", "PUT", "/ada?shared=true", `{"hosts":["eve.mem.test"]}`, "", 200, "eve.mem.test"},
 		{"plain token", "PUT", "/ada", `{"hosts":["ada.mem.test"],"tokens":["` + caddytest.CanaryToken + `"]}`, "", 400, "by its digest"},
 		{"name with spaces", "PUT", "/two%20words", `{"hosts":["two.mem.test"]}`, "", 201, `"name":"two words"`},
@@ -387,6 +387,51 @@ func TestCustomersSourceFails(t *testing.T) {
 		if line := `caddy_dyndns_client_lookups_total{result="` + result + `",source="http"}`; !strings.Contains(counted, line) || strings.Contains(counted, line+" 0\n") {
 			t.Errorf("the metrics do not count %s", result)
 		}
+	}
+}
+
+// from and limit hold for the clients of the configuration too.
+func TestConfiguredNetworkAndLimit(t *testing.T) {
+	s := caddytest.Serve(t, "", `http://:{$HTTP_PORT} {
+	dyndns {
+		client inside {
+			token token-of-one-inside
+			hosts in.mem.test
+			from 127.0.0.0/8
+			limit 2 1h
+		}
+		client outside {
+			token token-of-one-outside
+			hosts out.mem.test
+			from 192.0.2.0/24
+		}
+		zone mem.test {
+			memory 60
+		}
+	}
+}
+`)
+	for _, tt := range []struct {
+		name, path string
+		status     int
+		body       string
+	}{
+		{"first", "/nic/update?hostname=in.mem.test&myip=192.0.2.1&token=token-of-one-inside", 200, "good 192.0.2.1"},
+		{"second", "/nic/update?hostname=in.mem.test&myip=192.0.2.2&token=token-of-one-inside", 200, "good 192.0.2.2"},
+		{"third", "/nic/update?hostname=in.mem.test&myip=192.0.2.3&token=token-of-one-inside", 503, "911"},
+		{"third, native", "/update-by-path/token-of-one-inside/in.mem.test/192.0.2.3", 503, "UNCHANGED: in.mem.test. AAAA None\nDNS_SERVER_ERROR: this client may change 2 records within 1h0m0s; try again later\n"},
+		{"third, DuckDNS", "/update?domains=in&token=token-of-one-inside&ip=192.0.2.3", 503, "KO"},
+		{"as it is", "/nic/update?hostname=in.mem.test&myip=192.0.2.2&token=token-of-one-inside", 200, "nochg 192.0.2.2"},
+		{"outside", "/nic/update?hostname=out.mem.test&myip=192.0.2.1&token=token-of-one-outside", 200, "nohost"},
+		{"outside, native", "/update-by-path/token-of-one-outside/out.mem.test/192.0.2.1", 403, "PARAMETER_ERROR: this client may not ask from your network\n"},
+		{"outside, DuckDNS", "/update?domains=out&token=token-of-one-outside", 200, "KO"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := s.Get(s.HTTP + tt.path)
+			if got.Status != tt.status || got.Body != tt.body || got.Status == 503 && got.Header.Get("Retry-After") == "" {
+				t.Errorf("got %d %q, want %d %q", got.Status, got.Body, tt.status, tt.body)
+			}
+		})
 	}
 }
 
