@@ -291,7 +291,7 @@ func (e *endpoint) put(ctx context.Context, path []string) error {
 	if err := e.check(record); err != nil {
 		return err
 	}
-	tag, effect, err := e.store.Put(ctx, record, condition, e.flag("shared"))
+	_, effect, err := e.store.Put(ctx, record, condition, e.flag("shared"))
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,8 @@ func TestIdentity(t *testing.T) {
 	if same != identity(&certmagic.FileStorage{Path: "/a"}) || same == identity(&certmagic.FileStorage{Path: "/b"}) {
 		t.Error("the path does not tell file storages apart")
 	}
-	if identity(new(opaque)) == identity(new(opaque)) {
+	one, other := new(opaque), new(opaque)
+	if identity(one) == identity(other) {
 		t.Error("storages of which nothing is known are the same")
 	}
 }
