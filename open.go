@@ -119,6 +119,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 	}
 	var opened atomic.Pointer[service.Service]
 	forClients := c.forClients()
+	forClients.Changed = h.events.clientChanged
 	forClients.Purge = func(ctx context.Context, names []string) map[string]error {
 		if s := opened.Load(); s != nil {
 			return s.Purge(ctx, names)

@@ -37,20 +37,22 @@ type Opener interface {
 // Config is what a source has to know of the handler that asks it.
 type Config struct {
 	zones name.Zones
-	key   string
+	names []string
 	// Purge removes the addresses of absolute names, as far as they lie in zones of the
 	// handler, and returns the errors by name. Nil where there is no handler.
 	Purge func(ctx context.Context, names []string) map[string]error
+	// Changed is told what somebody changed of which client, for the handler's events:
+	// created, replaced, removed, token_added or token_removed. Nil where there is no handler.
+	Changed func(client, change string)
 }
 
 // NewConfig returns the configuration for a handler with zones of these absolute names.
 func NewConfig(zones []string) Config {
-	return Config{zones: name.NewZones(zones), key: strings.Join(slices.Sorted(slices.Values(zones)), " ")}
+	return Config{zones: name.NewZones(zones), names: slices.Sorted(slices.Values(zones))}
 }
 
-// Zones returns a text that is equal for configurations with the same zones: the same
-// clients may do the same there.
-func (c Config) Zones() string { return c.key }
+// Zones returns the names of the zones, sorted. The slice must not be changed.
+func (c Config) Zones() []string { return c.names }
 
 // NewClient returns the client that a record describes. A host that lies in no zone
 // of the handler is left out: other handlers may ask the same source.

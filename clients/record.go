@@ -2,11 +2,11 @@ package clients
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -54,51 +54,6 @@ type RecordLimit struct {
 	Changes int `json:"changes"`
 	// Per is a duration such as "1h" or "7d".
 	Per string `json:"per"`
-}
-
-// Token is one token of a record. In JSON it is an object; the text of the digest alone is
-// read too.
-type Token struct {
-	Digest Digest
-	// Created is zero if it is not known.
-	Created time.Time
-	// Expires is when it becomes invalid, zero if never.
-	Expires time.Time
-}
-
-// jsonToken is a token as an object. The id follows from the digest: what a record says
-// of it does not count.
-type jsonToken struct {
-	ID      string    `json:"id,omitempty"`
-	Digest  Digest    `json:"digest"`
-	Created time.Time `json:"created,omitzero"`
-	Expires time.Time `json:"expires,omitzero"`
-}
-
-// ID names the token among those of its client: the first 12 hexadecimal digits of its
-// digest, of which nobody can guess the token.
-func (t Token) ID() string { return hex.EncodeToString(t.Digest[:6]) }
-
-// MarshalJSON returns the object.
-func (t Token) MarshalJSON() ([]byte, error) {
-	return json.Marshal(jsonToken{t.ID(), t.Digest, t.Created, t.Expires})
-}
-
-// UnmarshalJSON reads both forms.
-func (t *Token) UnmarshalJSON(data []byte) error {
-	if len(data) > 0 && data[0] == '"' {
-		*t = Token{}
-		return json.Unmarshal(data, &t.Digest)
-	}
-	var object jsonToken
-	if err := DecodeStrict(data, &object); err != nil {
-		return err
-	}
-	if object.Digest == (Digest{}) {
-		return errors.New("a token has no digest")
-	}
-	*t = Token{object.Digest, object.Created, object.Expires}
-	return nil
 }
 
 // ErrBadRecord is among the errors of a record of which no client can be made. Somebody
@@ -207,7 +162,7 @@ func (r *Record) spec() (Spec, error) {
 }
 
 // all yields the tokens of both kinds; the value tells whether it is an owner's.
-func (r *Record) all() func(yield func(Token, bool) bool) {
+func (r *Record) all() iter.Seq2[Token, bool] {
 	return func(yield func(Token, bool) bool) {
 		for _, t := range r.Tokens {
 			if !yield(t, false) {

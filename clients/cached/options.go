@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -82,7 +83,7 @@ func (o Options) Open(l *shared.Leases, name, source, identity string, config cl
 	if o.Cache < 0 {
 		return nil, fmt.Errorf("cache: %v is negative", time.Duration(o.Cache))
 	}
-	memory, err := shared.Take(l, memoryKey{name + " " + identity, config.Zones()}, func() (sharedMemory, error) {
+	memory, err := shared.Take(l, memoryKey{name + " " + identity, strings.Join(config.Zones(), " ")}, func() (sharedMemory, error) {
 		return sharedMemory{New(), source}, nil
 	})
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -141,7 +140,7 @@ func (e *endpoint) choose() error {
 	e.store = e.open[0].Store
 	var zones []string
 	for _, o := range e.open {
-		zones = append(zones, strings.Fields(o.Config.Zones())...)
+		zones = append(zones, o.Config.Zones()...)
 	}
 	e.zones = clients.NewConfig(zones)
 	return nil
@@ -214,235 +213,15 @@ func (e *endpoint) body() ([]byte, error) {
 	return data, nil
 }
 
-// Page is a part of the list of clients.
-type Page struct {
-	Clients []Listed `json:"clients"`
-	// Next is what the next page begins after, empty if this is the last.
-	Next string `json:"next,omitempty"`
+// changed tells log and events what was changed of a client.
+func (e *endpoint) changed(client, change string) {
+	logger().Info("client changed", zap.String("client", client), zap.String("change", change))
+	if tell := e.open[0].Config.Changed; tell != nil {
+		tell(client, change)
+	}
 }
 
-// Listed is a client, or why it cannot be read.
-type Listed struct {
-	*clients.Record
-	Error string `json:"error,omitempty"`
-}
-
-func listed(i storage.Item) Listed {
-	if i.Err != nil {
-		return Listed{Error: i.Err.Error()}
-	}
-	return Listed{Record: i.Record}
-}
-
-func (e *endpoint) list(ctx context.Context, _ []string) error {
-	size := defaultPage
-	if text := e.query.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxPage {
-			return failure(http.StatusBadRequest, fmt.Errorf("limit: it is not between 1 and %d", maxPage))
-		}
-		size = n
-	}
-	page := Page{Clients: []Listed{}}
-	last := ""
-	for item, err := range e.store.All(ctx, e.query.Get("after")) {
-		if err != nil {
-			return err
-		}
-		if len(page.Clients) >= size && last != "" {
-			page.Next = last
-			break
-		}
-		page.Clients = append(page.Clients, listed(item))
-		if item.Record != nil {
-			last = item.Record.Name
-		}
-	}
-	return e.reply(http.StatusOK, "", page)
-}
-
-func (e *endpoint) get(ctx context.Context, path []string) error {
-	record, tag, err := e.store.Get(ctx, path[0])
-	if err != nil {
-		return err
-	}
-	return e.reply(http.StatusOK, tag, record)
-}
-
-func (e *endpoint) put(ctx context.Context, path []string) error {
-	condition, err := e.condition()
-	if err != nil {
-		return err
-	}
-	body, err := e.body()
-	if err != nil {
-		return err
-	}
-	record, err := clients.DecodeRecord(body)
-	if err != nil {
-		return err
-	}
-	if record.Name == "" {
-		record.Name = path[0]
-	}
-	if record.Name != path[0] {
-		return failure(http.StatusBadRequest, errors.New("the body has another name than the path"))
-	}
-	if err := e.check(record); err != nil {
-		return err
-	}
-	_, effect, err := e.store.Put(ctx, record, condition, e.flag("shared"))
-	if err != nil {
-		return err
-	}
-	if effect != storage.Unchanged {
-		e.log("client changed", record.Name)
-	}
-	stored, tag, err := e.store.Get(ctx, record.Name)
-	if err != nil {
-		return err
-	}
-	status := http.StatusOK
-	if effect == storage.Created {
-		status = http.StatusCreated
-	}
-	return e.reply(status, tag, stored)
-}
-
-// check returns what is wrong with a record here.
-func (e *endpoint) check(record *clients.Record) error {
-	err := record.Check()
-	if err == nil && (record.Name == "import" || record.Name == "export") {
-		err = fmt.Errorf("%w: %s is the name of a part of this API", clients.ErrBadRecord, record.Name)
-	}
-	if err != nil {
-		return err
-	}
-	if err := record.Outside(e.zones); err != nil {
-		return fmt.Errorf("%w: %w", clients.ErrBadRecord, err)
-	}
-	return nil
-}
-
-// Removed is what a removal leaves behind.
-type Removed struct {
-	// Hosts are the names that the client had, by name or behind its router. What stands
-	// there leads to whoever gets the address next.
-	Hosts []string `json:"hosts"`
-	// Purged tells that their addresses were removed.
-	Purged bool `json:"purged"`
-	// Errors say of which names they were not.
-	Errors map[string]string `json:"errors,omitempty"`
-}
-
-func (e *endpoint) delete(ctx context.Context, path []string) error {
-	condition, err := e.condition()
-	if err != nil {
-		return err
-	}
-	record, err := e.store.Delete(ctx, path[0], condition)
-	if err != nil {
-		return err
-	}
-	e.log("client removed", path[0])
-	removed := Removed{Hosts: []string{}}
-	if record != nil {
-		removed.Hosts = record.Names()
-	}
-	if e.flag("purge") {
-		removed.Purged, removed.Errors = true, make(map[string]string)
-		done := make(map[string]bool) // several handlers may have the same zones
-		for _, o := range e.open {
-			if o.Config.Purge == nil || done[o.Config.Zones()] {
-				continue
-			}
-			done[o.Config.Zones()] = true
-			for name, err := range o.Config.Purge(ctx, removed.Hosts) {
-				removed.Errors[name] = err.Error()
-			}
-		}
-	}
-	return e.reply(http.StatusOK, "", removed)
-}
-
-// TokenRequest is what a new token is to be.
-type TokenRequest struct {
-	// Owner: it is the person's, which sees the pages and changes no name.
-	Owner bool `json:"owner,omitempty"`
-	// ExpiresIn is a duration, empty for never.
-	ExpiresIn string `json:"expires_in,omitempty"`
-	// OthersExpireIn is when the client's other tokens of the same kind become invalid, "0s"
-	// for at once; empty for not at all.
-	OthersExpireIn string `json:"others_expire_in,omitempty"`
-}
-
-// NewToken is a token that was made.
-type NewToken struct {
-	ID string `json:"id"`
-	// Token is shown this once.
-	Token   string    `json:"token"`
-	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires,omitzero"`
-}
-
-func (e *endpoint) addToken(ctx context.Context, path []string) error {
-	condition, err := e.condition()
-	if err != nil {
-		return err
-	}
-	body, err := e.body()
-	if err != nil {
-		return err
-	}
-	var request TokenRequest
-	if len(body) > 0 {
-		if err := clients.DecodeStrict(body, &request); err != nil {
-			return failure(http.StatusBadRequest, err)
-		}
-	}
-	wanted := storage.NewToken{Owner: request.Owner}
-	now := time.Now().UTC().Truncate(time.Second)
-	if request.ExpiresIn != "" {
-		d, err := clients.ParseDuration(request.ExpiresIn)
-		if err != nil {
-			return failure(http.StatusBadRequest, fmt.Errorf("expires_in: %w", err))
-		}
-		wanted.Expires = now.Add(d)
-	}
-	if text := request.OthersExpireIn; text != "" {
-		wanted.OthersExpire = now
-		if d, err := time.ParseDuration(text); err != nil || d != 0 {
-			d, err := clients.ParseDuration(text)
-			if err != nil {
-				return failure(http.StatusBadRequest, fmt.Errorf("others_expire_in: %w", err))
-			}
-			wanted.OthersExpire = now.Add(d)
-		}
-	}
-	token, added, tag, err := e.store.AddToken(ctx, path[0], condition, wanted)
-	if err != nil {
-		return err
-	}
-	e.log("token added to client", path[0])
-	return e.reply(http.StatusCreated, tag, NewToken{added.ID(), token, added.Created, added.Expires})
-}
-
-func (e *endpoint) removeToken(ctx context.Context, path []string) error {
-	condition, err := e.condition()
-	if err != nil {
-		return err
-	}
-	tag, err := e.store.RemoveToken(ctx, path[0], path[2], condition)
-	if err != nil {
-		return err
-	}
-	e.log("token removed from client", path[0])
-	return e.reply(http.StatusNoContent, tag, nil)
-}
-
-func (e *endpoint) log(message, client string) {
-	caddy.Log().Named("admin.api.dyndns_clients").Info(message, zap.String("client", client))
-}
+func logger() *zap.Logger { return caddy.Log().Named("admin.api.dyndns_clients") }
 
 // Interface guard
 var _ caddy.AdminRouter = api{}

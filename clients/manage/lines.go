@@ -15,8 +15,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/clients/storage"
 )
@@ -40,7 +38,7 @@ func (e *endpoint) export() error {
 			err = encoder.Encode(listed(item))
 		}
 		if err != nil {
-			caddy.Log().Named("admin.api.dyndns_clients").Error("the export of clients failed", zap.Error(err))
+			logger().Error("the export of clients failed", zap.Error(err))
 			// Half an export must not look like a whole one.
 			panic(http.ErrAbortHandler)
 		}
@@ -93,7 +91,7 @@ func (e *endpoint) importLines() error {
 	close(lines)
 	workers.Wait()
 	slices.SortFunc(result.Errors, func(a, b LineError) int { return cmp.Compare(a.Line, b.Line) })
-	caddy.Log().Named("admin.api.dyndns_clients").Info("clients imported", zap.Int("created", result.Created),
+	logger().Info("clients imported", zap.Int("created", result.Created),
 		zap.Int("replaced", result.Replaced), zap.Int("unchanged", result.Unchanged), zap.Int("failed", result.Failed))
 	if err != nil {
 		return failure(http.StatusBadRequest, err)
@@ -142,6 +140,9 @@ func (e *endpoint) importLine(text []byte) (storage.Effect, error) {
 	ctx, cancel := context.WithTimeout(e.ctx, opTime)
 	defer cancel()
 	_, effect, err := e.store.Put(ctx, record, storage.Condition{}, e.flag("shared"))
+	if tell := e.open[0].Config.Changed; tell != nil && err == nil && effect != storage.Unchanged {
+		tell(record.Name, effect.String())
+	}
 	return effect, err
 }
 

@@ -73,7 +73,7 @@ func TestOpened(t *testing.T) {
 		}
 		all = append(all, m)
 	}
-	if got := Opened()["opened"]; len(got) != 2 || got[0].Config.Zones() != "b.test." {
+	if got := Opened()["opened"]; len(got) != 2 || got[0].Config.Zones()[0] != "b.test." {
 		t.Errorf("opened are %v", got)
 	}
 	for _, m := range all {

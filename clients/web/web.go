@@ -3,6 +3,7 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -244,6 +245,9 @@ func (m *Module) find(ctx context.Context, digest clients.Digest) (*clients.Reco
 		return nil, errors.New("clients http: the answer is no JSON")
 	}
 	record, err := clients.ParseRecord(body)
+	if err != nil && !bytes.Contains(body, []byte(hex.EncodeToString(digest[:]))) {
+		return nil, fmt.Errorf("clients http: the answer is no record: %v", err) // such as an error in JSON
+	}
 	if err != nil {
 		return nil, fmt.Errorf("clients http: %w", err)
 	}

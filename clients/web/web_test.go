@@ -107,6 +107,7 @@ func TestAnswers(t *testing.T) {
 		{"half", body(`{"name":"customer","hosts":["customer`), "no JSON"},
 		{"10 MB", body(answer(hex.EncodeToString(digest[:])) + strings.Repeat(" ", 10<<20)), "longer than 65536 bytes"},
 		{"another's record", body(answer(hex.EncodeToString(other[:]))), "does not list the digest"},
+		{"an error in JSON", body(`{"error":"the database is down"}`), "no record"},
 		{"a bad record", body(`{"name":"customer","hosts":["a..b"]}`), "empty label"},
 		{"cut off", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
