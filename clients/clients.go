@@ -109,6 +109,9 @@ var (
 	tokenRule  = regexp.MustCompile(`^[A-Za-z0-9_-]{16,}$`)
 )
 
+// MinTokenLength is that of a token in characters, wherever its client is kept.
+const MinTokenLength = 16
+
 func parseSecret(secret string) (Digest, error) {
 	if !secretRule.MatchString(secret) {
 		return Digest{}, errors.New("it must have at least 8 characters, only letters and digits")
