@@ -83,12 +83,17 @@ type Source struct {
 	// Age is how long an answer is believed, Stale how long one is beyond that while the
 	// source fails.
 	Age, Stale time.Duration
+	// Saw, if set, is told the name of each client that is found.
+	Saw func(name string)
 }
 
 // FindClient implements [clients.Source].
 func (s *Source) FindClient(ctx context.Context, digest clients.Digest) (*clients.Client, error) {
 	client, result, err := s.find(ctx, digest)
 	lookups.WithLabelValues(s.Name, result).Inc()
+	if client != nil && s.Saw != nil {
+		s.Saw(client.Name)
+	}
 	return client, err
 }
 

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/clients/storage"
@@ -22,7 +25,9 @@ type Page struct {
 // Listed is a client, or why it cannot be read.
 type Listed struct {
 	*clients.Record
-	Error string `json:"error,omitempty"`
+	// LastSeen is when it asked last, give or take six hours; zero if that is not known.
+	LastSeen time.Time `json:"last_seen,omitzero"`
+	Error    string    `json:"error,omitempty"`
 }
 
 func listed(i storage.Item) Listed {
@@ -41,6 +46,15 @@ func (e *endpoint) list(ctx context.Context, _ []string) error {
 		}
 		size = n
 	}
+	var unused time.Duration
+	if text := e.query.Get("unused"); text != "" {
+		d, err := clients.ParseDuration(text)
+		if err != nil {
+			return failure(http.StatusBadRequest, fmt.Errorf("unused: %w", err))
+		}
+		unused = d
+	}
+	sightings := e.store.Sightings()
 	page := Page{Clients: []Listed{}}
 	last := ""
 	for item, err := range e.store.All(ctx, e.query.Get("after")) {
@@ -51,12 +65,32 @@ func (e *endpoint) list(ctx context.Context, _ []string) error {
 			page.Next = last
 			break
 		}
-		page.Clients = append(page.Clients, listed(item))
+		l := listed(item)
 		if item.Record != nil {
+			var idle time.Duration
+			if l.LastSeen, idle, err = sightings.Last(ctx, item.Record.Name); err != nil {
+				return err
+			}
+			if min(idle, age(item.Record)) < unused {
+				continue
+			}
 			last = item.Record.Name
 		}
+		page.Clients = append(page.Clients, l)
 	}
 	return e.reply(http.StatusOK, "", page)
+}
+
+// age is how long ago the newest token was made: a client that is new has not been unused
+// for long. It is very long if that is not known.
+func age(r *clients.Record) time.Duration {
+	age := time.Duration(math.MaxInt64)
+	for _, t := range slices.Concat(r.Tokens, r.Owner) {
+		if !t.Created.IsZero() {
+			age = min(age, time.Since(t.Created))
+		}
+	}
+	return age
 }
 
 func (e *endpoint) get(ctx context.Context, path []string) error {

@@ -122,11 +122,14 @@ alphabet.
 `,
 		Args: cobra.NoArgs,
 	}, func(c *call, _ []string) error {
+		if unused := c.text("unused"); unused != "" {
+			c.query.Set("unused", unused)
+		}
 		after, left := c.text("after"), 0
 		left, _ = c.Flags().GetInt("limit")
 		t := newTable(c.out)
 		if !c.json {
-			t.row("NAME", "HOSTS", "TOKENS", "STATE", "NOTE")
+			t.row("NAME", "HOSTS", "TOKENS", "LAST SEEN", "STATE", "NOTE")
 		}
 		for {
 			size := maxPage
@@ -155,6 +158,7 @@ alphabet.
 		}
 	})
 	command.Flags().String("after", "", "Name of the client to begin after")
+	command.Flags().String("unused", "", "List only those that have not asked for so long, such as 180d")
 	command.Flags().Int("limit", 0, "How many to list; 0 for all")
 	return command
 }

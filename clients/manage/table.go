@@ -33,7 +33,7 @@ const shownHosts = 3
 
 func (t table) client(l Listed) {
 	if l.Record == nil {
-		t.row("?", "", "", "bad record", l.Error)
+		t.row("?", "", "", "", "bad record", l.Error)
 		return
 	}
 	state := "enabled"
@@ -44,7 +44,11 @@ func (t table) client(l Listed) {
 	if len(l.Hosts) > shownHosts {
 		hosts = fmt.Sprintf("%s and %d more", strings.Join(l.Hosts[:shownHosts], " "), len(l.Hosts)-shownHosts)
 	}
-	t.row(l.Name, hosts, fmt.Sprint(len(l.Tokens)), state, l.Note)
+	lastSeen := "-"
+	if !l.LastSeen.IsZero() {
+		lastSeen = l.LastSeen.Format(time.DateOnly)
+	}
+	t.row(l.Name, hosts, fmt.Sprint(len(l.Tokens)), lastSeen, state, l.Note)
 }
 
 // show prints a client.

@@ -2,15 +2,18 @@ package storage
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/clients/cached"
@@ -34,6 +37,8 @@ type Module struct {
 
 	storage certmagic.Storage
 	leases  shared.Leases
+	tracker sync.WaitGroup
+	stop    context.CancelFunc // ends the tracker
 }
 
 // CaddyModule returns the Caddy module information.
@@ -87,7 +92,20 @@ func (m *Module) OpenClients(config clients.Config) (clients.Source, error) {
 	if _, err := shared.Take(&m.leases, opened, func() (*Open, error) { return opened, nil }); err != nil {
 		return nil, err
 	}
-	return m.Options.Open(&m.leases, "storage", source, namespace+" "+identity(m.storage), config, store.Find)
+	opening, err := m.Options.Open(&m.leases, "storage", source, namespace+" "+identity(m.storage), config, store.Find)
+	if err != nil {
+		return nil, err
+	}
+	seen := &tracker{store: store}
+	opening.Saw = seen.saw
+	var ctx context.Context
+	ctx, m.stop = context.WithCancel(context.Background())
+	m.tracker.Go(func() {
+		seen.run(ctx, func(err error) {
+			caddy.Log().Named("http.handlers.dyndns").Warn("cannot note which clients ask; updates are not affected", zap.Error(err))
+		})
+	})
+	return opening, nil
 }
 
 // identity returns what tells a storage from others, over reloads, which make a new one of
@@ -101,7 +119,13 @@ func identity(s certmagic.Storage) string {
 }
 
 // Cleanup gives back what OpenClients took.
-func (m *Module) Cleanup() error { return m.leases.Release() }
+func (m *Module) Cleanup() error {
+	if m.stop != nil {
+		m.stop()
+		m.tracker.Wait()
+	}
+	return m.leases.Release()
+}
 
 // Open is a store that a handler has at present.
 type Open struct {

@@ -249,6 +249,7 @@ func (s *Store) Delete(ctx context.Context, name string, condition Condition) (r
 		if record != nil {
 			s.tidy(ctx, record, new(clients.Record))
 		}
+		s.forgetSightings(ctx, name)
 		return nil
 	})
 	return record, err

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -189,6 +191,7 @@ func TestCustomerAPI(t *testing.T) {
 		{"expiry that is none", "POST", "/ada/tokens", `{"expires_in":"soon"}`, "", 400, "not a duration"},
 		{"request that is none", "POST", "/ada/tokens", `{"expire":"1d"}`, "", 400, "unknown field"},
 		{"page that is none", "GET", "?limit=0", "", "", 400, "limit"},
+		{"unused that is none", "GET", "?unused=long", "", "", 400, "unused: long is not a duration"},
 		{"another namespace", "GET", "?namespace=nothing", "", "", 404, "no dyndns handler"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -234,6 +237,51 @@ func TestCustomerPages(t *testing.T) {
 	}
 	if len(seen) != 25 || after != "" {
 		t.Errorf("%d clients, then %q", len(seen), after)
+	}
+}
+
+// Who has not asked for so long is listed, but not who is new or of whom nothing was
+// written down.
+func TestUnusedCustomers(t *testing.T) {
+	s := caddytest.Serve(t, adminOn, customerSite("storage"))
+	names := []string{"never", "long-ago", "lately", "new"}
+	for _, name := range names {
+		manageClients(s, http.MethodPut, "/"+name, `{"hosts":["`+name+`.mem.test"]}`)
+	}
+	newToken(s, "new", "")
+	list := func() string {
+		t.Helper()
+		var page manage.Page
+		if err := json.Unmarshal([]byte(manageClients(s, http.MethodGet, "?unused=180d", "").Body), &page); err != nil {
+			t.Fatal(err)
+		}
+		var listed []string
+		for _, c := range page.Clients {
+			text := c.Name
+			if !c.LastSeen.IsZero() {
+				text += c.LastSeen.Format(" 2006")
+			}
+			listed = append(listed, text)
+		}
+		slices.Sort(listed)
+		return strings.Join(listed, ", ")
+	}
+	if got := list(); got != "" {
+		t.Errorf("nothing is written down, and %s are unused", got)
+	}
+	folder := filepath.Join(s.Dir, "storage", "dyndns", "seen")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf(`{"since":"2020-01-01T00:00:00Z","last":{"long-ago":%d,"lately":%d}}`,
+		time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), time.Now().Add(-24*time.Hour).Unix())
+	for n := range 256 {
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%02x.json", n)), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := list(); got != "long-ago 2021, never" {
+		t.Errorf("%s are unused", got)
 	}
 }
 
