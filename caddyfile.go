@@ -42,6 +42,8 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //			token        <token>...
 //			hosts        <pattern>...
 //			lan          <fqdn> <iid>
+//			from         <network>...
+//			limit        <changes> <duration>
 //			no_certificates
 //		}
 //		clients      <module> ...
@@ -234,6 +236,15 @@ func (c *Client) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		}
 		c.LAN = append(c.LAN, lan)
 		return nil
+	case "from":
+		return directive.Some(d, word, &c.From)
+	case "limit":
+		c.Limit = new(ClientLimit)
+		var err error
+		if c.Limit.Changes, err = directive.Count(d, word); err != nil {
+			return err
+		}
+		return directive.Duration(d, word, &c.Limit.Per)
 	case "no_certificates":
 		c.NoCertificates = true
 		return directive.Last(d, word)

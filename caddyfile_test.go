@@ -50,6 +50,12 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 			"client", block("client a {\ntoken x y\nhosts a.test *.b.test *\nlan n.test ::1\nlan m.test ::2\n}"),
 			`{"clients":[{"name":"a","tokens":["x","y"],"hosts":["a.test","*.b.test","*"],"lan":[{"name":"n.test","interface_id":"::1"},{"name":"m.test","interface_id":"::2"}]}]}`,
 		},
+		{
+			"client's networks and limit", block("client a {\ntoken x\nfrom 192.0.2.0/24 2001:db8::1\nlimit 10 1d\n}"),
+			`{"clients":[{"name":"a","tokens":["x"],"from":["192.0.2.0/24","2001:db8::1"],"limit":{"changes":10,"per":86400000000000}}]}`,
+		},
+		{"clients in storage", block("clients storage"), `{"client_source":{"type":"storage"}}`},
+		{"clients in storage elsewhere", block("clients storage home {\ncache 1m\nstale off\n}"), `{"client_source":{"cache":60000000000,"namespace":"home","stale":-1,"type":"storage"}}`},
 		{"two clients", block("client a {\ntoken x\n}", "client b {\nhosts *\n}"), `{"clients":[{"name":"a","tokens":["x"]},{"name":"b","tokens":null,"hosts":["*"]}]}`},
 		{"ttl", block("ttl 600"), `{"ttl":{"default":600}}`},
 		{"ttl 0", block("ttl 0"), `{"ttl":{"default":0}}`},
@@ -190,6 +196,13 @@ func TestUnmarshalCaddyfileErrors(t *testing.T) {
 		{"client: hosts twice", client("hosts a.test", "hosts b.test"), "client home: hosts" + twice},
 		{"client: lan without identifier", client("lan a.test"), "lan" + count},
 		{"client: lan surplus", client("lan a.test ::1 ::2"), "lan" + count},
+		{"client: from without network", client("from"), "from" + count},
+		{"client: limit without time", client("limit 10"), "limit" + count},
+		{"client: limit surplus", client("limit 10 1h 2"), "limit" + count},
+		{"client: limit of nothing", client("limit 0 1h"), `limit: "0" is not a positive number`},
+		{"client: limit that is no number", client("limit many 1h"), `limit: "many" is not a positive number`},
+		{"client: limit that is no time", client("limit 10 now"), `limit: "now" is not a duration`},
+		{"client: from twice", client("from 192.0.2.1\nfrom 192.0.2.2"), "from: stands here twice"},
 		{"client: lan without name", client("lan"), "lan" + count},
 	}
 	for _, tt := range tests {

@@ -23,6 +23,8 @@ const (
 	eventDeleted = "dyndns.deleted"
 	eventRefused = "dyndns.refused"
 	eventExpired = "dyndns.expired"
+
+	eventClientChanged = "dyndns.client_changed"
 )
 
 const (
@@ -94,7 +96,7 @@ func (s onStarted) Handle(context.Context, caddy.Event) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.started = true
-	if !slices.ContainsFunc([]string{eventUpdated, eventDeleted, eventRefused, eventExpired}, n.app.ShouldEmit) {
+	if !slices.ContainsFunc([]string{eventUpdated, eventDeleted, eventRefused, eventExpired, eventClientChanged}, n.app.ShouldEmit) {
 		n.silent.Store(true)
 		n.queue = nil
 	}
@@ -120,6 +122,14 @@ func (n *notifier) publishExpired(o *service.HostOutcome) {
 			n.enqueue([]event{{eventExpired, map[string]any{"host": o.Name, "zone": o.Zone, "type": rec.Type.String(), "old": strings.Join(rec.Old, ",")}}})
 		}
 	}
+}
+
+// clientChanged queues the event of a change of a client in a source.
+func (n *notifier) clientChanged(client, change string) {
+	if n == nil || n.silent.Load() {
+		return
+	}
+	n.enqueue([]event{{eventClientChanged, map[string]any{"client": client, "change": change}}})
 }
 
 func (n *notifier) enqueue(events []event) {

@@ -56,6 +56,9 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, from netip.Addr
 	}
 	*request = d.Read(in)
 	client, err := h.service.Authenticate(r.Context(), request.Credential, from, time.Now())
+	if err != nil && client != nil {
+		return service.Outcome{Client: client.Name, Err: err}
+	}
 	if err != nil {
 		return refuse(err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/caddy-dyndns/dyndns/clients/cached"
 	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/service"
@@ -32,7 +33,7 @@ func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
 }
 
 func collectors() []prometheus.Collector {
-	return append(backend.Collectors(), requestCount, recordCount, expiredCount, authFailureCount, poolCollector{})
+	return append(append(backend.Collectors(), cached.Collectors()...), requestCount, recordCount, expiredCount, authFailureCount, poolCollector{})
 }
 
 var (

@@ -149,9 +149,26 @@ type Client struct {
 	// client reports.
 	LAN []LAN `json:"lan,omitempty"`
 
+	// The networks that it may ask from, such as `192.0.2.0/24`, or addresses. Default: any.
+	From []string `json:"from,omitempty"`
+
+	// How often it may change addresses. What stays as it is does not count, and neither
+	// do ACME challenges. Default: as often as it likes.
+	Limit *ClientLimit `json:"limit,omitempty"`
+
 	// Keep the client from changing ACME challenges: with them whoever has its token gets
 	// certificates for its hosts, and for every name below them. Default: it may.
 	NoCertificates bool `json:"no_certificates,omitempty"`
+}
+
+// ClientLimit bounds how often a client changes addresses.
+type ClientLimit struct {
+	// How many records it may change within the time; at least one request that changes
+	// both families and all LAN hosts goes through.
+	Changes int `json:"changes"`
+
+	// The time, after which all of them may be changed again.
+	Per caddy.Duration `json:"per"`
 }
 
 // LAN is a host behind a client's router.

@@ -4,16 +4,22 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	_ "github.com/caddy-dyndns/dyndns/clients/file"    // a source of clients
+	_ "github.com/caddy-dyndns/dyndns/clients/manage"  // the admin API and the command for clients
+	_ "github.com/caddy-dyndns/dyndns/clients/storage" // another
+	_ "github.com/caddy-dyndns/dyndns/clients/web"     // another
 	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/expiry"
 	"github.com/caddy-dyndns/dyndns/internal/propagation"
+	"github.com/caddy-dyndns/dyndns/internal/quota"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/internal/shared"
@@ -74,7 +80,7 @@ func (z *zoneSettings) open(ctx caddy.Context) (zone.Zone, error) {
 
 // openClients returns the source of the clients that the handler configures, and
 // behind it the one of the guest module.
-func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, error) {
+func (h *Handler) openClients(ctx caddy.Context, c *settings, config clients.Config) (clients.Source, error) {
 	if h.ClientSourceRaw == nil {
 		return c.clients, nil
 	}
@@ -82,7 +88,7 @@ func (h *Handler) openClients(ctx caddy.Context, c *settings) (clients.Source, e
 	if err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
-	source, err := opener.OpenClients(c.forClients())
+	source, err := opener.OpenClients(config)
 	if err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
@@ -113,10 +119,11 @@ func (h *Handler) newSweepers(ctx caddy.Context, c *settings) (all []*expiry.Swe
 	return all
 }
 
-// The keys of the process's throttle and of its self-test among what is shared.
+// The keys of the process's throttle, of its self-test and of its quota among what is shared.
 type (
 	throttleKey struct{}
 	checkingKey struct{}
+	quotaKey    struct{}
 )
 
 // open takes all that the settings need and joins it to a service.
@@ -131,7 +138,20 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 	if err != nil {
 		return nil, err
 	}
-	source, err := h.openClients(ctx, c)
+	changes, err := shared.Take(&h.leases, quotaKey{}, func() (*quota.Quota, error) { return quota.New(), nil })
+	if err != nil {
+		return nil, err
+	}
+	var opened atomic.Pointer[service.Service]
+	forClients := c.forClients()
+	forClients.Changed = h.events.clientChanged
+	forClients.Purge = func(ctx context.Context, names []string) map[string]error {
+		if s := opened.Load(); s != nil {
+			return s.Purge(ctx, names)
+		}
+		return nil // of a configuration that is still being loaded
+	}
+	source, err := h.openClients(ctx, c, forClients)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +159,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		Clients:        source,
 		Throttle:       counters,
 		Limit:          c.limit,
+		Quota:          changes,
 		MinTTL:         c.minTTL,
 		MaxTTL:         c.maxTTL,
 		PublicOnly:     c.publicOnly,
@@ -169,7 +190,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		countZone(z.Name)
 		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.TTL, Backend: changed, Propagation: propagation.New(z.wait, z.Nameservers, changed, net.DefaultResolver)})
 	}
-	opened := service.New(config)
+	opened.Store(service.New(config))
 	// The module dns.providers.dyndns finds it among what is shared.
-	return shared.Take(&h.leases, opened, func() (*service.Service, error) { return opened, nil })
+	return shared.Take(&h.leases, opened.Load(), func() (*service.Service, error) { return opened.Load(), nil })
 }

@@ -120,6 +120,9 @@ func (p *page) statistics(path string) {
 	client, err := p.service.Authenticate(p.r.Context(), dialect.HeaderCredential(p.r), clientAddress(p.r), time.Now())
 	if err != nil {
 		p.outcome.Err = err
+		if client != nil {
+			p.outcome.Client = client.Name
+		}
 		p.refuse(err)
 		return
 	}
@@ -241,6 +244,10 @@ func (p *page) refuse(err *service.Error) {
 	if err.Reason == service.Throttled {
 		p.w.Header().Set("Retry-After", strconv.Itoa(int(err.RetryAfter.Seconds())+1))
 		p.message(http.StatusTooManyRequests, "Too many attempts", "There were too many wrong passwords from your network. Try again later.")
+		return
+	}
+	if err.Reason == service.ClientDisabled || err.Reason == service.WrongNetwork {
+		p.message(http.StatusForbidden, "Not allowed", "The password is right, but "+err.Message+".")
 		return
 	}
 	p.w.Header().Set("WWW-Authenticate", `Basic realm="dyndns"`)

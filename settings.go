@@ -253,7 +253,10 @@ func (c *settings) setClients(h *Handler) error {
 		specs = append(specs, clients.Spec{Name: "secret", Tokens: []string{secret}, Hosts: []string{"*"}, Unrestricted: true})
 	}
 	for _, cl := range h.Clients {
-		spec := clients.Spec{Name: cl.Name, Hosts: cl.Hosts, NoCertificates: cl.NoCertificates}
+		spec := clients.Spec{Name: cl.Name, Hosts: cl.Hosts, From: cl.From, NoCertificates: cl.NoCertificates}
+		if cl.Limit != nil {
+			spec.Limit = &clients.Limit{Changes: cl.Limit.Changes, Per: time.Duration(cl.Limit.Per)}
+		}
 		for _, token := range cl.Tokens {
 			expanded, err := placeholder.ExpandSecret("client "+redact.ClientName(cl.Name)+": token", token)
 			if err != nil {

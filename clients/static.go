@@ -41,7 +41,7 @@ func NewStatic(specs []Spec, c Config) (*Static, error) {
 }
 
 func (s *Static) add(spec Spec, c Config) error {
-	client, err := newClient(spec, c.zones, true)
+	client, err := newClient(spec, c.zones, refuseOutside)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (acmedns) Write(_ *Input, r *Request, out *service.Outcome) Reply {
 		_, reply.Status = nativeWord(failure)
 		reply.setHeader(failure, reply.Status)
 		switch failure.Reason {
-		case service.NoCredential, service.BadCredential, service.NotGranted:
+		case service.NoCredential, service.BadCredential, service.NotGranted, service.ClientDisabled, service.WrongNetwork:
 			reply.Status, body["error"] = http.StatusUnauthorized, "forbidden"
 		case service.BadName, service.NoZone:
 			reply.Status, body["error"] = http.StatusBadRequest, "bad_subdomain"

@@ -193,7 +193,7 @@ func duckdnsStatus(e *service.Error) int {
 		return http.StatusMethodNotAllowed
 	case service.BadMediaType:
 		return http.StatusUnsupportedMediaType
-	case service.ClientsFailed, service.Throttled, zone.Conflict, zone.Refused, zone.Invalid, zone.Unreachable, zone.Timeout, zone.Busy:
+	case service.ClientsFailed, service.Throttled, service.LimitReached, zone.Conflict, zone.Refused, zone.Invalid, zone.Unreachable, zone.Timeout, zone.Busy:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusOK

@@ -111,6 +111,18 @@ func CountOrOff(d *caddyfile.Dispenser, word, what string) (int, error) {
 	return n, nil
 }
 
+// Count reads the next argument as a number above zero.
+func Count(d *caddyfile.Dispenser, word string) (int, error) {
+	if !d.NextArg() {
+		return 0, ArgErr(d, word)
+	}
+	n, err := strconv.Atoi(d.Val())
+	if err != nil || n < 1 {
+		return 0, d.Errf("%s: %q is not a positive number", word, redact.Word(d.Val()))
+	}
+	return n, nil
+}
+
 // LoadGuest loads the guest module that a field of holder configures with raw, and
 // that has to be a T. Caddy's own error would quote the whole of a configuration that
 // names none.

@@ -16,6 +16,10 @@ import (
 // Do carries out a submission for a client that Authenticate found.
 func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission) Outcome {
 	out := Outcome{Client: client.Name}
+	if client.Owner() {
+		out.Err = &Error{Reason: NotGranted, Message: "an owner's token changes no name"}
+		return out
+	}
 	if sub.Check {
 		out.Checks, out.Err = s.check(ctx, client)
 		return out
@@ -34,7 +38,9 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 	for i := range p.zones {
 		p.zones[i].service = s
 	}
+	settle := s.reserve(p, client)
 	p.apply(ctx)
+	settle()
 	outcomes := p.outcomes()
 	s.forget(ctx, p, outcomes)
 	s.propagate(whole, p, outcomes)
@@ -71,6 +77,8 @@ type zoneWork struct {
 	moves   []move
 	// service is told of a defect of the backend.
 	service *Service
+	// refusal is set if the client may change no address at present.
+	refusal *Error
 }
 
 // add appends the changes of one name, to be made in its zone.
@@ -146,6 +154,10 @@ func (w *zoneWork) apply(ctx context.Context) {
 			w.results = w.lost(w.changes, panicked(v))
 		}
 	}()
+	if w.refusal != nil {
+		w.applyWithin(ctx)
+		return
+	}
 	if len(w.moves) > 0 {
 		w.applyMoves(ctx)
 		return
