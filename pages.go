@@ -63,7 +63,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	header := w.Header()
 	header.Set("Vary", "Accept, Authorization")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
-	posted := r.Method == http.MethodPost && path == pages.PathHosts && r.URL.Query().Has(pages.ParamFQDN)
+	posted := r.Method == http.MethodPost && path == pages.PathHosts && (r.URL.Query().Has(pages.ParamFQDN) || r.URL.Query().Has(pages.ParamRotate))
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && !posted:
 		header.Set("Allow", "GET, HEAD")
@@ -136,9 +136,11 @@ func (p *page) statistics(path string) {
 		p.write(http.StatusOK, pages.Latest(client.Name, submissions, number, total))
 	case fqdn != "":
 		p.host(client, fqdn)
+	case p.r.Method == http.MethodPost:
+		p.rotate(client)
 	default:
 		hosts, total := p.history.Hosts(mine, pages.Offset(number), pages.PageSize)
-		p.write(http.StatusOK, pages.Hosts(client.Name, hosts, p.history.Refusals(client.Name), number, total, time.Now()))
+		p.write(http.StatusOK, pages.Hosts(client, hosts, p.history.Refusals(client.Name), number, total, time.Now()))
 	}
 }
 
@@ -150,8 +152,8 @@ func (p *page) host(client *clients.Client, text string) {
 		p.message(http.StatusNotFound, "Unknown host", "Nothing has been submitted for this name, or it is not yours.")
 		return
 	}
-	d := pages.Details{Now: []history.Current{}, Granted: client.Grant(fqdn) != clients.Denied, Visitor: clientText(p.r)}
-	if p.r.Method == http.MethodPost {
+	d := pages.Details{Now: []history.Current{}, Granted: client.Grant(fqdn) != clients.Denied && !client.Owner(), Visitor: clientText(p.r)}
+	if p.r.Method == http.MethodPost && d.Granted {
 		d.Notice, d.Failed = p.act(client, fqdn)
 	}
 	host, ok := p.history.Host(fqdn)
@@ -182,6 +184,26 @@ func (p *page) host(client *clients.Client, text string) {
 
 // maxForm is far above what a browser sends of the form, in bytes.
 const maxForm = 4 << 10
+
+// rotationTime is how long the old token of a router is valid beside a new one.
+const rotationTime = 24 * time.Hour
+
+// rotate shows the owner of a router a new token for it.
+func (p *page) rotate(client *clients.Client) {
+	rotator, ok := p.service.Clients.(clients.Rotator)
+	if !ok || !client.Owner() {
+		p.message(http.StatusForbidden, "No new token", "Only the token of an owner makes new ones.")
+		return
+	}
+	until := time.Now().Add(rotationTime)
+	token, err := rotator.RotateTokens(p.r.Context(), client.Name, until)
+	if err != nil {
+		p.logger.Error("a new token could not be made", zap.String("client", client.Name), zap.Error(err))
+		p.message(http.StatusServiceUnavailable, "No new token", "It could not be kept. Try again later: the old one is still good.")
+		return
+	}
+	p.write(http.StatusOK, pages.Token(token, until))
+}
 
 // act does what a host's form asks for, and returns what became of it in a sentence.
 func (p *page) act(client *clients.Client, fqdn string) (notice string, failed bool) {

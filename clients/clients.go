@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddy-dyndns/dyndns/internal/name"
 )
@@ -64,6 +65,16 @@ func (c Config) NewClient(spec Spec) (*Client, error) {
 	return newClient(spec, c.zones, omitOutside)
 }
 
+// Rotator is a source that can make a new token for a client.
+type Rotator interface {
+	// RotateTokens returns a new token of the client's router, which nobody can show again.
+	// Its other ones are valid until that time at most.
+	RotateTokens(ctx context.Context, client string, othersExpire time.Time) (token string, err error)
+}
+
+// ErrNoRotator tells that no source can make a new token.
+var ErrNoRotator = errors.New("the tokens of this client are not kept here")
+
 // Sources are asked one after the other.
 type Sources []Source
 
@@ -76,6 +87,17 @@ func (s Sources) FindClient(ctx context.Context, digest Digest) (*Client, error)
 		}
 	}
 	return nil, nil
+}
+
+// RotateTokens has the last source that is a [Rotator] make a new token: those before
+// it are of the configuration.
+func (s Sources) RotateTokens(ctx context.Context, client string, othersExpire time.Time) (string, error) {
+	for _, source := range slices.Backward(s) {
+		if r, ok := source.(Rotator); ok {
+			return r.RotateTokens(ctx, client, othersExpire)
+		}
+	}
+	return "", ErrNoRotator
 }
 
 // Digest is the SHA-256 of a token, by which alone tokens are known: neither memory

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -105,7 +106,22 @@ func (m *Module) OpenClients(config clients.Config) (clients.Source, error) {
 			caddy.Log().Named("http.handlers.dyndns").Warn("cannot note which clients ask; updates are not affected", zap.Error(err))
 		})
 	})
-	return opening, nil
+	return rotating{opening, opened}, nil
+}
+
+// rotating is a source whose clients can have new tokens.
+type rotating struct {
+	clients.Source
+	*Open
+}
+
+// RotateTokens implements [clients.Rotator].
+func (s rotating) RotateTokens(ctx context.Context, client string, othersExpire time.Time) (string, error) {
+	token, _, _, err := s.Store.AddToken(ctx, client, Condition{}, NewToken{OthersExpire: othersExpire})
+	if err == nil && s.Config.Changed != nil {
+		s.Config.Changed(client, "token_added")
+	}
+	return token, err
 }
 
 // identity returns what tells a storage from others, over reloads, which make a new one of

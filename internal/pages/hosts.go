@@ -5,9 +5,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/history"
 )
+
+// ParamRotate asks PathHosts, by POST, for a new token.
+const ParamRotate = "rotate"
 
 // Names of the fields of a host's form and the values of ParamDo.
 const (
@@ -68,17 +72,26 @@ func shown(refusals []history.Refusal) []shownRefusal {
 
 // Hosts is the page of that number of the hosts of a client, of which there are total, with
 // its last refusals.
-func Hosts(client string, hosts []history.Host, refusals []history.Refusal, number, total int, now time.Time) Page {
+func Hosts(client *clients.Client, hosts []history.Host, refusals []history.Refusal, number, total int, now time.Time) Page {
 	all := make([]shownHost, len(hosts))
 	for i, h := range hosts {
 		all[i] = shownHost{h, statusOf(&h, refusals, now)}
 	}
 	return Page{"hosts", PathHosts, "Updates by host", struct {
 		Client   string         `json:"-"`
+		Owner    bool           `json:"-"`
 		Hosts    []shownHost    `json:"hosts"`
 		Refusals []shownRefusal `json:"refusals"`
 		List
-	}{client, all, shown(refusals), newList(number, total)}}
+	}{client.Name, client.Owner(), all, shown(refusals), newList(number, total)}}
+}
+
+// Token is the page that shows a new token, this once; the old ones are valid until then.
+func Token(token string, until time.Time) Page {
+	return Page{"token", "", "A new token", struct {
+		Token string    `json:"token"`
+		Until time.Time `json:"others_expire"`
+	}{token, until}}
 }
 
 // Details are what the page of a host shows beside its history.

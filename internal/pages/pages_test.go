@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/history"
 )
 
@@ -18,6 +19,8 @@ var site = Site{Host: "dyn.example.com", Statistics: true}
 
 // evil is what every text that comes from outside is set to.
 const evil = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>{{.}}\x1b[31m\n"
+
+var client = clients.NewUnrestricted("home")
 
 var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
@@ -71,8 +74,8 @@ func renderAll(t *testing.T, s Site, f Format) map[string]string {
 		"usage":        Usage(s, netip.Addr{}, ""),
 		"usage filled": Usage(s, netip.MustParseAddr("192.0.2.1"), "a.example.com"),
 		"usage evil":   Usage(s, netip.MustParseAddr("fe80::1%eth0"), evil),
-		"hosts":        Hosts(evil, []history.Host{host}, nil, 2, 120, noon),
-		"no hosts":     Hosts("", nil, nil, 1, 0, noon),
+		"hosts":        Hosts(client, []history.Host{host}, nil, 2, 120, noon),
+		"no hosts":     Hosts(client, nil, nil, 1, 0, noon),
 		"host":         Host(host, details(), noon),
 		"bare host":    Host(history.Host{Name: "a."}, details(), noon),
 		"latest":       Latest(evil, []history.Submission{sub}, 1, 51),
@@ -219,7 +222,7 @@ func TestFormRoundTrip(t *testing.T) {
 func TestNoAddressAndNoChange(t *testing.T) {
 	none := history.Change{Type: "AAAA", Old: []string{}, New: []string{}}
 	removed := history.Change{Type: "A", Old: []string{"192.0.2.1"}, New: []string{}}
-	hosts := Hosts("", []history.Host{{
+	hosts := Hosts(client, []history.Host{{
 		Name: "home.example.com.", Current: []history.Current{{Type: "A", Values: []string{}}, {Type: "AAAA", Values: []string{}}},
 	}}, nil, 1, 1, noon)
 	latest := Latest("", []history.Submission{{
@@ -248,7 +251,7 @@ func TestNoAddressAndNoChange(t *testing.T) {
 
 func TestLinksOfTheLists(t *testing.T) {
 	prefixed := Site{Host: "example.com", Base: "/dyn", Statistics: true}
-	lists := write(t, Hosts("", []history.Host{evilHost("*.a.example.com.")}, nil, 2, 120, noon), prefixed, HTML)
+	lists := write(t, Hosts(client, []history.Host{evilHost("*.a.example.com.")}, nil, 2, 120, noon), prefixed, HTML)
 	for _, want := range []string{
 		`href="/dyn` + PathHosts + `?` + ParamFQDN + `=` + strings.ToLower(url.QueryEscape("*.a.example.com")) + `"`,
 		`name="` + ParamFQDN + `"`,
@@ -268,7 +271,7 @@ func TestLinksOfTheLists(t *testing.T) {
 		t.Error("the argument of the usage page has another name")
 	}
 	for number, want := range map[int]string{1: "\npage 1 of 3; ?" + ParamPage + "=2\n", 3: "\npage 3 of 3\n"} {
-		if page := write(t, Hosts("", nil, nil, number, 120, noon), site, Text); !strings.HasSuffix(page, want) {
+		if page := write(t, Hosts(client, nil, nil, number, 120, noon), site, Text); !strings.HasSuffix(page, want) {
 			t.Errorf("page %d ends otherwise than %q: %s", number, want, page)
 		}
 	}
