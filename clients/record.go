@@ -189,25 +189,20 @@ func (r *Record) Digests() []Digest {
 // Lists tells whether the record has a token of this digest, expired or not.
 func (r *Record) Lists(digest Digest) bool { return slices.Contains(r.Digests(), digest) }
 
-// ExactHosts returns the normalised names that the record has without a pattern.
-func (r *Record) ExactHosts() []string {
-	var exact []string
-	for _, host := range r.Hosts {
-		if n, err := name.Normalize(host); err == nil && !strings.HasPrefix(n, "*.") && !slices.Contains(exact, n) {
-			exact = append(exact, n)
-		}
-	}
-	return exact
-}
-
 // Names returns the normalised names that the record has without a pattern, those of LAN
 // hosts too.
 func (r *Record) Names() []string {
-	names := r.ExactHosts()
-	for _, l := range r.LAN {
-		if n, err := name.Normalize(l.Name); err == nil && !slices.Contains(names, n) {
+	var names []string
+	add := func(text string) {
+		if n, err := name.Normalize(text); err == nil && !strings.HasPrefix(n, "*.") && !slices.Contains(names, n) {
 			names = append(names, n)
 		}
+	}
+	for _, host := range r.Hosts {
+		add(host)
+	}
+	for _, l := range r.LAN {
+		add(l.Name)
 	}
 	return names
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/caddy-dyndns/dyndns/clients/storage"
 )
 
+// pageTime is how long a page of the list is gathered.
+const pageTime = opTime / 2
+
 // Page is a part of the list of clients.
 type Page struct {
 	Clients []Listed `json:"clients"`
@@ -56,12 +59,13 @@ func (e *endpoint) list(ctx context.Context, _ []string) error {
 	}
 	sightings := e.store.Sightings()
 	page := Page{Clients: []Listed{}}
-	last := ""
+	began, last := time.Now(), ""
 	for item, err := range e.store.All(ctx, e.query.Get("after")) {
 		if err != nil {
 			return err
 		}
-		if len(page.Clients) >= size && last != "" {
+		// Where the storage is slow, a page is what there was time for, perhaps nothing.
+		if last != "" && (len(page.Clients) >= size || time.Since(began) > pageTime) {
 			page.Next = last
 			break
 		}
@@ -71,10 +75,10 @@ func (e *endpoint) list(ctx context.Context, _ []string) error {
 			if l.LastSeen, idle, err = sightings.Last(ctx, item.Record.Name); err != nil {
 				return err
 			}
+			last = item.Record.Name
 			if min(idle, age(item.Record)) < unused {
 				continue
 			}
-			last = item.Record.Name
 		}
 		page.Clients = append(page.Clients, l)
 	}
@@ -158,8 +162,8 @@ func (e *endpoint) check(record *clients.Record) error {
 
 // Removed is what a removal leaves behind.
 type Removed struct {
-	// Hosts are the names that the client had, by name or behind its router. What stands
-	// there leads to whoever gets the address next.
+	// Hosts are the names that the client had, by name or behind its router, and no other
+	// client has. What stands there leads to whoever gets the address next.
 	Hosts []string `json:"hosts"`
 	// Purged tells that their addresses were removed.
 	Purged bool `json:"purged"`
@@ -179,7 +183,9 @@ func (e *endpoint) delete(ctx context.Context, path []string) error {
 	e.changed(path[0], "removed")
 	removed := Removed{Hosts: []string{}}
 	if record != nil {
-		removed.Hosts = record.Names()
+		if removed.Hosts, err = e.store.Unclaimed(ctx, record.Names()); err != nil {
+			return err
+		}
 	}
 	if e.flag("purge") {
 		removed.Purged, removed.Errors = true, make(map[string]string)

@@ -58,7 +58,7 @@ func (s *Store) claim(ctx context.Context, host, name string, share bool) error 
 			switch {
 			case err != nil && !bad:
 				return err
-			case bad, other != nil && slices.Contains(other.ExactHosts(), host), time.Since(c.At).Abs() < claimTime:
+			case bad, other != nil && slices.Contains(other.Names(), host), time.Since(c.At).Abs() < claimTime:
 				if !share {
 					return fmt.Errorf("%w: client %q has %s already", ErrTaken, c.Client, host)
 				}
@@ -67,6 +67,30 @@ func (s *Store) claim(ctx context.Context, host, name string, share bool) error 
 		}
 		return s.store(ctx, s.key(hosts, hashOf(host)), kept)
 	})
+}
+
+// Unclaimed returns those of the absolute names that no client has by name.
+func (s *Store) Unclaimed(ctx context.Context, names []string) ([]string, error) {
+	unclaimed := []string{}
+	for _, host := range names {
+		all, err := s.claims(ctx, host)
+		if err != nil {
+			return nil, err
+		}
+		taken := false
+		for _, c := range all {
+			record, _, err := s.read(ctx, c.Client)
+			bad := errors.Is(err, clients.ErrBadRecord)
+			if err != nil && !bad {
+				return nil, err
+			}
+			taken = taken || bad || record != nil && slices.Contains(record.Names(), host)
+		}
+		if !taken {
+			unclaimed = append(unclaimed, host)
+		}
+	}
+	return unclaimed, nil
 }
 
 // release takes a claim back.

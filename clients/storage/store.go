@@ -1,5 +1,5 @@
 // Package storage keeps clients in Caddy's storage: one object for each client, one for
-// each token and one for each host that is granted by its name.
+// each token and one for each host that is granted by its name or lies behind a router.
 //
 // A token counts only if its object names a client whose record lists it. Storage has no
 // transactions; so a process that ends between two writes leaves objects that grant

@@ -98,7 +98,7 @@ func (s *Store) holds(ctx context.Context, record *clients.Record) (tag string, 
 			return "", false
 		}
 	}
-	for _, host := range next.ExactHosts() {
+	for _, host := range next.Names() {
 		if all, err := s.claims(ctx, host); err != nil || !slices.ContainsFunc(all, func(c claim) bool { return c.Client == next.Name }) {
 			return "", false
 		}
@@ -134,9 +134,9 @@ func (s *Store) replace(ctx context.Context, old, next *clients.Record, oldTag s
 	if len(data) > clients.MaxRecord {
 		return "", fmt.Errorf("%w: it is longer than %d bytes", clients.ErrBadRecord, clients.MaxRecord)
 	}
-	had := old.ExactHosts()
+	had := old.Names()
 	var claimed []string
-	for _, host := range next.ExactHosts() {
+	for _, host := range next.Names() {
 		if err := s.claim(ctx, host, next.Name, shareHosts || slices.Contains(had, host)); err != nil {
 			for _, host := range claimed {
 				_ = s.release(ctx, host, next.Name) // otherwise it ends by itself
@@ -198,8 +198,8 @@ func (s *Store) tidy(ctx context.Context, old, next *clients.Record) {
 			_ = s.remove(ctx, s.tokenKey(digest))
 		}
 	}
-	for _, host := range old.ExactHosts() {
-		if !slices.Contains(next.ExactHosts(), host) {
+	for _, host := range old.Names() {
+		if !slices.Contains(next.Names(), host) {
 			_ = s.release(ctx, host, old.Name)
 		}
 	}

@@ -145,6 +145,33 @@ func TestCustomer(t *testing.T) {
 	}
 }
 
+// A name that two have is not purged with the first of them.
+func TestSharedHostIsKept(t *testing.T) {
+	s := caddytest.Serve(t, adminOn, customerSite("storage"))
+	for _, name := range []string{"ada", "bob"} {
+		if got := manageClients(s, http.MethodPut, "/"+name+"?shared=true", `{"hosts":["both.mem.test","`+name+`.mem.test"],"lan":[{"name":"nas.mem.test","interface_id":"::1"}]}`); got.Status != 201 {
+			t.Fatalf("%d %s", got.Status, got.Body)
+		}
+	}
+	token := newToken(s, "bob", "").Token
+	if got := update(s, "both.mem.test", "192.0.2.1", token); got != "good 192.0.2.1" {
+		t.Fatal(got)
+	}
+	for _, tt := range []struct{ name, want string }{
+		{"ada", `{"hosts":["ada.mem.test."],"purged":true}`},
+		{"bob", `{"hosts":["both.mem.test.","bob.mem.test.","nas.mem.test."],"purged":true}`},
+	} {
+		if tt.name == "bob" {
+			if got := update(s, "both.mem.test", "192.0.2.1", token); got != "nochg 192.0.2.1" {
+				t.Errorf("after the other was removed: %s", got)
+			}
+		}
+		if got := manageClients(s, http.MethodDelete, "/"+tt.name+"?purge=true", ""); strings.TrimSpace(got.Body) != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got.Body, tt.want)
+		}
+	}
+}
+
 func TestCustomerAPI(t *testing.T) {
 	s := caddytest.Serve(t, adminOn, customerSite("storage"))
 	put := func(name string) string {
