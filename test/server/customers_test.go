@@ -92,6 +92,26 @@ func TestCustomer(t *testing.T) {
 		t.Errorf("the pages, with the owner's token: %d", got.Status)
 	}
 
+	rotate := func(token string) caddytest.Reply {
+		got, err := s.Do(http.MethodPost, s.HTTP+"/statistics/updates-by-fqdn?rotate", "", "Host: localhost", "Accept: application/json", caddytest.BasicAuth("", token))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := rotate(second.Token); got.Status != http.StatusForbidden {
+		t.Errorf("a new token by the router's: %d %s", got.Status, got.Body)
+	}
+	var rotated struct{ Token string }
+	if got := rotate(owner.Token); json.Unmarshal([]byte(got.Body), &rotated) != nil || got.Status != 200 {
+		t.Errorf("a new token by the owner's: %d %s", got.Status, got.Body)
+	}
+	for _, token := range []string{second.Token, rotated.Token} { // for a day
+		if got := update(s, "ada.mem.test", "192.0.2.2", token); got != "nochg 192.0.2.2" {
+			t.Errorf("after the owner made a new token: %s", got)
+		}
+	}
+
 	for _, tt := range []struct{ name, record, want string }{
 		{"other hosts", `{"hosts":["other.mem.test"]}`, "nohost"},
 		{"from elsewhere", `{"hosts":["ada.mem.test"],"from":["198.51.100.0/24"]}`, "nohost"},
