@@ -238,7 +238,6 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	go h.service.SweepEvery(ctx, sweepInterval)
-	h.expiry = h.newSweepers(ctx, c)
 	go expiry.Every(ctx, sweepInterval, h.expiry, func(message, zoneName string, err error) {
 		h.logger.Warn(message, zap.String("zone", zoneName), zap.Error(err))
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -97,7 +98,7 @@ func (h *Handler) openClients(ctx caddy.Context, c *settings, config clients.Con
 
 // newSweepers returns what removes the addresses that expire, one for each zone of which
 // they do.
-func (h *Handler) newSweepers(ctx caddy.Context, c *settings) (all []*expiry.Sweeper) {
+func (h *Handler) newSweepers(ctx caddy.Context, c *settings, of *service.Service) (all []*expiry.Sweeper) {
 	for i := range c.zones {
 		z := &c.zones[i]
 		if z.expire == 0 {
@@ -105,9 +106,9 @@ func (h *Handler) newSweepers(ctx caddy.Context, c *settings) (all []*expiry.Swe
 		}
 		all = append(all, &expiry.Sweeper{
 			Storage: ctx.Storage(), History: h.history, Zone: z.Name, After: z.expire,
-			InZone: func(fqdn string) bool { return h.service.ZoneOf(fqdn) == z.Name },
+			InZone: func(fqdn string) bool { return of.ZoneOf(fqdn) == z.Name },
 			Remove: func(ctx context.Context, held expiry.Held) error {
-				outcome := h.service.Expire(ctx, z.Name, held)
+				outcome := of.Expire(ctx, z.Name, held)
 				h.reportExpired(&outcome)
 				if outcome.Err != nil {
 					return outcome.Err
@@ -117,6 +118,29 @@ func (h *Handler) newSweepers(ctx caddy.Context, c *settings) (all []*expiry.Swe
 		})
 	}
 	return all
+}
+
+// firstExpiry returns when the first address of the names is removed if nobody confirms it,
+// zero if none ever is.
+func (h *Handler) firstExpiry(ctx context.Context, sweepers []*expiry.Sweeper, names []string) (first time.Time) {
+	for _, s := range sweepers {
+		since, err := s.Since(ctx)
+		if err != nil {
+			continue // the log has it from the sweeps
+		}
+		for _, fqdn := range names {
+			host, ok := h.history.Host(fqdn)
+			if !ok || !s.InZone(fqdn) {
+				continue
+			}
+			for _, c := range host.Current {
+				if at, ok := c.ExpiresAfter(since, s.After); ok && (first.IsZero() || at.Before(first)) {
+					first = at
+				}
+			}
+		}
+	}
+	return first
 }
 
 // The keys of the process's throttle, of its self-test and of its quota among what is shared.
@@ -145,6 +169,13 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 	var opened atomic.Pointer[service.Service]
 	forClients := c.forClients()
 	forClients.Changed = h.events.clientChanged
+	var sweepers atomic.Pointer[[]*expiry.Sweeper]
+	forClients.Expires = func(ctx context.Context, names []string) time.Time {
+		if all := sweepers.Load(); all != nil {
+			return h.firstExpiry(ctx, *all, names)
+		}
+		return time.Time{}
+	}
 	forClients.Purge = func(ctx context.Context, names []string) map[string]error {
 		if s := opened.Load(); s != nil {
 			return s.Purge(ctx, names)
@@ -191,6 +222,8 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.TTL, Backend: changed, Propagation: propagation.New(z.wait, z.Nameservers, changed, net.DefaultResolver)})
 	}
 	opened.Store(service.New(config))
+	h.expiry = h.newSweepers(ctx, c, opened.Load())
+	sweepers.Store(&h.expiry)
 	// The module dns.providers.dyndns finds it among what is shared.
 	return shared.Take(&h.leases, opened.Load(), func() (*service.Service, error) { return opened.Load(), nil })
 }

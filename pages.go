@@ -15,7 +15,6 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
-	"github.com/caddy-dyndns/dyndns/internal/expiry"
 	"github.com/caddy-dyndns/dyndns/internal/history"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/pages"
@@ -241,10 +240,8 @@ func (p *page) expires(of history.Host) func(history.Current) (time.Time, bool) 
 		if !s.InZone(of.Name) {
 			continue
 		}
-		since, err := s.Since(p.r.Context())
-		return func(c history.Current) (time.Time, bool) {
-			address := c.Type == zone.TypeA.String() || c.Type == zone.TypeAAAA.String()
-			return expiry.Expires(c.Seen, since, s.After), err == nil && address && !c.Seen.IsZero() && len(c.Values) > 0
+		if since, err := s.Since(p.r.Context()); err == nil {
+			return func(c history.Current) (time.Time, bool) { return c.ExpiresAfter(since, s.After) }
 		}
 	}
 	return func(history.Current) (time.Time, bool) { return time.Time{}, false }

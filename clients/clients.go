@@ -42,6 +42,9 @@ type Config struct {
 	// Purge removes the addresses of absolute names, as far as they lie in zones of the
 	// handler, and returns the errors by name. Nil where there is no handler.
 	Purge func(ctx context.Context, names []string) map[string]error
+	// Expires returns when the first address of these absolute names is removed if nobody
+	// confirms it, zero if none ever is. Nil where there is no handler.
+	Expires func(ctx context.Context, names []string) time.Time
 	// Changed is told what somebody changed of which client, for the handler's events:
 	// created, replaced, removed, token_added or token_removed. Nil where there is no handler.
 	Changed func(client, change string)

@@ -30,7 +30,10 @@ type Listed struct {
 	*clients.Record
 	// LastSeen is when it asked last, give or take six hours; zero if that is not known.
 	LastSeen time.Time `json:"last_seen,omitzero"`
-	Error    string    `json:"error,omitempty"`
+	// Expires is when the first of its addresses is removed if nobody confirms it, zero if
+	// none is.
+	Expires time.Time `json:"expires,omitzero"`
+	Error   string    `json:"error,omitempty"`
 }
 
 func listed(i storage.Item) Listed {
@@ -75,6 +78,7 @@ func (e *endpoint) list(ctx context.Context, _ []string) error {
 			if l.LastSeen, idle, err = sightings.Last(ctx, item.Record.Name); err != nil {
 				return err
 			}
+			l.Expires = e.expires(ctx, item.Record.Names())
 			last = item.Record.Name
 			if min(idle, age(item.Record)) < unused {
 				continue
@@ -83,6 +87,19 @@ func (e *endpoint) list(ctx context.Context, _ []string) error {
 		page.Clients = append(page.Clients, l)
 	}
 	return e.reply(http.StatusOK, "", page)
+}
+
+// expires returns when the first address of the names expires by any of the handlers.
+func (e *endpoint) expires(ctx context.Context, names []string) (first time.Time) {
+	for _, o := range e.open {
+		if o.Config.Expires == nil {
+			continue
+		}
+		if at := o.Config.Expires(ctx, names); !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
 }
 
 // age is how long ago the newest token was made: a client that is new has not been unused

@@ -129,7 +129,7 @@ alphabet.
 		left, _ = c.Flags().GetInt("limit")
 		t := newTable(c.out)
 		if !c.json {
-			t.row("NAME", "HOSTS", "TOKENS", "LAST SEEN", "STATE", "NOTE")
+			t.row("NAME", "HOSTS", "TOKENS", "LAST SEEN", "EXPIRES", "STATE", "NOTE")
 		}
 		for {
 			size := maxPage

@@ -33,7 +33,7 @@ const shownHosts = 3
 
 func (t table) client(l Listed) {
 	if l.Record == nil {
-		t.row("?", "", "", "", "bad record", l.Error)
+		t.row("?", "", "", "", "", "bad record", l.Error)
 		return
 	}
 	state := "enabled"
@@ -48,7 +48,11 @@ func (t table) client(l Listed) {
 	if !l.LastSeen.IsZero() {
 		lastSeen = l.LastSeen.Format(time.DateOnly)
 	}
-	t.row(l.Name, hosts, fmt.Sprint(len(l.Tokens)), lastSeen, state, l.Note)
+	expires := "-"
+	if !l.Expires.IsZero() {
+		expires = l.Expires.Format(time.DateOnly)
+	}
+	t.row(l.Name, hosts, fmt.Sprint(len(l.Tokens)), lastSeen, expires, state, l.Note)
 }
 
 // show prints a client.
