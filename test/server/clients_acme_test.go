@@ -9,12 +9,21 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
 	"github.com/caddy-dyndns/dyndns/test/markdown"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
+
+// acmeClient is a program that gets a certificate.
+type acmeClient struct {
+	name string
+	run  func(t *testing.T, dir string)
+	// file is where it writes the certificate.
+	file string
+}
 
 // ACME clients of Debian get a certificate for a name and its wildcard with nothing but
 // the name's token, and leave nothing behind.
@@ -53,19 +62,17 @@ func TestCertificateClients(t *testing.T) {
 			}
 			documented := strings.NewReplacer("https://dyndns.example.com", url, "lego --email", "lego --accept-tos --server "+ca.Directory+
 				" --path .lego --dns.disable-cp --dns.resolvers "+ns.Addr()+" --email").Replace(lego)
-			for _, client := range []struct {
-				name string
-				run  func(t *testing.T, dir string)
-				// file is where it writes the certificate.
-				file string
-			}{
+			certbot := func(t *testing.T, dir string, args ...string) {
+				run(t, nil, "certbot", append(args, "--non-interactive", "--no-verify-ssl", "--config-dir", dir, "--work-dir", dir, "--logs-dir", dir)...)
+			}
+			programs := []acmeClient{
 				{"lego", func(t *testing.T, dir string) {
 					run(t, []string{"LEGO_CA_CERTIFICATES=" + ca.Certificate, "HTTPREQ_POLLING_INTERVAL=1"}, "sh", "-c", "cd "+dir+"\n"+documented)
 				}, ".lego/certificates/" + name + ".crt"},
 				{"certbot", func(t *testing.T, dir string) {
-					run(t, nil, "certbot", "certonly", "--non-interactive", "--agree-tos", "-m", "a@example.com", "--no-verify-ssl", "--server", ca.Directory,
-						"--config-dir", dir, "--work-dir", dir, "--logs-dir", dir, "--manual", "--preferred-challenges", "dns",
+					certbot(t, dir, "certonly", "--agree-tos", "-m", "a@example.com", "--server", ca.Directory, "--manual", "--preferred-challenges", "dns",
 						"--manual-auth-hook", hook+" present", "--manual-cleanup-hook", hook+" cleanup", "-d", name, "-d", "*."+name)
+					certbot(t, dir, "renew", "--force-renewal", "--no-random-sleep-on-renew")
 				}, "live/" + name + "/cert.pem"},
 				{"dehydrated", func(t *testing.T, dir string) {
 					config := filepath.Join(dir, "config")
@@ -81,7 +88,20 @@ func TestCertificateClients(t *testing.T) {
 					const trust = "mount --bind \"$0\" /etc/ssl/certs/ca-certificates.crt && uacme -y -c \"$1\" -a \"$2\" new && uacme -y -c \"$1\" -a \"$2\" -h \"$3\" issue \"$4\" \"*.$4\""
 					run(t, nil, "unshare", "--map-root-user", "--mount", "sh", "-c", trust, ca.Certificate, dir, ca.Directory, hook, name)
 				}, name + "/cert.pem"},
-			} {
+			}
+			if kind == nameserver.BIND { // which takes a quarter of a minute
+				programs = append(programs, acmeClient{"two at once", func(t *testing.T, dir string) {
+					var both sync.WaitGroup
+					for i := range 2 {
+						both.Go(func() {
+							own := filepath.Join(dir, fmt.Sprint(i))
+							run(t, []string{"LEGO_CA_CERTIFICATES=" + ca.Certificate, "HTTPREQ_POLLING_INTERVAL=1"}, "sh", "-c", "mkdir "+own+" && cd "+own+"\n"+documented)
+						})
+					}
+					both.Wait()
+				}, "1/.lego/certificates/" + name + ".crt"})
+			}
+			for _, client := range programs {
 				t.Run(client.name, func(t *testing.T) {
 					dir := t.TempDir()
 					client.run(t, dir)
