@@ -49,6 +49,11 @@ func NewSigner(k Key) (Signer, error) {
 	return Signer{Name: dns.CanonicalName(k.Name), algorithm: algorithm, secret: k.Secret, hash: h}, nil
 }
 
+// Equal tells whether two signers have the same key.
+func (k Signer) Equal(o Signer) bool {
+	return k.Name == o.Name && k.algorithm == o.algorithm && hmac.Equal(k.secret, o.secret)
+}
+
 // Fudge is how far clocks may differ in seconds, as RFC 8945 section 10 advises.
 const Fudge = 300
 

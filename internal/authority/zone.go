@@ -55,6 +55,9 @@ func (z *Zone) Load(lines []string) error {
 // Records returns the records of an RRset, which must not be changed.
 func (z *Zone) Records(owner string, rrtype uint16) []dns.RR { return z.types(owner)[rrtype] }
 
+// Owns returns the number of RRsets at an owner.
+func (z *Zone) Owns(owner string) int { return len(z.types(owner)) }
+
 // types returns the RRsets of an owner.
 func (z *Zone) types(owner string) map[uint16][]dns.RR {
 	if types, touched := z.rrsets[owner]; touched || z.base == nil {

@@ -73,13 +73,13 @@ func Open(path string) (*Store, error) {
 	return nil, fmt.Errorf("opening the database %s: %w", path, err)
 }
 
-func (s *Store) open(path string) (err error) {
+func (s *Store) open(path string) error {
 	var file *os.File
 	opened := false
 	defer func() {
 		// bbolt closes it with every error, but not when it panics.
 		if !opened && file != nil {
-			err = errors.Join(err, unlock(file), file.Close())
+			_ = errors.Join(unlock(file), file.Close())
 		}
 	}()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
