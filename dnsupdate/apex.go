@@ -2,11 +2,11 @@ package dnsupdate
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -87,19 +87,12 @@ func (n *apexNS) prove(s *session) outcome {
 	return o
 }
 
-// hostOf returns the host that an underscored name tells something of (RFC 8552
-// section 1.1), another name as it is.
-func hostOf(name string) string {
-	for strings.HasPrefix(name, "_") {
-		name = wire.Parent(name)
-	}
-	return name
-}
-
 // spareNameServers ends the items that would change a nameserver's name and must not.
 func (a *attempt) spareNameServers() outcome {
 	n := &a.engine.apexNS
-	hits := func(it *item) bool { return it.notNameServer && slices.Contains(n.targets, hostOf(it.Name)) }
+	hits := func(it *item) bool {
+		return it.wish.NotNameServer && slices.Contains(n.targets, change.HostOf(it.Name))
+	}
 	if !slices.ContainsFunc(a.round.items, hits) {
 		return outcome{verdict: accepted}
 	}

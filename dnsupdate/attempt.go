@@ -112,7 +112,7 @@ func (a *attempt) conclude(errs map[string]*zone.Error) {
 func (a *attempt) refute() {
 	for _, it := range a.round.items {
 		found := a.engine.plan.of(it).before
-		if s := it.lost; s != nil && s.update.fate == undecided && s.told() && !found.loose && s.before.sameValues(found.rrset) {
+		if s := it.lost; s != nil && s.update.fate == undecided && s.told() && !found.loose && s.before.SameValues(found.Set) {
 			s.update.fate = absent
 		}
 	}

@@ -2,12 +2,14 @@ package dnsupdate
 
 import (
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/internal/change"
 )
 
 // belief is what we hold an RRset to be. It may be wrong: the prerequisites of
 // each update prove it.
 type belief struct {
-	rrset
+	change.Set
 	known bool
 	// loose: the RRset exists and reads as it says, but the nameserver does not
 	// find it equal to that. Only its existence can be required.
@@ -50,19 +52,19 @@ func (b *belief) wanted(ttl uint32) uint32 {
 // readBack takes the TTL that a read shows of our own last write. It tells
 // whether the nameserver has held it down for the second time.
 func (b *belief) readBack(got uint32) (held bool) {
-	made := madeTTL{b.ttl, got}
+	made := madeTTL{b.TTL, got}
 	switch {
-	case got == b.ttl:
+	case got == b.TTL:
 		if b.limit == nil || b.limit.got != got {
 			b.misread, b.limit = nil, nil
 		}
 	case b.misread != nil && *b.misread == made:
-		held = b.limit == nil && got < b.ttl
+		held = b.limit == nil && got < b.TTL
 		b.limit = &made
 	default:
 		b.misread, b.limit = &made, nil
 	}
-	b.ttl, b.wroteTTL = got, time.Time{}
+	b.TTL, b.wroteTTL = got, time.Time{}
 	return held
 }
 

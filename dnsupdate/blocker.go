@@ -6,6 +6,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -27,7 +28,7 @@ func blockers(name, zone string) iter.Seq[blocker] {
 		if !yield(blocker{name, typeCNAME}) || name == zone || !yield(blocker{name, typeNS}) {
 			return
 		}
-		for above := wire.Parent(name); above != zone; above = wire.Parent(above) {
+		for above := change.Parent(name); above != zone; above = change.Parent(above) {
 			if !yield(blocker{above, typeNS}) || !yield(blocker{above, typeDNAME}) {
 				return
 			}

@@ -2,11 +2,10 @@ package dnsupdate
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -29,9 +28,6 @@ type call struct {
 	// parked puts the call back into the queue when a lost message has expired; nil
 	// while there is none to wait for. Other changes of the call may go on meanwhile.
 	parked *time.Timer
-	// The arrays spare an allocation each in the usual call, for two families.
-	itemArray   [2]item
-	resultArray [2]zone.Result
 }
 
 type callState uint8
@@ -45,16 +41,11 @@ const (
 
 // item is one valid change of a call.
 type item struct {
-	call  *call
-	index int // of the change and its result
+	call *call
 	wire.RRsetID
-	values rrset  // with Set, Add and Remove
-	expect *rrset // nil if anything may stand there
+	wish change.Change
 	// lost is what a message with an unknown outcome would have come to.
-	lost   *lostStep
-	action zone.Action
-	// notNameServer: no apex NS record may point to the name.
-	notNameServer bool
+	lost *lostStep
 	// unproven: a message that was lost may have made the change before.
 	unproven bool
 	done     bool // it has its result
@@ -63,88 +54,20 @@ type item struct {
 // defaultTime is what an Apply may take whose context has no deadline.
 const defaultTime = 10 * time.Second
 
-var (
-	errOutside = errors.New("the name is not in the zone")
-	errType    = errors.New("the package does not change records of this type")
-	errAction  = errors.New("unknown action")
-	errNoValue = errors.New("there is no value to set")
-)
-
-// newCall checks the changes of an Apply. What is not valid gets its error at
-// once, and so does everything else at the same name: a name's changes are one.
+// newCall checks the changes of an Apply. What is not valid gets its error at once.
 func newCall(ctx context.Context, apex string, changes []zone.Change) *call {
 	c := &call{done: make(chan struct{})}
-	c.items = c.itemArray[:0]
-	c.results = append(c.resultArray[:0], make([]zone.Result, len(changes))...)
+	valid, results := change.Check(apex, changes)
+	c.results, c.items, c.pending = results, make([]item, len(valid)), len(valid)
 	c.deadline, _ = ctx.Deadline()
-	var spoiled map[string]bool
-	for i, change := range changes {
-		it, err := newItem(apex, change)
-		if err != nil {
-			c.results[i].Err = &zone.Error{Reason: zone.Invalid, Zone: apex, Name: it.Name, Cause: err}
-			if it.Name != "" {
-				if spoiled == nil {
-					spoiled = map[string]bool{}
-				}
-				spoiled[it.Name] = true
-			}
-			continue
-		}
-		it.call, it.index = c, i
-		c.items = append(c.items, it)
-	}
-	if spoiled != nil {
-		kept := c.items[:0]
-		for _, it := range c.items {
-			if spoiled[it.Name] {
-				c.results[it.index].Err = &zone.Error{Reason: zone.Invalid, Zone: apex, Name: it.Name, Hint: "another change of the same name is invalid"}
-				continue
-			}
-			kept = append(kept, it)
-		}
-		c.items = kept
-	}
-	c.pending = len(c.items)
-	// Changes of one name mostly stand side by side; an estimate is enough to size groups.
-	for i := range c.items {
-		if i == 0 || c.items[i].Name != c.items[i-1].Name {
+	for i, wish := range valid {
+		c.items[i] = item{call: c, RRsetID: wire.RRsetID{Name: wish.Name, Type: wish.Type}, wish: wish}
+		// Changes of one name mostly stand side by side; an estimate is enough to size groups.
+		if i == 0 || wish.Name != valid[i-1].Name {
 			c.names++
 		}
 	}
 	return c
-}
-
-// newItem checks one change. With an error the item has a name if that is valid.
-func newItem(apex string, change zone.Change) (item, error) {
-	name, err := wire.CanonicalName(change.Name)
-	if err != nil {
-		return item{}, err
-	}
-	it := item{RRsetID: wire.RRsetID{Name: name, Type: change.Type}, action: change.Action, notNameServer: change.NotNameServer}
-	if !wire.Under(name, apex) {
-		return it, errOutside
-	}
-	if !slices.Contains(zone.Types[:], change.Type) {
-		return it, errType
-	}
-	if change.Expect != nil {
-		expected, err := parseRRset(change.Type, change.Expect, 0)
-		if err != nil {
-			return it, err
-		}
-		it.expect = &expected
-	}
-	switch change.Action {
-	case zone.Keep, zone.Delete:
-	case zone.Set, zone.Add, zone.Remove:
-		if len(change.Values) == 0 {
-			return it, errNoValue
-		}
-		it.values, err = parseRRset(change.Type, change.Values, change.TTL)
-	default:
-		err = errAction
-	}
-	return it, err
 }
 
 // deliver sends an item its result.
@@ -154,7 +77,7 @@ func (it *item) deliver(r zone.Result) {
 	}
 	it.done = true
 	c := it.call
-	c.results[it.index] = r
+	c.results[it.wish.Index] = r
 	if c.pending--; c.pending == 0 {
 		close(c.done)
 	}
@@ -183,7 +106,7 @@ func (c *call) giveUp(err zone.Error) []zone.Result {
 	results := make([]zone.Result, len(c.results))
 	valid := 0
 	for i := range results {
-		if valid == len(c.items) || c.items[valid].index != i {
+		if valid == len(c.items) || c.items[valid].wish.Index != i {
 			results[i] = c.results[i]
 			continue
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
-	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -122,7 +122,7 @@ func (p *parentZone) leadsTo(ctx context.Context, name string, known []netip.Add
 // find asks the nameservers of the parent zone. It returns false
 // if neither the resolver nor any of them answers.
 func (p *parentZone) find(ctx context.Context) (delegation, bool) {
-	for above := cmp.Or(wire.Parent(p.zone), "."); ; above = cmp.Or(wire.Parent(above), ".") {
+	for above := cmp.Or(change.Parent(p.zone), "."); ; above = cmp.Or(change.Parent(above), ".") {
 		servers, err := p.resolver.LookupNS(ctx, above)
 		var unknown *net.DNSError
 		switch {

@@ -98,8 +98,8 @@ func (u writeCheck) readBack(ctx context.Context, change zone.Change) zone.Check
 		}
 		set := answered(queries[0].Answer, id)
 		step.Took = time.Since(started)
-		if slices.Equal(set.text, change.Values) {
-			step.Detail = fmt.Sprintf("TTL %d", set.ttl)
+		if slices.Equal(set.Text, change.Values) {
+			step.Detail = fmt.Sprintf("TTL %d", set.TTL)
 			return step
 		}
 		if pause == 5*time.Millisecond {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
-	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -93,7 +93,7 @@ const (
 
 // Open returns an updater of a zone. It does not touch the network.
 func (c *Client) Open(z ZoneConfig) (*Updater, error) {
-	name, err := wire.CanonicalName(z.Name)
+	name, err := change.CanonicalName(z.Name)
 	if err != nil {
 		return nil, fmt.Errorf("zone: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -14,9 +15,9 @@ import (
 func (e *engine) lose(items []*item, expires time.Time, o outcome, reserve func(answered func(yes bool))) {
 	l := e.resent(items)
 	if l == nil {
-		l = &lostUpdate{before: map[wire.RRsetID]rrset{}}
+		l = &lostUpdate{before: map[wire.RRsetID]change.Set{}}
 		for s := range e.plan.written() {
-			l.before[s.RRsetID] = s.before.rrset
+			l.before[s.RRsetID] = s.before.Set
 		}
 		for i, it := range items {
 			s := e.plan.of(it)
@@ -50,7 +51,7 @@ func (e *engine) resent(items []*item) *lostUpdate {
 	for _, it := range items {
 		s := e.plan.of(it)
 		if it.lost == nil || l != nil && it.lost.update != l ||
-			!it.lost.before.sameValues(s.before.rrset) || !it.lost.after.sameValues(s.after.rrset) {
+			!it.lost.before.SameValues(s.before.Set) || !it.lost.after.SameValues(s.after.Set) {
 			return nil
 		}
 		l = it.lost.update
@@ -65,8 +66,8 @@ func (e *engine) resent(items []*item) *lostUpdate {
 // item has to wait, because that would bring the RRset to where a lost update applies;
 // zero if it need not.
 func (e *engine) waitFor(it *item, state *belief) (until time.Time) {
-	before := state.rrset
-	if it.apply(state); state.sameValues(before) {
+	before := state.Set
+	if it.apply(state); state.SameValues(before) {
 		return until
 	}
 	for _, l := range e.lost.by[it.RRsetID] {
@@ -74,7 +75,7 @@ func (e *engine) waitFor(it *item, state *belief) (until time.Time) {
 		for step := range it.lost.all() {
 			own = own || step.update == l
 		}
-		if !own && l.open > 0 && l.before[it.RRsetID].sameValues(state.rrset) && l.expires.After(until) {
+		if !own && l.open > 0 && l.before[it.RRsetID].SameValues(state.Set) && l.expires.After(until) {
 			until = l.expires
 		}
 	}

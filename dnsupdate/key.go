@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 )
 
 // Key is a TSIG key (RFC 8945): a name and a secret that the nameserver has too.
@@ -30,7 +31,7 @@ func (k Key) GoString() string { return "dnsupdate.Key{" + k.String() + "}" }
 // NewKey makes a key from its name, its algorithm and its secret in base64. The
 // errors quote nothing: what is wrong may stand in the place of something else.
 func NewKey(name, algorithm, secret string) (Key, error) {
-	canonical, err := wire.CanonicalName(name)
+	canonical, err := change.CanonicalName(name)
 	if err != nil {
 		return Key{}, fmt.Errorf("key name: %w", err)
 	}
@@ -80,7 +81,7 @@ func (k Key) check() error {
 	if len(k.Secret) == 0 {
 		return errors.New("the secret is empty")
 	}
-	if name, err := wire.CanonicalName(k.Name); err != nil || name != k.Name {
+	if name, err := change.CanonicalName(k.Name); err != nil || name != k.Name {
 		return errors.New("the key's name is not an absolute lower-case name")
 	}
 	return nil

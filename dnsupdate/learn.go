@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -34,7 +35,7 @@ func (a *attempt) learn() (blocked []blockedName, o outcome) {
 		readings = append(readings, it.RRsetID)
 		queries = append(queries, transport.Query{RRsetID: it.RRsetID})
 	}
-	apex := !e.apexNS.known && slices.ContainsFunc(r.items, func(it *item) bool { return it.notNameServer })
+	apex := !e.apexNS.known && slices.ContainsFunc(r.items, func(it *item) bool { return it.wish.NotNameServer })
 	if apex {
 		queries = append(queries, transport.Query{RRsetID: a.at(typeNS)})
 	}
@@ -78,7 +79,7 @@ func (a *attempt) believe(id wire.RRsetID, answer *dns.Msg, now time.Time) (b bl
 		case dns.TypeDNAME:
 			// The CNAME that comes with it is made up (RFC 6672 section 3.1). Of
 			// those on the way of an alias only one above the name blocks it.
-			if owner != id.Name && wire.Under(id.Name, owner) && wire.Under(owner, a.zone) {
+			if owner != id.Name && change.Under(id.Name, owner) && change.Under(owner, a.zone) {
 				return blocker{owner, typeDNAME}
 			}
 		case dns.TypeCNAME:
@@ -98,16 +99,16 @@ func (a *attempt) believe(id wire.RRsetID, answer *dns.Msg, now time.Time) (b bl
 }
 
 // answered returns the RRset that an answer shows, none if it shows another.
-func answered(answer *dns.Msg, id wire.RRsetID) rrset {
+func answered(answer *dns.Msg, id wire.RRsetID) change.Set {
 	var rdata []string
 	var ttl uint32
 	for _, rr := range answer.Answer {
 		if rr.Header().Rrtype != uint16(id.Type) || dns.CanonicalName(rr.Header().Name) != id.Name {
 			continue
 		}
-		if value, err := packData(rr); err == nil && value != "" {
+		if value, err := change.PackData(rr); err == nil && value != "" {
 			rdata, ttl = append(rdata, value), rr.Header().Ttl
 		}
 	}
-	return newRRset(id.Type, rdata, ttl)
+	return change.NewSet(id.Type, rdata, ttl)
 }

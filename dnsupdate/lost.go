@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -40,7 +41,7 @@ type lostUpdate struct {
 	// held: it is among those of the updater that may still be applied.
 	held bool
 	// before is what they require of the RRsets that they write.
-	before map[wire.RRsetID]rrset
+	before map[wire.RRsetID]change.Set
 }
 
 // answered takes a late reply that our key signed.
@@ -66,7 +67,7 @@ type lostStep struct {
 
 // told tells whether prerequisites can tell the RRset before the update from the one
 // after it.
-func (s *lostStep) told() bool { return !s.before.loose && !s.before.sameValues(s.after.rrset) }
+func (s *lostStep) told() bool { return !s.before.loose && !s.before.SameValues(s.after.Set) }
 
 // all are the step and those of the updates that were lost before.
 func (s *lostStep) all() iter.Seq[*lostStep] {

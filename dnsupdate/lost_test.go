@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -158,11 +159,11 @@ func TestLostThenFailing(t *testing.T) {
 func TestLostSum(t *testing.T) {
 	w := newWorld(t)
 	id := wire.RRsetID{Name: host("home"), Type: zone.TypeA}
-	both, err := parseRRset(zone.TypeA, []string{"192.0.2.1", "192.0.2.2"}, 300)
+	both, err := change.ParseSet(zone.TypeA, []string{"192.0.2.1", "192.0.2.2"}, 300)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.engine.lost.add(&lostUpdate{open: 1, expires: time.Now().Add(time.Hour), before: map[wire.RRsetID]rrset{id: both}})
+	w.engine.lost.add(&lostUpdate{open: 1, expires: time.Now().Add(time.Hour), before: map[wire.RRsetID]change.Set{id: both}})
 	add := func(value string) []zone.Change {
 		return []zone.Change{{Name: host("home"), Type: zone.TypeA, Action: zone.Add, Values: []string{value}, TTL: 300}}
 	}
@@ -374,8 +375,8 @@ func TestLateMessage(t *testing.T) {
 func TestGivingUpParked(t *testing.T) {
 	w := newWorld(t, "home 300 A 192.0.2.1")
 	apply(w.Updater, to(host("home"), "192.0.2.2"))
-	w.engine.lost.add(&lostUpdate{open: 1, expires: time.Now().Add(time.Hour), before: map[wire.RRsetID]rrset{
-		{Name: host("home"), Type: zone.TypeA}: w.engine.known.of(wire.RRsetID{Name: host("home"), Type: zone.TypeA}).rrset}})
+	w.engine.lost.add(&lostUpdate{open: 1, expires: time.Now().Add(time.Hour), before: map[wire.RRsetID]change.Set{
+		{Name: host("home"), Type: zone.TypeA}: w.engine.known.of(wire.RRsetID{Name: host("home"), Type: zone.TypeA}).Set}})
 	apply(w.Updater, to(host("home"), "192.0.2.3"))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 	result := make(chan zone.Result)

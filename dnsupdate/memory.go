@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -26,7 +27,7 @@ const maxWildcards = 256
 type memory struct {
 	young, old map[wire.RRsetID]*belief
 	size       int
-	wildcards  map[wildcard]rrset
+	wildcards  map[wildcard]change.Set
 	// settleTTL is how long after a write a read is taken for what the
 	// nameserver made of our TTL: with inline signing reads lag behind.
 	settleTTL time.Duration
@@ -45,7 +46,7 @@ type learned struct {
 }
 
 func newMemory(size int, l learned) *memory {
-	return &memory{young: map[wire.RRsetID]*belief{}, size: size, wildcards: map[wildcard]rrset{}, settleTTL: 5 * time.Second, learned: l}
+	return &memory{young: map[wire.RRsetID]*belief{}, size: size, wildcards: map[wildcard]change.Set{}, settleTTL: 5 * time.Second, learned: l}
 }
 
 // of returns what is believed of an RRset, an empty belief if nothing is known.
@@ -66,38 +67,38 @@ func (m *memory) of(id wire.RRsetID) *belief {
 
 // compare puts what was read beside what is believed. With fresh what a wildcard
 // was seen to show is taken for no record of the name.
-func (m *memory) compare(id wire.RRsetID, set rrset, fresh bool, now time.Time) {
+func (m *memory) compare(id wire.RRsetID, set change.Set, fresh bool, now time.Time) {
 	b := m.of(id)
-	if b.known && (!b.loose || b.sameValues(set)) {
+	if b.known && (!b.loose || b.SameValues(set)) {
 		// The read was for the TTL. Values that a message of ours proved are newer
 		// than what a signing nameserver shows; if not, a prerequisite will tell.
 		switch {
-		case !b.sameValues(set):
+		case !b.SameValues(set):
 			if !b.wroteTTL.IsZero() {
 				b.wroteTTL = now
 			}
 		case b.wroteTTL.IsZero():
-			b.ttl = set.ttl
+			b.TTL = set.TTL
 		default:
-			wrote := b.ttl
-			if b.readBack(set.ttl) && !m.limitSeen {
+			wrote := b.TTL
+			if b.readBack(set.TTL) && !m.limitSeen {
 				m.limitSeen = true
-				m.learned.clamped(wrote, set.ttl)
+				m.learned.clamped(wrote, set.TTL)
 			}
 		}
-		b.noLimit(set.ttl)
+		b.noLimit(set.TTL)
 		b.readAt = now
 		return
 	}
-	if fresh && set.exists() {
-		if w, ok := m.wildcards[wildcard{wire.Parent(id.Name), id.Type}]; ok && w.sameValues(set) {
-			set = rrset{}
+	if fresh && set.Exists() {
+		if w, ok := m.wildcards[wildcard{change.Parent(id.Name), id.Type}]; ok && w.SameValues(set) {
+			set = change.Set{}
 		}
 	}
 	b.forget()
-	b.noLimit(set.ttl)
-	b.rrset, b.known, b.readAt = set, true, now
-	if set.exists() && m.comparesNothing() {
+	b.noLimit(set.TTL)
+	b.Set, b.known, b.readAt = set, true, now
+	if set.Exists() && m.comparesNothing() {
 		b.loose, b.stubborn = true, true
 	}
 }
@@ -105,14 +106,14 @@ func (m *memory) compare(id wire.RRsetID, set rrset, fresh bool, now time.Time) 
 // ttlInDoubt tells whether an RRset must be read for its TTL, which no
 // prerequisite proves: another one is wanted, or ours was never seen to hold.
 func (m *memory) ttlInDoubt(it *item, b *belief, started, now time.Time) bool {
-	if !b.exists() {
+	if !b.Exists() {
 		return false
 	}
 	if !b.wroteTTL.IsZero() && now.Sub(b.wroteTTL) > m.settleTTL {
 		return true
 	}
-	return (it.action == zone.Set || it.action == zone.Add) && b.wroteTTL.IsZero() && b.readAt.Before(started) &&
-		b.ttl != b.wanted(it.values.ttl) && (it.action == zone.Add || b.sameValues(it.values))
+	return (it.wish.Action == zone.Set || it.wish.Action == zone.Add) && b.wroteTTL.IsZero() && b.readAt.Before(started) &&
+		b.TTL != b.wanted(it.wish.Values.TTL) && (it.wish.Action == zone.Add || b.SameValues(it.wish.Values))
 }
 
 // loosen makes the existence of an RRset all that is required of it. Where a
@@ -139,7 +140,7 @@ func (m *memory) comparesNothing() bool {
 
 // noteWildcard remembers what a wildcard shows, so that the next name below it
 // is expected to be absent at once. It is a guess like every belief.
-func (m *memory) noteWildcard(w wildcard, set rrset) {
+func (m *memory) noteWildcard(w wildcard, set change.Set) {
 	if len(m.wildcards) >= maxWildcards {
 		clear(m.wildcards)
 	}

@@ -2,7 +2,6 @@ package dnsupdate
 
 import (
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
@@ -42,7 +41,7 @@ func (p *plan) build(known *memory, items []*item, found bool) {
 	}
 	clear(p.index)
 	for _, it := range items {
-		p.guarded = p.guarded || it.notNameServer
+		p.guarded = p.guarded || it.wish.NotNameServer
 		i, ok := p.index[it.RRsetID]
 		if !ok {
 			i = len(p.sets)
@@ -54,7 +53,7 @@ func (p *plan) build(known *memory, items []*item, found bool) {
 			p.sets = append(p.sets, planned{it.RRsetID, before, *before})
 		}
 		state := &p.sets[i].after
-		if it.lost != nil && (found || state.loose && state.sameValues(it.lost.after.rrset)) {
+		if it.lost != nil && (found || state.loose && state.SameValues(it.lost.after.Set)) {
 			p.results = append(p.results, it.lost.result)
 			continue
 		}
@@ -67,31 +66,20 @@ func (p *plan) of(it *item) *planned { return &p.sets[p.index[it.RRsetID]] }
 
 // apply makes one change to a state and tells what it does.
 func (it *item) apply(state *belief) zone.Result {
-	result := zone.Result{Old: state.text, Proven: !state.loose}
-	want := state.rrset
-	if it.expect == nil || slices.Equal(it.expect.text, state.text) {
-		switch it.action {
-		case zone.Delete:
-			want = rrset{}
-		case zone.Remove:
-			want = state.minus(it.Type, it.values)
-		case zone.Set, zone.Add:
-			want = it.values
-			if it.action == zone.Add {
-				want = state.plus(it.Type, it.values)
-			}
-			want.ttl = state.wanted(want.ttl)
-			result.Changed = state.loose && !state.stubborn
-		}
+	result := zone.Result{Old: state.Text, Proven: !state.loose}
+	want, setsTTL := it.wish.Of(state.Set)
+	if setsTTL {
+		want.TTL = state.wanted(want.TTL)
+		result.Changed = state.loose && !state.stubborn
 	}
-	if result.Changed = result.Changed || !state.sameValues(want) || want.exists() && state.ttl != want.ttl; result.Changed {
-		after := belief{rrset: want, known: true}
-		if want.exists() {
+	if result.Changed = result.Changed || !state.SameValues(want) || want.Exists() && state.TTL != want.TTL; result.Changed {
+		after := belief{Set: want, known: true}
+		if want.Exists() {
 			after.rewritten, after.misread, after.limit = state.loose || state.rewritten, state.misread, state.limit
 		}
 		*state = after
 	}
-	result.New, result.TTL = state.text, state.ttl
+	result.New, result.TTL = state.Text, state.TTL
 	return result
 }
 
@@ -100,7 +88,7 @@ func (s *planned) stateBefore() *belief { return s.before }
 
 // writes tells whether the message has to change the RRset.
 func (s *planned) writes() bool {
-	return !s.before.sameValues(s.after.rrset) || s.before.ttl != s.after.ttl || s.before.loose && !s.after.loose
+	return !s.before.SameValues(s.after.Set) || s.before.TTL != s.after.TTL || s.before.loose && !s.after.loose
 }
 
 // written are the RRsets that the message has to change.
@@ -142,7 +130,7 @@ func (p *plan) pack(m *wire.Message, apex *apexNS, restate bool) bool {
 	for i := range p.sets {
 		s := &p.sets[i]
 		if s.writes() || restate {
-			m.Replace(s.RRsetID, s.after.rdata, s.after.ttl)
+			m.Replace(s.RRsetID, s.after.Data, s.after.TTL)
 		}
 		if m.Size() > wire.MaxMessage {
 			return false
@@ -154,12 +142,12 @@ func (p *plan) pack(m *wire.Message, apex *apexNS, restate bool) bool {
 // require pins what is believed of an RRset, so that NOERROR proves it.
 func (b *belief) require(m *wire.Message, id wire.RRsetID) {
 	switch {
-	case !b.exists():
+	case !b.Exists():
 		m.RequireAbsent(id)
 	case b.loose:
 		m.RequireExists(id)
 	default:
-		m.RequireExactly(id, b.rdata)
+		m.RequireExactly(id, b.Data)
 	}
 }
 
@@ -183,7 +171,7 @@ func (p *plan) requireNoBlocker(m *wire.Message, owner string) {
 func (p *plan) commit(loose bool) {
 	now := time.Now()
 	for s := range p.written() {
-		if *s.before = s.after; s.after.exists() {
+		if *s.before = s.after; s.after.Exists() {
 			s.before.wroteTTL = now
 			s.before.loose, s.before.stubborn = loose, loose
 		}

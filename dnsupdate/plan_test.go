@@ -9,6 +9,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -28,11 +29,11 @@ func texts(rrs []dns.RR) []string {
 // TestMessage has miekg/dns read what we pack.
 func TestMessage(t *testing.T) {
 	known := newMemory(10, learned{})
-	know := func(name string, t zone.Type, set rrset, loose bool) {
-		*known.of(wire.RRsetID{Name: name, Type: t}) = belief{rrset: set, known: true, loose: loose}
+	know := func(name string, t zone.Type, set change.Set, loose bool) {
+		*known.of(wire.RRsetID{Name: name, Type: t}) = belief{Set: set, known: true, loose: loose}
 	}
-	set := func(typ zone.Type, values ...string) rrset {
-		set, err := parseRRset(typ, values, 300)
+	set := func(typ zone.Type, values ...string) change.Set {
+		set, err := change.ParseSet(typ, values, 300)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,11 +45,11 @@ func TestMessage(t *testing.T) {
 	c := &call{}
 	var p plan
 	p.build(known, []*item{
-		{call: c, RRsetID: wire.RRsetID{Name: home, Type: zone.TypeA}, action: zone.Set, values: set(zone.TypeA, "192.0.2.3")},
-		{call: c, RRsetID: wire.RRsetID{Name: home, Type: zone.TypeAAAA}, action: zone.Keep},
-		{call: c, RRsetID: wire.RRsetID{Name: deep, Type: zone.TypeTXT}, action: zone.Set, values: set(zone.TypeTXT, `a "b"`)},
-		{call: c, RRsetID: wire.RRsetID{Name: host("x.b.c"), Type: zone.TypeA}, action: zone.Delete},
-		{call: c, RRsetID: wire.RRsetID{Name: zoneName, Type: zone.TypeA}, action: zone.Keep},
+		{call: c, RRsetID: wire.RRsetID{Name: home, Type: zone.TypeA}, wish: change.Change{Action: zone.Set, Values: set(zone.TypeA, "192.0.2.3")}},
+		{call: c, RRsetID: wire.RRsetID{Name: home, Type: zone.TypeAAAA}, wish: change.Change{Action: zone.Keep}},
+		{call: c, RRsetID: wire.RRsetID{Name: deep, Type: zone.TypeTXT}, wish: change.Change{Action: zone.Set, Values: set(zone.TypeTXT, `a "b"`)}},
+		{call: c, RRsetID: wire.RRsetID{Name: host("x.b.c"), Type: zone.TypeA}, wish: change.Change{Action: zone.Delete}},
+		{call: c, RRsetID: wire.RRsetID{Name: zoneName, Type: zone.TypeA}, wish: change.Change{Action: zone.Keep}},
 	}, false)
 	var m wire.Message
 	m.Begin(dns.OpcodeUpdate, zoneName, dns.TypeSOA)

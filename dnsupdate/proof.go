@@ -87,7 +87,7 @@ func (a *attempt) proveTTLs() outcome {
 	var queries []transport.Query
 	var sets []*planned
 	for set := range a.engine.plan.written() {
-		if !set.before.loose && set.before.sameValues(set.after.rrset) {
+		if !set.before.loose && set.before.SameValues(set.after.Set) {
 			queries = append(queries, transport.Query{RRsetID: set.RRsetID})
 			sets = append(sets, set)
 		}
@@ -100,7 +100,7 @@ func (a *attempt) proveTTLs() outcome {
 	}
 	errs := map[string]*zone.Error{}
 	for i, set := range sets {
-		if got := answered(queries[i].Answer, set.RRsetID); got.sameValues(set.before.rrset) && got.ttl == set.before.ttl {
+		if got := answered(queries[i].Answer, set.RRsetID); got.SameValues(set.before.Set) && got.TTL == set.before.TTL {
 			errs[set.Name] = a.dropped(set.Name)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -114,7 +115,7 @@ func (r *round) investigate(rcode int, deadline time.Time) (explained bool, o ou
 	e := r.engine
 	o = r.with(deadline, func(s *session) outcome {
 		name := r.items[0].Name
-		if slices.ContainsFunc(r.items, func(it *item) bool { return it.notNameServer }) {
+		if slices.ContainsFunc(r.items, func(it *item) bool { return it.wish.NotNameServer }) {
 			if o := e.apexNS.prove(s); o.verdict != accepted && o.verdict != unmet {
 				return o
 			}
@@ -155,21 +156,21 @@ func (r *round) explain(id wire.RRsetID, exists bool) bool {
 	known := r.engine.known
 	set := known.of(id)
 	switch {
-	case !exists && set.exists():
-		known.noteWildcard(wildcard{wire.Parent(id.Name), id.Type}, set.rrset)
+	case !exists && set.Exists():
+		known.noteWildcard(wildcard{change.Parent(id.Name), id.Type}, set.Set)
 		*set = belief{known: true}
 		return true
 	case !exists:
-	case !set.exists():
+	case !set.Exists():
 		set.forget()
 		return true
-	case r.unmet >= loosenAfter && set.sameValues(r.pinned[id.Type]):
+	case r.unmet >= loosenAfter && set.SameValues(r.pinned[id.Type]):
 		known.loosen(set)
 	default:
 		if r.pinned == nil {
-			r.pinned = map[zone.Type]rrset{}
+			r.pinned = map[zone.Type]change.Set{}
 		}
-		r.pinned[id.Type] = set.rrset
+		r.pinned[id.Type] = set.Set
 		set.forget()
 	}
 	return false

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -173,7 +174,7 @@ func (q *requester) referral(name string, answer *dns.Msg) string {
 	}
 	for _, rr := range answer.Ns {
 		owner := dns.CanonicalName(rr.Header().Name)
-		if rr.Header().Rrtype == dns.TypeNS && owner != q.zone && wire.Under(owner, q.zone) && wire.Under(name, owner) {
+		if rr.Header().Rrtype == dns.TypeNS && owner != q.zone && change.Under(owner, q.zone) && change.Under(name, owner) {
 			return owner
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -41,7 +42,7 @@ type round struct {
 	// How often what went wrong.
 	tries, unmet, failing, lost, down, retimed int
 	// pinned is what the RRsets of the only name left were pinned to before.
-	pinned map[zone.Type]rrset
+	pinned map[zone.Type]change.Set
 }
 
 // step is what follows an attempt: parts to be settled in their order, another
@@ -213,7 +214,7 @@ func (r *round) end(match func(*item) bool, err *zone.Error) {
 func (r *round) forget() {
 	for _, it := range r.items {
 		r.engine.known.of(it.RRsetID).forget()
-		if it.notNameServer {
+		if it.wish.NotNameServer {
 			r.engine.apexNS.forget()
 		}
 	}

@@ -174,7 +174,7 @@ func (s *Server) answer(wire []byte, udp bool) []byte {
 	var signer authority.Signer
 	if sig != nil {
 		var tsigError uint16
-		signer, tsigError = sig.Authenticate(wire, s.keys, s.now())
+		signer, tsigError = sig.Authenticate(wire, s.keys, nil, s.now())
 		if tsigError != 0 {
 			rejection, err := sig.Reject(reply, signer, tsigError, s.now())
 			if err != nil {

@@ -155,7 +155,7 @@ func FuzzMessage(f *testing.F) {
 			return
 		}
 		if sig != nil {
-			k, code := sig.Authenticate(wire, map[string]Signer{signer.Name: signer}, now)
+			k, code := sig.Authenticate(wire, map[string]Signer{signer.Name: signer}, nil, now)
 			if code != 0 {
 				if _, err := sig.Reject(new(dns.Msg).SetReply(req), k, code, now); err != nil {
 					t.Error(err)

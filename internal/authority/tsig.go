@@ -6,8 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/binary"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"time"
@@ -51,76 +49,13 @@ func NewSigner(k Key) (Signer, error) {
 	return Signer{Name: dns.CanonicalName(k.Name), algorithm: algorithm, secret: k.Secret, hash: h}, nil
 }
 
+// Equal tells whether two signers have the same key.
+func (k Signer) Equal(o Signer) bool {
+	return k.Name == o.Name && k.algorithm == o.algorithm && hmac.Equal(k.secret, o.secret)
+}
+
 // Fudge is how far clocks may differ in seconds, as RFC 8945 section 10 advises.
 const Fudge = 300
-
-// Signature is a TSIG record found at the end of a message.
-type Signature struct {
-	TSIG  *dns.TSIG
-	mac   []byte
-	start int // offset of the record
-}
-
-// FindSignature returns the message's TSIG record, nil if it has none. The
-// library's own routine overlooks one that does not stand last and gives up on
-// every NOTAUTH, so the records are walked here.
-func FindSignature(wire []byte) (*Signature, error) {
-	if len(wire) < 12 {
-		return nil, errors.New("short message")
-	}
-	off := 12
-	count := func(i int) int { return int(binary.BigEndian.Uint16(wire[i:])) }
-	for range count(4) {
-		_, end, err := dns.UnpackDomainName(wire, off)
-		if err != nil {
-			return nil, err
-		}
-		off = end + 4
-	}
-	additional := count(10)
-	records := count(6) + count(8) + additional
-	for i := range records {
-		_, end, err := dns.UnpackDomainName(wire, off)
-		if err != nil {
-			return nil, err
-		}
-		if end+10 > len(wire) {
-			return nil, errors.New("short record")
-		}
-		next := end + 10 + count(end+8)
-		if next > len(wire) {
-			return nil, errors.New("short record data")
-		}
-		if uint16(count(end)) == dns.TypeTSIG {
-			if i != records-1 || additional == 0 {
-				return nil, errors.New("TSIG is not the last record") // RFC 8945 section 5.1
-			}
-			rr, _, err := dns.UnpackRR(wire, off)
-			if err != nil {
-				return nil, err
-			}
-			t, ok := rr.(*dns.TSIG)
-			if !ok || t.Hdr.Class != dns.ClassANY || t.Hdr.Ttl != 0 {
-				return nil, errors.New("malformed TSIG")
-			}
-			mac, err := hex.DecodeString(t.MAC)
-			if err != nil {
-				return nil, err
-			}
-			return &Signature{TSIG: t, mac: mac, start: off}, nil
-		}
-		off = next
-	}
-	return nil, nil
-}
-
-// Strip returns the message as it was before it was signed.
-func (s *Signature) Strip(wire []byte) []byte {
-	bare := append([]byte(nil), wire[:s.start]...)
-	binary.BigEndian.PutUint16(bare, s.TSIG.OrigId)
-	binary.BigEndian.PutUint16(bare[10:], binary.BigEndian.Uint16(bare[10:])-1)
-	return bare
-}
 
 // Stamp is what a signature says besides the MAC.
 type Stamp struct {
@@ -129,6 +64,10 @@ type Stamp struct {
 	Error    uint16
 	Other    []byte
 	Unsigned bool // no MAC: the reply to a key that is not ours
+	// Follows: the message is not the first of several that answer a request, and
+	// what its MAC covers of the request is the MAC of the message before it
+	// (RFC 8945 section 5.3.1).
+	Follows bool
 }
 
 // Digest returns the MAC of an unsigned message, RFC 8945 section 4.3.3.
@@ -139,6 +78,11 @@ func (k Signer) Digest(bare []byte, st Stamp, requestMAC []byte) []byte {
 		h.Write(requestMAC)
 	}
 	h.Write(bare)
+	if st.Follows {
+		h.Write(unix48(st.Time))
+		h.Write(binary.BigEndian.AppendUint16(nil, st.Fudge))
+		return h.Sum(nil)
+	}
 	vars := packName(k.Name)
 	vars = binary.BigEndian.AppendUint16(vars, dns.ClassANY)
 	vars = binary.BigEndian.AppendUint32(vars, 0)
@@ -157,25 +101,48 @@ func (k Signer) Sign(bare []byte, st Stamp, requestMAC []byte) []byte {
 	if !st.Unsigned {
 		mac = k.Digest(bare, st, requestMAC)
 	}
-	rdata := packName(k.algorithm)
-	rdata = append(rdata, unix48(st.Time)...)
-	rdata = binary.BigEndian.AppendUint16(rdata, st.Fudge)
-	rdata = binary.BigEndian.AppendUint16(rdata, uint16(len(mac)))
-	rdata = append(rdata, mac...)
-	rdata = append(rdata, bare[:2]...)
-	rdata = binary.BigEndian.AppendUint16(rdata, st.Error)
-	rdata = binary.BigEndian.AppendUint16(rdata, uint16(len(st.Other)))
-	rdata = append(rdata, st.Other...)
+	return k.seal(bare, st, mac)
+}
+
+// seal appends a TSIG record with the MAC.
+func (k Signer) seal(bare []byte, st Stamp, mac []byte) []byte {
+	data := packName(k.algorithm)
+	data = append(data, unix48(st.Time)...)
+	data = binary.BigEndian.AppendUint16(data, st.Fudge)
+	data = binary.BigEndian.AppendUint16(data, uint16(len(mac)))
+	data = append(data, mac...)
+	data = append(data, bare[:2]...)
+	data = binary.BigEndian.AppendUint16(data, st.Error)
+	data = binary.BigEndian.AppendUint16(data, uint16(len(st.Other)))
+	data = append(data, st.Other...)
 
 	wire := append([]byte(nil), bare...)
 	wire = append(wire, packName(k.Name)...)
 	wire = binary.BigEndian.AppendUint16(wire, dns.TypeTSIG)
 	wire = binary.BigEndian.AppendUint16(wire, dns.ClassANY)
 	wire = binary.BigEndian.AppendUint32(wire, 0)
-	wire = binary.BigEndian.AppendUint16(wire, uint16(len(rdata)))
-	wire = append(wire, rdata...)
+	wire = binary.BigEndian.AppendUint16(wire, uint16(len(data)))
+	wire = append(wire, data...)
 	binary.BigEndian.PutUint16(wire[10:], binary.BigEndian.Uint16(wire[10:])+1)
 	return wire
+}
+
+// Sequence signs the messages that answer one request (RFC 8945 section 5.3.1).
+type Sequence struct {
+	key Signer
+	mac []byte
+	// follows: a message was signed.
+	follows bool
+}
+
+// Answer returns the sequence that answers a request.
+func (k Signer) Answer(request *Signature) *Sequence { return &Sequence{key: k, mac: request.mac} }
+
+// Sign signs the next message.
+func (s *Sequence) Sign(bare []byte, now time.Time) []byte {
+	st := Stamp{Time: now, Fudge: Fudge, Follows: s.follows}
+	s.mac, s.follows = s.key.Digest(bare, st, s.mac), true
+	return s.key.seal(bare, st, s.mac)
 }
 
 // Size is the length of a reply's TSIG record.
@@ -183,66 +150,6 @@ func (k Signer) Size() int {
 	const fixed = 10 + 6 + 2 + 2 + 2 + 2 + 2
 	return len(packName(k.Name)) + len(packName(k.algorithm)) + k.hash().Size() + fixed
 }
-
-// tsigFormatError stands for "answer FORMERR", which has no TSIG error code.
-const tsigFormatError = 0xffff
-
-// Authenticate checks a request's signature at that time, in the order of RFC 8945
-// section 5.2: key, MAC, time, truncation. It returns the key, of those by canonical
-// name, and the TSIG error.
-func (sig *Signature) Authenticate(wire []byte, keys map[string]Signer, now time.Time) (Signer, uint16) {
-	t := sig.TSIG
-	k, ok := keys[dns.CanonicalName(t.Hdr.Name)]
-	if !ok || k.algorithm != dns.CanonicalName(t.Algorithm) {
-		return Signer{Name: t.Hdr.Name, algorithm: t.Algorithm}, dns.RcodeBadKey
-	}
-	signed := time.Unix(int64(t.TimeSigned), 0)
-	other, err := hex.DecodeString(t.OtherData)
-	if err != nil {
-		return k, dns.RcodeBadSig
-	}
-	want := k.Digest(sig.Strip(wire), Stamp{Time: signed, Fudge: t.Fudge, Error: t.Error, Other: other}, nil)
-	// Section 5.2.2.1: a MAC may be cut to half its length, not below 10 octets.
-	if len(sig.mac) > len(want) || len(sig.mac) < max(10, len(want)/2) {
-		return k, tsigFormatError
-	}
-	if !hmac.Equal(sig.mac, want[:len(sig.mac)]) {
-		return k, dns.RcodeBadSig
-	}
-	if skew := now.Unix() - int64(t.TimeSigned); max(skew, -skew) > int64(t.Fudge) {
-		return k, dns.RcodeBadTime
-	}
-	if len(sig.mac) < len(want) {
-		return k, dns.RcodeBadTrunc
-	}
-	return k, 0
-}
-
-// Reject returns the reply to a request whose signature is no good: unsigned for
-// BADKEY and BADSIG, signed otherwise (RFC 8945 section 5.3.2).
-func (sig *Signature) Reject(reply *dns.Msg, k Signer, tsigError uint16, now time.Time) ([]byte, error) {
-	reply.Rcode = dns.RcodeNotAuth
-	if tsigError == tsigFormatError {
-		reply.Rcode = dns.RcodeFormatError
-	}
-	wire, err := reply.Pack()
-	if err != nil {
-		return nil, err
-	}
-	st := Stamp{Time: time.Unix(int64(sig.TSIG.TimeSigned), 0), Fudge: sig.TSIG.Fudge, Error: tsigError}
-	switch tsigError {
-	case tsigFormatError:
-		return wire, nil
-	case dns.RcodeBadKey, dns.RcodeBadSig:
-		st.Unsigned = true
-	case dns.RcodeBadTime:
-		st.Other = unix48(now) // and Time Signed stays the client's
-	}
-	return k.Sign(wire, st, sig.MAC()), nil
-}
-
-// MAC returns the MAC of the request, which that of its reply covers.
-func (sig *Signature) MAC() []byte { return sig.mac }
 
 func unix48(t time.Time) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(t.Unix()))[2:]

@@ -52,8 +52,9 @@ func (z *Zone) prerequisites(rrs []dns.RR, equal func(a, b dns.RR) bool) int {
 			return dns.RcodeNotZone
 		}
 		id := RRset{dns.CanonicalName(h.Name), h.Rrtype}
-		types, inUse := z.rrsets[id.Owner]
+		types := z.types(id.Owner)
 		_, exists := types[id.Type]
+		inUse := len(types) > 0
 		if h.Class != dns.ClassINET && h.Rdlength != 0 {
 			return dns.RcodeFormatError
 		}
@@ -82,7 +83,7 @@ func (z *Zone) prerequisites(rrs []dns.RR, equal func(a, b dns.RR) bool) int {
 		}
 	}
 	for id, set := range wanted {
-		if !sameSet(set, z.rrsets[id.Owner][id.Type], equal) {
+		if !sameSet(set, z.Records(id.Owner, id.Type), equal) {
 			return dns.RcodeNXRrset
 		}
 	}
@@ -108,7 +109,7 @@ func (z *Zone) permitted(rrs []dns.RR, allow func(owner string, rrtype uint16) b
 			}
 			continue
 		}
-		for rrtype := range z.rrsets[owner] {
+		for rrtype := range z.types(owner) {
 			if !allow(owner, rrtype) {
 				return false
 			}
@@ -148,44 +149,31 @@ func meta(rrtype uint16) bool {
 	return rrtype == dns.TypeOPT || 128 <= rrtype && rrtype <= 255
 }
 
-// apply is section 3.4.2, and 3.6: the serial rises by one if the zone is another
-// afterwards, unless the message itself set it. It returns what the RRsets that it
-// changed were before.
+// apply is section 3.4.2. It returns what the RRsets that it changed were before.
 func (z *Zone) apply(rrs []dns.RR, p *Policy) map[RRset][]dns.RR {
-	z.before = make(map[RRset][]dns.RR)
-	serial := z.SOA().Serial
-	for _, rr := range rrs {
-		if p.Filter != nil {
-			if rr = p.Filter(rr); rr == nil {
-				continue
+	return z.Change(func() {
+		for _, rr := range rrs {
+			if p.Filter != nil {
+				if rr = p.Filter(rr); rr == nil {
+					continue
+				}
+			}
+			switch rr.Header().Class {
+			case dns.ClassINET:
+				z.insert(rr)
+			case dns.ClassANY:
+				z.deleteRRsets(rr.Header())
+			case dns.ClassNONE:
+				z.deleteRecord(rr)
 			}
 		}
-		switch rr.Header().Class {
-		case dns.ClassINET:
-			z.insert(rr)
-		case dns.ClassANY:
-			z.deleteRRsets(rr.Header())
-		case dns.ClassNONE:
-			z.deleteRecord(rr)
-		}
-	}
-	before := z.before
-	for id, old := range before {
-		if sameSet(old, z.rrsets[id.Owner][id.Type], sameTTL) {
-			delete(before, id)
-		}
-	}
-	if len(before) > 0 && z.SOA().Serial == serial {
-		z.RaiseSerial()
-	}
-	z.before = nil
-	return before
+	})
 }
 
 // insert is section 3.4.2.2: what does not fit is ignored, not refused.
 func (z *Zone) insert(rr dns.RR) {
 	h := rr.Header()
-	types := z.rrsets[dns.CanonicalName(h.Name)]
+	types := z.types(dns.CanonicalName(h.Name))
 	_, alias := types[dns.TypeCNAME]
 	switch {
 	case h.Rrtype == dns.TypeCNAME && len(types) > 0 && !alias:
@@ -210,7 +198,7 @@ func (z *Zone) deleteRRsets(h *dns.RR_Header) {
 	kept := func(rrtype uint16) bool {
 		return owner == z.Name && (rrtype == dns.TypeSOA || rrtype == dns.TypeNS)
 	}
-	for rrtype := range z.rrsets[owner] {
+	for rrtype := range z.types(owner) {
 		if (h.Rrtype == dns.TypeANY || h.Rrtype == rrtype) && !kept(rrtype) {
 			z.Store(RRset{owner, rrtype}, nil)
 		}
@@ -222,7 +210,7 @@ func (z *Zone) deleteRecord(rr dns.RR) {
 	rr = dns.Copy(rr)
 	rr.Header().Class = dns.ClassINET
 	id := RRset{dns.CanonicalName(rr.Header().Name), rr.Header().Rrtype}
-	set := z.rrsets[id.Owner][id.Type]
+	set := z.Records(id.Owner, id.Type)
 	if id.Owner == z.Name && (id.Type == dns.TypeSOA || id.Type == dns.TypeNS && len(set) == 1) {
 		return
 	}

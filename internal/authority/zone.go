@@ -5,6 +5,7 @@ package authority
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -22,6 +23,8 @@ type Zone struct {
 	below map[string]int
 	// before holds what a running update replaced.
 	before map[RRset][]dns.RR
+	// base is what an overlay changes.
+	base *Zone
 }
 
 // RRset names an RRset by its canonical owner and its type.
@@ -50,7 +53,18 @@ func (z *Zone) Load(lines []string) error {
 }
 
 // Records returns the records of an RRset, which must not be changed.
-func (z *Zone) Records(owner string, rrtype uint16) []dns.RR { return z.rrsets[owner][rrtype] }
+func (z *Zone) Records(owner string, rrtype uint16) []dns.RR { return z.types(owner)[rrtype] }
+
+// Owns returns the number of RRsets at an owner.
+func (z *Zone) Owns(owner string) int { return len(z.types(owner)) }
+
+// types returns the RRsets of an owner.
+func (z *Zone) types(owner string) map[uint16][]dns.RR {
+	if types, touched := z.rrsets[owner]; touched || z.base == nil {
+		return types
+	}
+	return z.base.rrsets[owner]
+}
 
 // All returns every record of the zone, in no order.
 func (z *Zone) All() []dns.RR {
@@ -64,7 +78,7 @@ func (z *Zone) All() []dns.RR {
 }
 
 // SOA returns the zone's SOA record.
-func (z *Zone) SOA() *dns.SOA { return z.rrsets[z.Name][dns.TypeSOA][0].(*dns.SOA) }
+func (z *Zone) SOA() *dns.SOA { return z.Records(z.Name, dns.TypeSOA)[0].(*dns.SOA) }
 
 // RaiseSerial leaves out 0, as BIND does.
 func (z *Zone) RaiseSerial() {
@@ -81,7 +95,7 @@ func (z *Zone) add(rr dns.RR) {
 	h.Name, h.Class, h.Rdlength = dns.CanonicalName(h.Name), dns.ClassINET, 0
 	id := RRset{h.Name, h.Rrtype}
 	var set []dns.RR
-	for _, old := range z.rrsets[id.Owner][id.Type] {
+	for _, old := range z.Records(id.Owner, id.Type) {
 		if dns.IsDuplicate(old, rr) || singleton(h.Rrtype) {
 			continue
 		}
@@ -100,29 +114,45 @@ func singleton(rrtype uint16) bool {
 
 // Store replaces an RRset, the empty one included.
 func (z *Zone) Store(id RRset, set []dns.RR) {
-	old := z.rrsets[id.Owner][id.Type]
+	old := z.Records(id.Owner, id.Type)
 	if _, seen := z.before[id]; z.before != nil && !seen {
 		z.before[id] = old
 	}
+	if len(set) == 0 && len(old) == 0 {
+		return
+	}
+	z.own(id.Owner)
 	switch {
 	case len(set) > 0:
-		if z.rrsets[id.Owner] == nil {
-			z.rrsets[id.Owner] = make(map[uint16][]dns.RR)
-		}
 		z.rrsets[id.Owner][id.Type] = set
 		if len(old) == 0 {
 			z.count(id.Owner, 1)
 		}
-	case len(old) > 0:
+	default:
 		delete(z.rrsets[id.Owner], id.Type)
-		if len(z.rrsets[id.Owner]) == 0 {
+		if len(z.rrsets[id.Owner]) == 0 && z.base == nil {
 			delete(z.rrsets, id.Owner)
 		}
 		z.count(id.Owner, -1)
 	}
 }
 
+// own sees to it that the owner's RRsets are those of this zone, not of its base.
+func (z *Zone) own(owner string) {
+	if z.rrsets[owner] != nil {
+		return
+	}
+	types := maps.Clone(z.types(owner))
+	if types == nil {
+		types = make(map[uint16][]dns.RR)
+	}
+	z.rrsets[owner] = types
+}
+
 func (z *Zone) count(owner string, n int) {
+	if z.base != nil {
+		return // an overlay answers no queries
+	}
 	for name := owner; ; name = Parent(name) {
 		if z.below[name] += n; z.below[name] == 0 {
 			delete(z.below, name)
