@@ -15,8 +15,11 @@
 package nameserver
 
 import (
+	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +28,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/internal/authority"
+	"github.com/caddy-dyndns/dyndns/nameserver/internal/ratelimit"
 	"github.com/caddy-dyndns/dyndns/nameserver/internal/store"
+	"github.com/caddy-dyndns/dyndns/nameserver/internal/transport"
 )
 
 // Options are those of a [Server].
@@ -35,6 +40,15 @@ type Options struct {
 	Database string
 	// Logger, if not nil, gets what an operator has to know.
 	Logger *zap.Logger
+	// RateLimit is how many replies a second go over UDP to an address that has no valid
+	// cookie, and to the networks around it with factors; 0 is 50, less than 0 no limit.
+	RateLimit int
+	// IdleTime is how long a TCP connection may be without a whole message; 0 is 10 s.
+	IdleTime time.Duration
+	// MaxConnections is the number of TCP connections, 0 is 1000; MaxPerNetwork that of
+	// those from one IPv4 /24 or IPv6 /56, 0 is 100. The one that was idle longest gives
+	// way to a new one.
+	MaxConnections, MaxPerNetwork int
 	// Hooks are called at events; see there.
 	Hooks Hooks
 }
@@ -42,6 +56,16 @@ type Options struct {
 // Hooks are functions that are called at events, for metrics. Any may be nil. They are
 // called by several goroutines at once and must return soon.
 type Hooks struct {
+	// Answered: a reply goes out, other than that of a transfer.
+	Answered func(Answer)
+	// Limited: a message gets no reply, or one that says "truncated", since too many go
+	// to the client's address or network.
+	Limited func(client netip.Addr)
+	// Transferred: a zone was sent to a secondary, or a part of it. kind is "AXFR" or
+	// "IXFR".
+	Transferred func(zone, kind string, to netip.AddrPort, records int, err error)
+	// Notified: a secondary has acknowledged a NOTIFY, or none of several.
+	Notified func(zone string, secondary netip.AddrPort, err error)
 	// Committed: a group of changes was written, or not.
 	Committed func(changes int, took time.Duration, err error)
 	// Panic: a message or a change met a defect of this program.
@@ -50,8 +74,10 @@ type Hooks struct {
 
 // Server serves zones. Its methods may be called at any time.
 type Server struct {
-	options Options
-	writer  *writer
+	options   Options
+	writer    *writer
+	answerer  *answerer
+	transport *transport.Server
 
 	configuring sync.Mutex
 	table       atomic.Pointer[table]
@@ -75,6 +101,15 @@ func (t *table) zone(name string) *served {
 	}
 }
 
+const (
+	defaultRateLimit      = 50
+	defaultIdleTime       = 10 * time.Second
+	defaultMaxConnections = 1000
+	defaultMaxPerNetwork  = 100
+	// writeTime is how long a client may take to read a message over TCP.
+	writeTime = 30 * time.Second
+)
+
 // Open opens the database. It serves no zones and listens nowhere yet.
 func Open(o Options) (*Server, error) {
 	if o.Logger == nil {
@@ -84,14 +119,41 @@ func Open(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, writer: newWriter(file, o.Hooks)}
-	s.table.Store(new(table))
-	return s, nil
+	return newServer(o, file), nil
 }
 
-// Close ends the server. What waits to be written is written.
+func newServer(o Options, file database) *Server {
+	s := &Server{options: o, writer: newWriter(file, o.Hooks)}
+	s.table.Store(new(table))
+	s.answerer = &answerer{table: &s.table, writer: s.writer, hooks: o.Hooks}
+	if o.RateLimit >= 0 {
+		s.answerer.limiter = ratelimit.New(cmp.Or(o.RateLimit, defaultRateLimit))
+	}
+	var secret [16]byte
+	rand.Read(secret[:])
+	s.SetCookieSecrets(secret)
+	s.transport = transport.New(s.answerer, transport.Options{
+		IdleTime: cmp.Or(o.IdleTime, defaultIdleTime), WriteTime: writeTime,
+		MaxConnections: cmp.Or(o.MaxConnections, defaultMaxConnections), MaxPerNetwork: cmp.Or(o.MaxPerNetwork, defaultMaxPerNetwork),
+		Panic: func(value any, stack []byte) {
+			if o.Hooks.Panic != nil {
+				o.Hooks.Panic(value, stack)
+			}
+		},
+	})
+	return s
+}
+
+// Close closes the sockets and connections and ends the server. What waits to be written
+// is written.
 func (s *Server) Close() error {
-	return s.writer.close()
+	err := s.transport.Close()
+	s.configuring.Lock()
+	defer s.configuring.Unlock()
+	for _, z := range s.table.Load().zones {
+		z.notifier.close()
+	}
+	return errors.Join(err, s.writer.close())
 }
 
 // Configure serves these zones and no others. With an error everything stays as it was,
@@ -124,7 +186,7 @@ func (s *Server) Configure(zones []ZoneConfig) error {
 	for name, c := range configurations {
 		z := before.zones[name]
 		if z == nil {
-			z = new(served)
+			z = newServed(s.options)
 		}
 		if err := s.writer.configure(z, c, s.options.Logger); err != nil {
 			return fmt.Errorf("zone %s: %w", name, err)
@@ -132,6 +194,11 @@ func (s *Server) Configure(zones []ZoneConfig) error {
 		next.zones[name] = z
 	}
 	s.table.Store(next)
+	for name, z := range before.zones {
+		if next.zones[name] == nil {
+			z.notifier.close()
+		}
+	}
 	return nil
 }
 

@@ -19,7 +19,19 @@ type served struct {
 	config *configuration
 	data   *authority.Zone
 	// notifier tells the secondaries.
-	notifier notifier
+	notifier *notifier
+}
+
+func newServed(o Options) *served {
+	z := new(served)
+	z.notifier = newNotifier(z, o)
+	return z
+}
+
+// name returns the zone's name.
+func (z *served) name() (name string) {
+	z.read(func(c *configuration, _ *authority.Zone) { name = c.name })
+	return name
 }
 
 // read calls a function with the zone. The data must not be changed, and not be used

@@ -43,5 +43,6 @@ func reopen(t testing.TB, database string, zones ...ZoneConfig) *Server {
 
 func TestContract(t *testing.T) {
 	s := open(t, testConfig())
-	zonetest.Run(t, zonetest.Config{Name: apex, Proven: true, Open: func(testing.TB) zone.Zone { return s.Zone(apex) }})
+	addr := listen(t, s)
+	zonetest.Run(t, zonetest.Config{Name: apex, Proven: true, View: zonetest.Nameserver{Zone: apex, Addr: addr}, Open: func(testing.TB) zone.Zone { return s.Zone(apex) }})
 }
