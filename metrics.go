@@ -8,6 +8,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/clients/cached"
 	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/dnsapp"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -33,7 +34,7 @@ func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
 }
 
 func collectors() []prometheus.Collector {
-	return append(append(backend.Collectors(), cached.Collectors()...), requestCount, recordCount, expiredCount, authFailureCount, poolCollector{})
+	return append(append(backend.Collectors(), cached.Collectors()...), append(dnsapp.Collectors(), requestCount, recordCount, expiredCount, authFailureCount, poolCollector{})...)
 }
 
 var (

@@ -18,6 +18,7 @@ import (
 	_ "github.com/caddy-dyndns/dyndns/clients/web"     // another
 	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/directive"
+	"github.com/caddy-dyndns/dyndns/internal/dnsapp"
 	"github.com/caddy-dyndns/dyndns/internal/expiry"
 	"github.com/caddy-dyndns/dyndns/internal/propagation"
 	"github.com/caddy-dyndns/dyndns/internal/quota"
@@ -219,7 +220,11 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 			return nil, err
 		}
 		countZone(z.Name)
-		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.TTL, Backend: changed, Propagation: propagation.New(z.wait, z.Nameservers, changed, net.DefaultResolver)})
+		primaries := z.Nameservers
+		if _, ours := changed.(*dnsapp.Zone); ours {
+			primaries = nil // those of the handler are of its other zones
+		}
+		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.TTL, Backend: changed, Propagation: propagation.New(z.wait, primaries, changed, net.DefaultResolver)})
 	}
 	opened.Store(service.New(config))
 	h.expiry = h.newSweepers(ctx, c, opened.Load())

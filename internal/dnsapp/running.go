@@ -48,7 +48,7 @@ func begin(a *App) (*running, error) {
 		return nil, fmt.Errorf("database: it cannot be changed from %s to %s while Caddy runs", r.path, a.path)
 	}
 	if r == nil {
-		server, err := nameserver.Open(nameserver.Options{Database: a.path, Logger: a.logger, Hooks: hooks()})
+		server, err := nameserver.Open(nameserver.Options{Database: a.path, Logger: a.logger, Hooks: hooks(a.logger)})
 		if err != nil {
 			return nil, fmt.Errorf("database: %w", err)
 		}
