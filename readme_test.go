@@ -64,7 +64,7 @@ func fillExample(t *testing.T, path string) string {
 	var b bytes.Buffer
 	err = caddyfile.Execute(&b, map[string]any{
 		"Storage": "storage", "HTTP": 8080, "HTTPS": 8443, "Secret": caddytest.CanarySecret,
-		"Nameserver": "127.0.0.1:53", "Zone": "dyn.example.com", "Key": caddytest.CanaryKey,
+		"Sockets": "127.0.0.1:5353", "Zone": "dyn.example.com",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -132,11 +132,17 @@ func openListener(address string) (net.Listener, error) {
 	return net.Listen("tcp", at.String())
 }
 
-// handedIn is a socket of the service manager. The file is not closed: after a
-// restart of the app it is needed again.
+// handed are the files of sockets that the service manager handed in. They are never
+// closed: a later configuration may want them again.
+var handed = make(map[string]*os.File)
+
+// handedIn returns the file of such a socket. process's lock is held.
 func handedIn(number string) *os.File {
-	n, _ := strconv.Atoi(number) // which was checked
-	return os.NewFile(uintptr(n), "socket "+number)
+	if handed[number] == nil {
+		n, _ := strconv.Atoi(number) // which was checked
+		handed[number] = os.NewFile(uintptr(n), "socket "+number)
+	}
+	return handed[number]
 }
 
 // explain says what to do where a port is taken or forbidden.
