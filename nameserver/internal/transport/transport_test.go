@@ -127,6 +127,20 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
+// underWay waits until so many messages are being answered.
+func underWay(t *testing.T, s *Server, n int) {
+	t.Helper()
+	await.True(t, fmt.Sprintf("%d messages under way", n), func() bool {
+		s.conns.mu.Lock()
+		defer s.conns.mu.Unlock()
+		busy := 0
+		for conn := range s.conns.open {
+			busy += conn.busy
+		}
+		return busy == n
+	})
+}
+
 // No more than some messages of a connection are answered at once.
 func TestTooManyAtOnce(t *testing.T) {
 	s, h, addr := run(t, Options{})
@@ -135,14 +149,7 @@ func TestTooManyAtOnce(t *testing.T) {
 		write(t, c, frame("slow"))
 	}
 	write(t, c, frame("last"))
-	await.True(t, "all slots in use", func() bool {
-		s.conns.mu.Lock()
-		defer s.conns.mu.Unlock()
-		for conn := range s.conns.open {
-			return conn.busy == maxPipelined+1
-		}
-		return false
-	})
+	underWay(t, s, maxPipelined+1)
 	close(h.release)
 	for i := range maxPipelined + 2 {
 		if got := next(t, c); got != "slow" && got != "last" {
@@ -195,7 +202,7 @@ func TestIdle(t *testing.T) {
 func TestManyConnections(t *testing.T) {
 	for name, o := range map[string]Options{"of a network": {MaxPerNetwork: 3}, "altogether": {MaxConnections: 3}} {
 		t.Run(name, func(t *testing.T) {
-			_, h, addr := run(t, o)
+			s, h, addr := run(t, o)
 			busy, oldest, young := dial(t, "tcp", addr), dial(t, "tcp", addr), dial(t, "tcp", addr)
 			for _, c := range []net.Conn{busy, oldest, young} {
 				write(t, c, frame("hello"))
@@ -203,6 +210,7 @@ func TestManyConnections(t *testing.T) {
 			}
 			write(t, busy, frame("slow", "hello"))
 			next(t, busy)
+			underWay(t, s, 1)
 			c := dial(t, "tcp", addr)
 			write(t, c, frame("hello"))
 			if got := next(t, c); got != "hello" {
@@ -221,10 +229,11 @@ func TestManyConnections(t *testing.T) {
 }
 
 func TestBusyConnections(t *testing.T) {
-	_, h, addr := run(t, Options{MaxPerNetwork: 1})
+	s, h, addr := run(t, Options{MaxPerNetwork: 1})
 	busy := dial(t, "tcp", addr)
 	write(t, busy, frame("slow", "hello"))
 	next(t, busy)
+	underWay(t, s, 1)
 	if _, err := dial(t, "tcp", addr).Read(make([]byte, 1)); err == nil {
 		t.Error("there is room for another")
 	}
