@@ -58,9 +58,8 @@ func (r *request) mayTransfer(z *served) (may bool) {
 // sendTransfer sends the differences from the SOA record that the client has, or the
 // whole zone if the log does not go back so far or the client has nothing.
 func (a *answerer) sendTransfer(r *request, z *served, have *dns.SOA) {
-	kind, records := "AXFR", []dns.RR(nil)
+	kind, records := "IXFR", []dns.RR(nil)
 	if have != nil {
-		kind = "IXFR"
 		var err error
 		if records, err = a.differences(z, have); err != nil {
 			r.reply.Rcode, r.reply.Authoritative = dns.RcodeServerFailure, false
@@ -69,7 +68,7 @@ func (a *answerer) sendTransfer(r *request, z *served, have *dns.SOA) {
 		}
 	}
 	if records == nil {
-		records = z.wholeZone()
+		kind, records = "AXFR", z.wholeZone()
 	}
 	err := r.stream(records)
 	if a.hooks.Transferred != nil {

@@ -75,8 +75,9 @@ func (s *connSet) leave(c *conn) {
 func (s *connSet) use(c *conn, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.busy += n
-	c.lastUse = time.Now()
+	if c.busy += n; n > 0 {
+		c.lastUse = time.Now()
+	}
 }
 
 // busy tells whether a message is being answered.

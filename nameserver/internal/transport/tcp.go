@@ -79,8 +79,8 @@ func (s *Server) readStream(c *conn) {
 		s.conns.use(c, 1)
 		s.handle(&Exchange{
 			Query: query, From: from, Stream: true,
-			write: func(message []byte) error { return s.writeFrame(c, message) },
-			spawn: func(f func()) { s.spawn(c, f) },
+			Reply: func(message []byte) error { return s.writeFrame(c, message) },
+			Go:    func(f func()) { s.spawn(c, f) },
 		})
 		s.conns.use(c, -1)
 	}

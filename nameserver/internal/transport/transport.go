@@ -25,16 +25,12 @@ type Exchange struct {
 	// Stream tells that it came over TCP.
 	Stream bool
 
-	write func([]byte) error
-	spawn func(func())
+	// Reply sends a message back; over TCP any number of them.
+	Reply func([]byte) error
+	// Go goes on in a goroutine of its own. Over TCP it waits while too much of the same
+	// connection is under way; over UDP the message is lost then.
+	Go func(func())
 }
-
-// Reply sends a message back; over TCP any number of them.
-func (x *Exchange) Reply(message []byte) error { return x.write(message) }
-
-// Go goes on in a goroutine of its own. Over TCP it waits while too much of the same
-// connection is under way; over UDP the message is lost then.
-func (x *Exchange) Go(f func()) { x.spawn(f) }
 
 // Options limit what clients can take up.
 type Options struct {

@@ -75,8 +75,8 @@ func (s *Server) readPackets(conn *net.UDPConn, wildcard bool) {
 		}
 		source := sourceOf(control[:length])
 		s.handle(&Exchange{
-			Query: buffer[:n], From: netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), spawn: s.detach,
-			write: func(message []byte) error {
+			Query: buffer[:n], From: netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), Go: s.detach,
+			Reply: func(message []byte) error {
 				_, _, err := conn.WriteMsgUDPAddrPort(message, source, from)
 				return err
 			},
