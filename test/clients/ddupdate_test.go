@@ -13,11 +13,11 @@ import (
 )
 
 // ddupdate runs with one of its services, whose address is built in: a proxy leads it to
-// the server. It prints its request and the reply.
-func ddupdate(t *testing.T, a ask, service, machine, proxy string) result {
+// the server. It prints its request and the reply. args are further ones.
+func ddupdate(t *testing.T, a ask, service, machine, proxy string, args ...string) result {
 	netrc := write(t, ".netrc", "machine "+machine+" login home-router password "+a.password)
-	return run(t, "", "env", "HOME="+filepath.Dir(netrc), "http_proxy="+proxy, "https_proxy="+proxy, "SSL_CERT_FILE="+a.ca,
-		"ddupdate", "-l", "debug", "-H", a.host, "-s", service, "-a", "hardcoded-ip", "-O", "ip="+a.address)
+	return run(t, "", "env", append([]string{"HOME=" + filepath.Dir(netrc), "http_proxy=" + proxy, "https_proxy=" + proxy, "SSL_CERT_FILE=" + a.ca,
+		"ddupdate", "-l", "debug", "-H", a.host, "-s", service, "-a", "hardcoded-ip", "-O", "ip=" + a.address}, args...)...)
 }
 
 // runDdupdateNoIP asks the server for the URL of another one, as a proxy is asked.
@@ -61,14 +61,14 @@ func TestDdupdateDuckDNS(t *testing.T) {
 	}
 	for i, scenario := range scenarios {
 		t.Run(scenario.name, func(t *testing.T) {
-			a := ask{ca: s.RootCA(), password: scenario.password, host: scenario.host, address: "192.0.2.7"}
+			a, ipv6 := ask{ca: s.RootCA(), password: scenario.password, host: scenario.host, address: "192.0.2.7"}, "2001:db8::7"
 			if scenario.down {
-				a.address = "192.0.2.8"
+				a.address, ipv6 = "192.0.2.8", "2001:db8::8"
 				s.link.Down()
 				defer s.link.Up()
 			}
-			outcomes[i].check(t, ddupdate(t, a, "duckdns.org", "www.duckdns.org", proxy.URL))
-			if got := s.records(); got != "home.dyn.example.com. A 192.0.2.7" {
+			outcomes[i].check(t, ddupdate(t, a, "duckdns.org", "www.duckdns.org", proxy.URL, "-v", "all", "-O", "ip6="+ipv6))
+			if got := s.records(); got != "home.dyn.example.com. A 192.0.2.7; home.dyn.example.com. AAAA 2001:db8::7" {
 				t.Errorf("DNS has %q", got)
 			}
 		})
