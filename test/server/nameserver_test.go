@@ -163,3 +163,42 @@ func TestServeValidate(t *testing.T) {
 		t.Errorf("the database: %v", err)
 	}
 }
+
+// A zone goes out as a zone file and comes back, by the command that an operator has.
+func TestServedZoneFile(t *testing.T) {
+	listen, addr := caddytest.DNSSockets(t)
+	s := caddytest.New(t, adminOn)
+	s.Global += "\ndyndns_nameserver {\nlisten " + listen + "\ndatabase " + s.Dir + "/zones.db\n}"
+	if err := s.Load(servedSite("")); err != nil {
+		t.Fatal(err)
+	}
+	command := func(stdin string, args ...string) (string, error) {
+		cmd := caddytest.Command(append([]string{"dyndns-zone", "--address", strings.TrimPrefix(s.Admin, "http://")}, args...)...)
+		cmd.Stdin = strings.NewReader(stdin)
+		out, err := cmd.Output()
+		return string(out), err
+	}
+	if got := s.Get(s.HTTP+"/nic/update?hostname=home.dyn.test&myip=192.0.2.1", caddytest.BasicAuth("x", caddytest.CanarySecret)).Body; got != "good 192.0.2.1" {
+		t.Fatal(got)
+	}
+	file, err := command("", "export", "dyn.test")
+	if err != nil || !strings.Contains(file, "home.dyn.test.\t300\tIN\tA\t192.0.2.1\n") || !strings.HasPrefix(file, "dyn.test.\t") {
+		t.Fatalf("%v: %s", err, file)
+	}
+	out, err := command(strings.ReplaceAll(file, "192.0.2.1\n", "192.0.2.7\n")+"home.dyn.test. 60 IN MX 0 .\n", "import", "dyn.test", "-", "--serial-after", "3000000000")
+	if err != nil || !strings.Contains(out, "left out: home.dyn.test.\t60\tIN\tMX\t0 .") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if got := answer(t, "udp", addr, "home.dyn.test.", dns.TypeA); got != "NOERROR 192.0.2.7" {
+		t.Error(got)
+	}
+	if got := answer(t, "udp", addr, "dyn.test.", dns.TypeSOA); !strings.Contains(got, " 3000000001 ") {
+		t.Error(got)
+	}
+	if _, err := command("x 60 IN A 192.0.2\n", "import", "dyn.test", "-"); err == nil {
+		t.Error("a bad file was imported")
+	}
+	if _, err := command("", "export", "other.test"); err == nil {
+		t.Error("another zone was exported")
+	}
+}
