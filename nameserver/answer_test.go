@@ -28,7 +28,7 @@ func withCookie(m *dns.Msg, cookie string) *dns.Msg {
 
 // TestAnswer has the queries of RFC 8906, section 8, and what else is at the edges.
 func TestAnswer(t *testing.T) {
-	z := testConfig("www A 192.0.2.1", "www AAAA 2001:db8::1", "www TXT x", "a.ent A 192.0.2.2", "*.wild A 192.0.2.3", "alias CNAME www")
+	z := testConfig("www A 192.0.2.1", "www AAAA 2001:db8::1", "www TXT x", "a.ent A 192.0.2.2", "*.wild A 192.0.2.3", "alias CNAME www", `\097\098 A 192.0.2.4`)
 	addr := listen(t, open(t, z))
 	twoOPT := edns(query("www A"), func(*dns.OPT) {})
 	twoOPT.Extra = append(twoOPT.Extra, twoOPT.Extra[0])
@@ -44,6 +44,7 @@ func TestAnswer(t *testing.T) {
 		{"no such name", query("none A"), "NXDOMAIN aa ns:SOA"},
 		{"an empty non-terminal", query("ent A"), "NOERROR aa ns:SOA"},
 		{"wildcard", query("x.wild A"), "NOERROR aa an:A"},
+		{"a name that is configured with escapes", query("ab A"), "NOERROR aa an:A"},
 		{"CNAME", query("alias A"), "NOERROR aa an:CNAME an:A"},
 		{"outside of the zones", query("example.org. A"), "REFUSED"},
 		{"the root", query(". NS"), "REFUSED"},

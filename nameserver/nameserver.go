@@ -194,6 +194,9 @@ func (s *Server) Configure(zones []ZoneConfig) error {
 		next.zones[name] = z
 	}
 	s.table.Store(next)
+	for name, c := range configurations {
+		next.zones[name].notifier.configure(c.secondaries)
+	}
 	for name, z := range before.zones {
 		if next.zones[name] == nil {
 			z.notifier.close()

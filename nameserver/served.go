@@ -89,7 +89,6 @@ func (z *served) configure(c *configuration, file database, log *zap.Logger) err
 	z.mu.Lock()
 	z.config, z.data = c, data
 	z.mu.Unlock()
-	z.notifier.configure(c.secondaries)
 	return nil
 }
 

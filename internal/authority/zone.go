@@ -47,9 +47,25 @@ func (z *Zone) Load(lines []string) error {
 		if !dns.IsSubDomain(z.Name, rr.Header().Name) {
 			return fmt.Errorf("%s is outside the zone", rr.Header().Name)
 		}
-		z.add(rr)
+		received, err := asReceived(rr)
+		if err != nil {
+			return fmt.Errorf("%s: %w", rr.Header().Name, err)
+		}
+		z.add(received)
 	}
 	return parser.Err()
+}
+
+// asReceived returns a record as it comes out of a message: a name has several spellings
+// with escapes (RFC 1035 section 5.1), of which a message gives one.
+func asReceived(rr dns.RR) (dns.RR, error) {
+	wire := make([]byte, dns.Len(rr)+1)
+	end, err := dns.PackRR(rr, wire, 0, nil, false)
+	if err != nil {
+		return nil, err
+	}
+	received, _, err := dns.UnpackRR(wire[:end], 0)
+	return received, err
 }
 
 // Records returns the records of an RRset, which must not be changed.

@@ -57,7 +57,11 @@ func configureBIND(_ context.Context, dir string, at netip.AddrPort, config Conf
 func (z Zone) bind(file string) string {
 	if z.Primary != "" {
 		host, port, _ := net.SplitHostPort(z.Primary)
-		return fmt.Sprintf("zone %q {\n\ttype secondary;\n\tfile %q;\n\tprimaries { %s port %s; };\n};\n", z.Name, "secondary-"+file, host, port)
+		key, notify := "", ""
+		if z.PrimaryKey.Name != "" {
+			key, notify = fmt.Sprintf(" key %q", z.PrimaryKey.Name), fmt.Sprintf("\tallow-notify { key %q; };\n", z.PrimaryKey.Name)
+		}
+		return fmt.Sprintf("zone %q {\n\ttype secondary;\n\tfile %q;\n\tprimaries { %s port %s%s; };\n%s};\n", z.Name, "secondary-"+file, host, port, key, notify)
 	}
 	policy := z.UpdatePolicy
 	switch {

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package nameserver runs the real nameservers that the project is tested and
-// measured with: BIND, Knot DNS, PowerDNS and YADIFA, as Debian packages them. Each
+// measured with: BIND, Knot DNS, PowerDNS, YADIFA and NSD, as Debian packages them. Each
 // server gets a directory and a loopback port of its own, so that any number of
 // them run at once, as root or as an ordinary user.
 package nameserver
@@ -35,6 +35,8 @@ const (
 	Knot     Kind = "Knot"
 	PowerDNS Kind = "PowerDNS"
 	YADIFA   Kind = "YADIFA"
+	// NSD is a secondary only.
+	NSD Kind = "NSD"
 )
 
 // Kinds are those that the project has an example for, for tests that hold on
@@ -68,6 +70,9 @@ type Zone struct {
 	// Primary makes the server a secondary of the zone, which it gets from that
 	// address. It forwards no updates; with Knot it knows no key for the zone.
 	Primary string
+	// PrimaryKey signs what the secondary asks of the primary, and the NOTIFY messages
+	// that it takes. BIND, Knot and NSD only.
+	PrimaryKey Key
 
 	// Notify are the addresses of the secondaries, which are told of each change. BIND only.
 	Notify []string
@@ -110,7 +115,7 @@ type Server struct {
 // Start runs a nameserver in dir, which must exist, and returns when it answers
 // for all its zones. The context bounds the start alone.
 func Start(ctx context.Context, kind Kind, dir string, config Config) (*Server, error) {
-	configure, ok := map[Kind]configureFunc{BIND: configureBIND, Knot: configureKnot, PowerDNS: configurePowerDNS, YADIFA: configureYADIFA}[kind]
+	configure, ok := map[Kind]configureFunc{BIND: configureBIND, Knot: configureKnot, PowerDNS: configurePowerDNS, YADIFA: configureYADIFA, NSD: configureNSD}[kind]
 	if !ok {
 		return nil, fmt.Errorf("unknown nameserver %q", kind)
 	}
@@ -292,10 +297,12 @@ func (c Config) keys() []Key {
 	var keys []Key
 	seen := map[string]bool{"": true}
 	for _, z := range c.Zones {
-		if !seen[z.Key.Name] {
-			keys = append(keys, z.Key)
+		for _, k := range []Key{z.Key, z.PrimaryKey} {
+			if !seen[k.Name] {
+				keys = append(keys, k)
+			}
+			seen[k.Name] = true
 		}
-		seen[z.Key.Name] = true
 	}
 	return append(keys, c.Keys...)
 }

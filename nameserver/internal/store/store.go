@@ -107,7 +107,7 @@ func (s *Store) open(path string) error {
 		return s.read(tx)
 	})
 	if err == nil && isNew {
-		err = db.Update(create)
+		err = errors.Join(db.Update(create), syncDirectory(filepath.Dir(path)))
 	}
 	return err
 }

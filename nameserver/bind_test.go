@@ -1,0 +1,203 @@
+//go:build integration && linux
+
+package nameserver
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	real "github.com/caddy-dyndns/dyndns/test/nameserver"
+)
+
+// generator makes queries and updates of few names and values, so that they meet what
+// earlier ones left. It makes none at which BIND's own checks take offence: names with
+// underscores (check-names), targets without addresses (check-mx).
+type generator struct{ *rand.Rand }
+
+func (g generator) pick(from ...string) string { return from[g.IntN(len(from))] }
+
+func (g generator) name() string {
+	return g.pick("@", "a", "a", "B", "b", "c.b", "d.c.b", "*.w", "x.w", "y.x.w", "*", "alias", "alias2", "ns1", "NS1", "z.ns1", "new", "ent.new")
+}
+
+func (g generator) rrtype() string {
+	return g.pick("A", "A", "AAAA", "TXT", "CNAME", "MX", "SRV", "HTTPS", "TYPE65400", "NS", "SOA")
+}
+
+func (g generator) data() string {
+	return g.pick(
+		fmt.Sprint("A 192.0.2.", g.IntN(3)), fmt.Sprint("A 192.0.2.", g.IntN(3)), fmt.Sprint("AAAA 2001:db8::", 1+g.IntN(3)),
+		fmt.Sprint("TXT t", g.IntN(3)), "CNAME "+g.pick("a", "b", "alias", "none", "www.example.org.", "x.w"), "MX 10 mail.example.org.",
+		"SRV 0 0 1 host.example.org.", "HTTPS "+g.pick("1 . alpn=h2", "0 host.example.org."), `TYPE65400 \# 1 0`+g.pick("0", "1"))
+}
+
+// update returns a message, and its lines to be shown. Either its prerequisites fail or
+// its update section is refused, for BIND looks at them in the other order.
+func (g generator) update(t *testing.T) (*dns.Msg, string) {
+	m := new(dns.Msg).SetUpdate(apex)
+	var lines []string
+	add := func(what string, f func([]dns.RR), line string) {
+		lines = append(lines, what+" "+line)
+		f(record(t, line))
+	}
+	placeholder := func() string {
+		rrtype := g.rrtype()
+		data := map[string]string{"A": "192.0.2.1", "AAAA": "::1", "TXT": "x", "CNAME": "a", "MX": "1 a", "SRV": "0 0 0 a", "HTTPS": "1 .", "TYPE65400": `\# 0`, "NS": "a", "SOA": "a a 1 1 1 1 1"}
+		return g.name() + " 0 " + rrtype + " " + data[rrtype]
+	}
+	if g.IntN(2) == 0 {
+		for range g.IntN(3) {
+			switch g.IntN(5) {
+			case 0:
+				add("in use", m.NameUsed, placeholder())
+			case 1:
+				add("not in use", m.NameNotUsed, placeholder())
+			case 2:
+				add("exists", m.RRsetUsed, placeholder())
+			case 3:
+				add("absent", m.RRsetNotUsed, placeholder())
+			case 4:
+				add("is", m.Used, g.name()+" 0 "+g.data())
+			}
+		}
+	}
+	if len(lines) == 0 && g.IntN(6) == 0 {
+		switch g.IntN(4) {
+		case 0:
+			add("add", m.Insert, g.pick("ns1 60 A 192.0.2.9", "@ 60 NS ns9.example.org.", "b 60 NS ns9.example.org.", "x 60 DNAME example.org."))
+		case 1:
+			add("add", m.Insert, "www.example.org. 60 A 192.0.2.1")
+		case 2:
+			add("delete", m.RemoveRRset, g.pick("ns1 0 A 192.0.2.53", "www.example.org. 0 A 192.0.2.1"))
+		case 3:
+			add("delete all of", m.RemoveName, g.pick("ns1 0 A 192.0.2.53", "www.example.org. 0 A 192.0.2.1"))
+		}
+	}
+	for range g.IntN(5) {
+		owner := strings.ToLower(g.name())
+		if owner == "ns1" || owner == "@" {
+			owner = "a"
+		}
+		switch g.IntN(8) {
+		case 0:
+			add("delete all of", m.RemoveName, owner+" 0 A 192.0.2.1")
+		case 1:
+			line := placeholder()
+			if strings.HasPrefix(line, "NS1 ") || strings.HasPrefix(line, "ns1 ") || strings.Contains(line, " NS ") || strings.Contains(line, " SOA ") {
+				line = "a 0 A 192.0.2.1"
+			}
+			add("delete", m.RemoveRRset, line)
+		case 2:
+			add("delete record", m.Remove, owner+" 0 "+g.data())
+		default:
+			add("add", m.Insert, owner+" "+g.pick("0", "60", "60", "300")+" "+g.data())
+		}
+	}
+	return m, strings.Join(lines, "\n")
+}
+
+// sendUpdate returns the rcode.
+func sendUpdate(t *testing.T, addr string, m *dns.Msg) int {
+	t.Helper()
+	wire, _ := signed(t, m)
+	reply, _ := exchange(t, "tcp", addr, wire)
+	return reply.Rcode
+}
+
+// describe writes what of a reply has to be the same.
+func describe(m *dns.Msg) string {
+	var answer []string
+	for _, rr := range m.Answer {
+		// The SOA record is not the same.
+		if rr.Header().Rrtype == dns.TypeSOA || rr.Header().Rrtype == dns.TypeNS {
+			answer = append(answer, dns.TypeToString[rr.Header().Rrtype])
+			continue
+		}
+		answer = append(answer, strings.ToLower(strings.ReplaceAll(rr.String(), "\t", " ")))
+	}
+	slices.Sort(answer)
+	return fmt.Sprintf("%s aa=%t tc=%t %q negative=%t", dns.RcodeToString[m.Rcode], m.Authoritative, m.Truncated, answer, len(m.Ns) == 1 && m.Ns[0].Header().Rrtype == dns.TypeSOA)
+}
+
+// TestLikeBIND sends the same updates and queries to BIND and to the server, and
+// compares codes, serials, answers and in the end all records.
+func TestLikeBIND(t *testing.T) {
+	const updates, queries = 3000, 5
+	key := real.Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: base64.StdEncoding.EncodeToString(testKey.Secret)}
+	bind := real.Run(t, real.BIND, real.Config{Zones: []real.Zone{{
+		Name: "dyn.example.com", Key: key,
+		UpdatePolicy: fmt.Sprintf("deny %[1]s name ns1.%[2]s A; grant %[1]s zonesub A AAAA TXT CNAME MX SRV HTTPS TYPE65400;", testKey.Name, apex),
+	}}})
+	s, err := Open(Options{Database: t.TempDir() + "/zones.db", RateLimit: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := s.Configure([]ZoneConfig{keyed(ZoneConfig{Name: apex, NameServers: []string{"ns1." + apex}, Records: []string{"ns1 300 A 192.0.2.53"}})}); err != nil {
+		t.Fatal(err)
+	}
+	addr := listen(t, s)
+	g := generator{rand.New(rand.NewPCG(2136, 1034))}
+	codes, asked := make(map[string]int), make(map[string]int)
+	theirs, ours := bind.MustSerial(t, apex), serial(s)
+	for i := range updates {
+		m, text := g.update(t)
+		want, got := sendUpdate(t, bind.Addr(), m), sendUpdate(t, addr, m)
+		codes[dns.RcodeToString[want]]++
+		if got != want {
+			t.Fatalf("update %d: %s, BIND says %s:\n%s", i, dns.RcodeToString[got], dns.RcodeToString[want], text)
+		}
+		if now := bind.MustSerial(t, apex); now-theirs != serial(s)-ours {
+			t.Fatalf("update %d: the serial rose by %d, that of BIND by %d:\n%s", i, serial(s)-ours, now-theirs, text)
+		}
+		for range queries {
+			q := query(g.name() + " A")
+			q.Question[0].Qtype = dns.StringToType[g.rrtype()]
+			if q.Question[0].Qtype == 0 {
+				q.Question[0].Qtype = 65400
+			}
+			network := g.pick("udp", "tcp")
+			want, _ := exchange(t, network, bind.Addr(), pack(t, q))
+			got, _ := exchange(t, network, addr, pack(t, q))
+			asked[outline(want)]++
+			if describe(got) != describe(want) {
+				t.Fatalf("%s:\n     %s\nBIND %s\nafter update %d:\n%s", q.Question[0].String(), describe(got), describe(want), i, text)
+			}
+		}
+	}
+	for _, code := range []string{"NOERROR", "NXDOMAIN", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTZONE", "REFUSED"} {
+		if codes[code] < 20 {
+			t.Errorf("only %d of the updates led to %s", codes[code], code)
+		}
+	}
+	if len(asked) < 15 {
+		t.Errorf("the queries had only these kinds of answers: %v", asked)
+	}
+	t.Logf("codes: %v; %d kinds of answers", codes, len(asked))
+	envelopes, err := (&dns.Transfer{ReadTimeout: time.Minute}).In(new(dns.Msg).SetAxfr(apex), bind.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []dns.RR
+	for e := range envelopes {
+		if e.Error != nil {
+			t.Fatal(e.Error)
+		}
+		records = append(records, e.RR...)
+	}
+	notNS := func(line string) bool { return strings.Contains(line, " IN NS ") }
+	if got, want := slices.DeleteFunc(all(s), notNS), slices.DeleteFunc(lines(records), notNS); !slices.Equal(got, want) {
+		t.Errorf("in the end\n%s\nBIND has\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -1,0 +1,109 @@
+//go:build integration && linux
+
+package nameserver
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/caddy-dyndns/dyndns/internal/await"
+	real "github.com/caddy-dyndns/dyndns/test/nameserver"
+	"github.com/caddy-dyndns/dyndns/zone"
+)
+
+// TestSecondaries has BIND, Knot and NSD follow 10,000 changes by their differences.
+func TestSecondaries(t *testing.T) {
+	const rounds, callers, each, names = 5, 8, 250, 150
+	var mu sync.Mutex
+	transfers := make(map[string]int)
+	s, err := Open(Options{Database: filepath.Join(t.TempDir(), "zones.db"), RateLimit: -1, Hooks: Hooks{
+		Transferred: func(_, kind string, _ netip.AddrPort, _ int, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			transfers[fmt.Sprint(kind, " ", err == nil)]++
+		},
+		Panic: func(value any, stack []byte) { t.Errorf("panic: %v\n%s", value, stack) },
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	config := keyed(testConfig("static CAA 0 issue \"letsencrypt.org\"", "*.wild TXT x"))
+	if err := s.Configure([]ZoneConfig{config}); err != nil {
+		t.Fatal(err)
+	}
+	addr := listen(t, s)
+	key := real.Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: base64.StdEncoding.EncodeToString(testKey.Secret)}
+	var secondaries []*real.Server
+	for _, kind := range []real.Kind{real.BIND, real.Knot, real.NSD} {
+		secondary := real.Run(t, kind, real.Config{Zones: []real.Zone{{Name: apex, Primary: addr, PrimaryKey: key}}})
+		secondaries = append(secondaries, secondary)
+		config.Secondaries = append(config.Secondaries, Secondary{Address: secondary.Addr(), Key: testKey})
+	}
+	if err := s.Configure([]ZoneConfig{config}); err != nil {
+		t.Fatal(err)
+	}
+	host := func(n int) string { return fmt.Sprintf("n%d.%s", n, apex) }
+	change := func(seed uint64) {
+		random := rand.New(rand.NewPCG(7, seed))
+		for i := range each {
+			change := zone.Change{Name: host(random.IntN(names)), TTL: 60 + uint32(random.IntN(2)), Action: []zone.Action{zone.Set, zone.Set, zone.Add, zone.Remove, zone.Delete}[random.IntN(5)]}
+			switch random.IntN(3) {
+			case 0:
+				change.Type, change.Values = zone.TypeA, []string{fmt.Sprint("192.0.2.", random.IntN(20))}
+			case 1:
+				change.Type, change.Values = zone.TypeAAAA, []string{fmt.Sprint("2001:db8::", 1+random.IntN(20))}
+			case 2:
+				change.Type, change.Values = zone.TypeTXT, []string{strings.Repeat("x", random.IntN(600)), fmt.Sprint(i)}
+			}
+			if r := s.Zone(apex).Apply(t.Context(), []zone.Change{change})[0]; r.Err != nil {
+				t.Error(r.Err)
+				return
+			}
+		}
+	}
+	for round := range rounds {
+		var wg sync.WaitGroup
+		for caller := range callers {
+			wg.Go(func() { change(uint64(round*callers + caller)) })
+		}
+		wg.Wait()
+		for _, secondary := range secondaries {
+			await.Done(t, string(secondary.Kind())+" to follow", func() error {
+				got, err := secondary.Serial(apex)
+				if err == nil && got != serial(s) {
+					err = fmt.Errorf("it has serial %d, not %d", got, serial(s))
+				}
+				return err
+			})
+		}
+	}
+	for _, secondary := range secondaries {
+		for n := range names {
+			for name, rrtype := range map[string]uint16{"A": 1, "AAAA": 28, "TXT": 16} {
+				if got, want := secondary.MustLookup(t, host(n), name), values(s, fmt.Sprint("n", n), rrtype); got != want {
+					t.Errorf("%s shows %q for %s %s, want %q", secondary.Kind(), got, host(n), name, want)
+				}
+			}
+		}
+		if got := secondary.MustLookup(t, "x.wild."+apex, "TXT"); got != `"x"` {
+			t.Errorf("%s shows %q for the wildcard", secondary.Kind(), got)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	t.Logf("transfers: %v", transfers)
+	if transfers["AXFR true"] != len(secondaries) || transfers["IXFR true"] < rounds*len(secondaries) {
+		t.Errorf("the transfers were %v", transfers)
+	}
+}
