@@ -177,3 +177,15 @@ func machineAddresses() (all []string, optional map[string]bool, err error) {
 	}
 	return all, optional, nil
 }
+
+// publicAddresses returns those of this machine that anybody may ask.
+func publicAddresses() []netip.Addr {
+	all, optional, _ := machineAddresses() // without them, it is only said less precisely what to enter
+	var public []netip.Addr
+	for _, text := range all {
+		if at, err := netip.ParseAddrPort(text); err == nil && !optional[text] {
+			public = append(public, at.Addr())
+		}
+	}
+	return public
+}

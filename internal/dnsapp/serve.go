@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/internal/backend"
+	"github.com/caddy-dyndns/dyndns/internal/delegation"
 	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/placeholder"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
@@ -152,7 +156,7 @@ func (s *Serve) OpenZone(c zone.Config) (zone.Zone, error) {
 	if err := s.app.serve(config); err != nil {
 		return nil, err
 	}
-	return &Zone{app: s.app, name: c.Name}, nil
+	return &Zone{app: s.app, name: c.Name, nameServers: s.NameServers}, nil
 }
 
 func secondaryAddress(text string) (string, error) {
@@ -169,8 +173,9 @@ func secondaryAddress(text string) (string, error) {
 
 // Zone is a zone of the nameserver. Until that is open, it is busy.
 type Zone struct {
-	app  *App
-	name string
+	app         *App
+	name        string
+	nameServers []string
 }
 
 func (z *Zone) served() *nameserver.Zone {
@@ -204,10 +209,16 @@ func (z *Zone) NameServers(ctx context.Context) (zone.NameServers, error) {
 
 // Check implements [zone.Checker].
 func (z *Zone) Check(ctx context.Context) []zone.CheckStep {
+	steps := []zone.CheckStep{{Name: "database", Detail: "not opened: a running Caddy tests it at /check"}}
 	if served := z.served(); served != nil {
-		return served.Check(ctx)
+		steps = served.Check(ctx)
 	}
-	return []zone.CheckStep{{Name: "nameserver", Warning: true, Err: errors.New("it is tested while Caddy runs, by /check")}}
+	way := wayIn{Asker: delegation.Asker{Zone: z.name, Resolver: net.DefaultResolver, Dial: new(net.Dialer).DialContext}, machine: publicAddresses()}
+	for _, n := range z.nameServers {
+		way.nameServers = append(way.nameServers, dns.CanonicalName(n))
+	}
+	slices.Sort(way.nameServers)
+	return append(steps, way.check(ctx)...)
 }
 
 // Status implements [zone.StatusReporter].
