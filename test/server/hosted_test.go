@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/libdns/libdns"
+	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns"
 	"github.com/caddy-dyndns/dyndns/hosted/hostedtest"
@@ -233,6 +235,42 @@ func TestHostedTwice(t *testing.T) {
 	if calls := hoster.Calls(); slices.Index(calls, "GetRecords") != 0 {
 		t.Errorf("calls: %q", calls)
 	}
+}
+
+// A zone of another Caddy is one at a hoster to this one, by the token of one name.
+func TestHostedByAnotherCaddy(t *testing.T) {
+	ns := caddytest.Nameserver(t, "dyn.test.")
+	const elsewhere = "https://localhost:{$HTTPS_PORT} {\ntls internal\ndyndns {\ndomain localhost\nclient home {\ntoken " + caddytest.CanaryToken + "\nhosts home.dyn.test nas.dyn.test\n}\n"
+	other := elsewhere + caddytest.ZoneBlock("dyn.test", ns.Addr()) + "}\n}\n"
+	s := caddytest.Serve(t, "", other)
+	s.AwaitTLS()
+	root := filepath.Join(s.Dir, "storage/pki/authorities/local/root.crt")
+	if err := s.Load(other + "http://:{$HTTP_PORT} {\ndyndns {\nsecret 12345678\nzone dyn.test {\ndns dyndns " + s.HTTPS + " {\ntoken " + caddytest.CanaryToken + "\ntls_trust_pool file " + root + "\n}\n}\n}\n}\n"); err != nil {
+		t.Fatal(err)
+	}
+	s.AwaitTLS()
+	for _, step := range []struct{ path, want string }{
+		{"/nic/update?hostname=home.dyn.test&myip=192.0.2.1&token=12345678", "good 192.0.2.1"},
+		{"/nic/update?hostname=home.dyn.test&myip=192.0.2.1&token=12345678", "nochg 192.0.2.1"},
+		{"/update-by-path/12345678/home.dyn.test/192.0.2.2/2001:db8::2", "UPDATED: home.dyn.test. A 192.0.2.1 -> 192.0.2.2\nUPDATED: home.dyn.test. AAAA None -> 2001:db8::2\n"},
+		{"/nic/update?hostname=nas.dyn.test&myip=192.0.2.3&token=12345678", "good 192.0.2.3"},
+		{"/update?domains=home.dyn.test&token=12345678&txt=" + strings.Repeat("x", 43), "OK"},
+		{"/delete-by-path/12345678/home.dyn.test", "UPDATED: home.dyn.test. A 192.0.2.2 -> None\nUPDATED: home.dyn.test. AAAA 2001:db8::2 -> None\n"},
+	} {
+		if got := rawGet(t, s, step.path); got.Body != step.want {
+			t.Errorf("%s: got %d %q, want %q", step.path, got.Status, got.Body, step.want)
+		}
+	}
+	if got := rawGet(t, s, "/update-by-path/12345678/mail.dyn.test/192.0.2.1"); got.Status != 502 || !strings.Contains(got.Body, "you may not change mail.dyn.test.") {
+		t.Errorf("a name that the token is not for: got %d %q", got.Status, got.Body)
+	}
+	if left := ns.Zone("dyn.test.").Lookup("home.dyn.test.", dns.TypeA); len(left) > 0 {
+		t.Errorf("the nameserver has %v", left)
+	}
+	if nas := ns.Zone("dyn.test.").Lookup("nas.dyn.test.", dns.TypeA); len(nas) != 1 {
+		t.Errorf("the nameserver has %v", nas)
+	}
+	caddytest.CheckNoSecret(t, s.Log())
 }
 
 // The module is configured as in Caddy's tls directive, and the log says what is wrong.
