@@ -57,8 +57,9 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //		history      <days>|off
 //	}
 //
-// In a zone's block, the name of a guest module with what that takes stands for the
-// words tsig_key, tsig_keyfile and prove_writes, which are those of rfc2136.
+// In a zone's block, the name of a guest module with what that takes, such as
+// dns <provider> [<arguments>], stands for the words tsig_key, tsig_keyfile and
+// prove_writes, which are those of rfc2136.
 //
 // Without a block, the configuration file is searched for.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {

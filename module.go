@@ -126,7 +126,7 @@ type Zone struct {
 	// serve it; negative: not at all. Default: 20 seconds.
 	Wait caddy.Duration `json:"wait,omitempty"`
 
-	// What changes the zone, such as `rfc2136`.
+	// What changes the zone, such as `rfc2136`, or `dns` for a DNS hoster.
 	BackendRaw json.RawMessage `json:"backend,omitempty" caddy:"namespace=http.handlers.dyndns.zones inline_key=type"`
 }
 

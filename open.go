@@ -16,6 +16,8 @@ import (
 	_ "github.com/caddy-dyndns/dyndns/clients/manage"  // the admin API and the command for clients
 	_ "github.com/caddy-dyndns/dyndns/clients/storage" // another
 	_ "github.com/caddy-dyndns/dyndns/clients/web"     // another
+	"github.com/caddy-dyndns/dyndns/hosted"
+	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/dnsapp"
@@ -39,13 +41,16 @@ func (z *Zone) unmarshalGuest(d *caddyfile.Dispenser, word string) error {
 		if redact.Word(word) != word {
 			return directive.Unknown(d, "zone "+shown+": ")
 		}
+		if backend.IsProvider(word) {
+			return d.Errf("zone %s: unrecognized subdirective %q: for the module dns.providers.%s write dns %s", shown, word, word, word)
+		}
 		return d.Errf("zone %s: unrecognized subdirective %q, and no module %s%s is compiled in", shown, word, zones, word)
 	}
 	if z.BackendRaw != nil {
 		return d.Errf("zone %s: %s: it can be changed in one way only", shown, word)
 	}
 	var err error
-	z.BackendRaw, err = directive.Guest(d, zones, word)
+	z.BackendRaw, err = directive.Guest(d, zones, "type", word)
 	return err
 }
 
@@ -62,14 +67,14 @@ func (h *Handler) unmarshalClients(d *caddyfile.Dispenser) error {
 		return d.Errf("clients: no module %s%s is compiled in", sources, redact.Word(name))
 	}
 	var err error
-	h.ClientSourceRaw, err = directive.Guest(d, sources, name)
+	h.ClientSourceRaw, err = directive.Guest(d, sources, "type", name)
 	return err
 }
 
 // open loads the guest module of the zone, which gives back what it took when the
 // context ends.
 func (z *zoneSettings) open(ctx caddy.Context) (zone.Zone, error) {
-	opener, err := directive.LoadGuest[zone.Opener](ctx, zones, z.backend, &Zone{BackendRaw: z.backend}, "BackendRaw")
+	opener, err := directive.LoadGuest[zone.Opener](ctx, zones, "type", z.backend, &Zone{BackendRaw: z.backend}, "BackendRaw")
 	if err != nil {
 		return nil, fmt.Errorf("zone %s: %w", redact.Name(z.Name), err)
 	}
@@ -86,7 +91,7 @@ func (h *Handler) openClients(ctx caddy.Context, c *settings, config clients.Con
 	if h.ClientSourceRaw == nil {
 		return c.clients, nil
 	}
-	opener, err := directive.LoadGuest[clients.Opener](ctx, sources, h.ClientSourceRaw, h, "ClientSourceRaw")
+	opener, err := directive.LoadGuest[clients.Opener](ctx, sources, "type", h.ClientSourceRaw, h, "ClientSourceRaw")
 	if err != nil {
 		return nil, fmt.Errorf("clients: %w", err)
 	}
@@ -221,7 +226,8 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		}
 		countZone(z.Name)
 		primaries := z.Nameservers
-		if _, ours := changed.(*dnsapp.Zone); ours {
+		switch changed.(type) {
+		case *dnsapp.Zone, *hosted.Zone:
 			primaries = nil // those of the handler are of its other zones
 		}
 		config.Zones = append(config.Zones, service.Zone{Name: z.Name, TTL: z.TTL, Backend: changed, Propagation: propagation.New(z.wait, primaries, changed, net.DefaultResolver)})

@@ -28,16 +28,19 @@ const (
 )
 
 // GetRecords returns the records at names that this Caddy serves or that were changed
-// before: a zone tells nobody of all its names. Where there are none, they are those at the
-// names of the token.
+// before, and at the names of the token: a zone tells nobody of all its names.
 func (p *Provider) GetRecords(ctx context.Context, zoneName string) ([]libdns.Record, error) {
 	var found []libdns.Record
-	var failure error
-	for _, chunk := range chunks(p.names(zoneName)) {
-		failure = p.persist(ctx, otherTime, func(ctx context.Context) error {
+	seen := make(map[string]bool)
+	// Without names, those of the token are asked for.
+	for _, chunk := range append(slices.Collect(slices.Chunk(p.names(zoneName), maxNames)), nil) {
+		failure := p.persist(ctx, otherTime, func(ctx context.Context) error {
 			results, err := p.backend.list(ctx, chunk)
 			for _, r := range results {
-				found = append(found, toLibdns(r, zoneName, r.New)...)
+				if id := r.Name + " " + r.Type; !seen[id] {
+					seen[id] = true
+					found = append(found, toLibdns(r, zoneName, r.New)...)
+				}
 			}
 			return err
 		})
@@ -46,14 +49,6 @@ func (p *Provider) GetRecords(ctx context.Context, zoneName string) ([]libdns.Re
 		}
 	}
 	return found, nil
-}
-
-// chunks parts the names for requests; without any there is one request without names.
-func chunks(names []string) [][]string {
-	if len(names) == 0 {
-		return [][]string{nil}
-	}
-	return slices.Collect(slices.Chunk(names, maxNames))
 }
 
 // names returns the names in a zone that somebody may look for.
