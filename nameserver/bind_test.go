@@ -13,7 +13,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	real "github.com/caddy-dyndns/dyndns/test/nameserver"
+	daemon "github.com/caddy-dyndns/dyndns/test/nameserver"
 )
 
 // generator makes queries and updates of few names and values, so that they meet what
@@ -133,8 +133,8 @@ func describe(m *dns.Msg) string {
 // compares codes, serials, answers and in the end all records.
 func TestLikeBIND(t *testing.T) {
 	const updates, queries = 3000, 5
-	key := real.Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: base64.StdEncoding.EncodeToString(testKey.Secret)}
-	bind := real.Run(t, real.BIND, real.Config{Zones: []real.Zone{{
+	key := daemon.Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: base64.StdEncoding.EncodeToString(testKey.Secret)}
+	bind := daemon.Run(t, daemon.BIND, daemon.Config{Zones: []daemon.Zone{{
 		Name: "dyn.example.com", Key: key,
 		UpdatePolicy: fmt.Sprintf("deny %[1]s name ns1.%[2]s A; grant %[1]s zonesub A AAAA TXT CNAME MX SRV HTTPS TYPE65400;", testKey.Name, apex),
 	}}})

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/internal/await"
-	real "github.com/caddy-dyndns/dyndns/test/nameserver"
+	daemon "github.com/caddy-dyndns/dyndns/test/nameserver"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -45,10 +45,10 @@ func TestSecondaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := listen(t, s)
-	key := real.Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: base64.StdEncoding.EncodeToString(testKey.Secret)}
-	var secondaries []*real.Server
-	for _, kind := range []real.Kind{real.BIND, real.Knot, real.NSD} {
-		secondary := real.Run(t, kind, real.Config{Zones: []real.Zone{{Name: apex, Primary: addr, PrimaryKey: key}}})
+	key := daemon.Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: base64.StdEncoding.EncodeToString(testKey.Secret)}
+	var secondaries []*daemon.Server
+	for _, kind := range []daemon.Kind{daemon.BIND, daemon.Knot, daemon.NSD} {
+		secondary := daemon.Run(t, kind, daemon.Config{Zones: []daemon.Zone{{Name: apex, Primary: addr, PrimaryKey: key}}})
 		secondaries = append(secondaries, secondary)
 		config.Secondaries = append(config.Secondaries, Secondary{Address: secondary.Addr(), Key: testKey})
 	}
@@ -109,7 +109,7 @@ func TestSecondaries(t *testing.T) {
 }
 
 // compareQueries asks a secondary and the server the same.
-func compareQueries(t *testing.T, secondary *real.Server, addr string) {
+func compareQueries(t *testing.T, secondary *daemon.Server, addr string) {
 	t.Helper()
 	g := generator{rand.New(rand.NewPCG(4592, 2308))}
 	kinds := make(map[string]int)
