@@ -233,12 +233,16 @@ func (a *answerer) send(r *request) {
 			size = min(max(size, int(r.opt.UDPSize())), udpSize)
 		}
 	}
+	glue := len(r.reply.Extra)
 	r.addOPT()
 	if r.sig != nil {
 		size -= r.signer.Size()
 	}
-	r.reply.Truncate(size)
-	// Truncate leaves up to 512 octets, whatever else is to come.
+	// The addresses of the zone's nameservers may be asked for; anything else that is left
+	// out has the client come over TCP, and a part of it is of no use (RFC 2181 section 9).
+	if r.reply.Len() > size {
+		r.reply.Extra = r.reply.Extra[glue:]
+	}
 	if r.reply.Len() > size {
 		r.reply.Truncated, r.reply.Answer, r.reply.Ns = true, nil, nil
 	}

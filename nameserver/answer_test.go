@@ -165,7 +165,7 @@ func TestSize(t *testing.T) {
 			}
 			for _, wire := range [][]byte{pack(t, m), first(signed(t, m))} {
 				reply, raw := exchange(t, tt.network, addr, wire)
-				if len(raw) > tt.limit || reply.Truncated != tt.truncated || !tt.truncated && len(reply.Answer) != 200 {
+				if len(raw) > tt.limit || reply.Truncated != tt.truncated || len(reply.Answer) != map[bool]int{false: 200}[tt.truncated] {
 					t.Errorf("%d octets, %d records, truncated: %t", len(raw), len(reply.Answer), reply.Truncated)
 				}
 			}
@@ -174,6 +174,23 @@ func TestSize(t *testing.T) {
 }
 
 func first[T, U any](t T, _ U) T { return t }
+
+// The addresses of the nameservers are left out before anything is truncated.
+func TestManyNameServers(t *testing.T) {
+	z := testConfig()
+	for i := range 9 {
+		ns := fmt.Sprintf("nameserver%d.%s", i, apex)
+		z.NameServers = append(z.NameServers, ns)
+		z.Records = append(z.Records, ns+" A 192.0.2.1", ns+" AAAA 2001:db8::1")
+	}
+	addr := listen(t, open(t, z))
+	if reply, _ := exchange(t, "udp", addr, pack(t, query("@ NS"))); reply.Truncated || len(reply.Answer) != 11 || len(reply.Extra) > 0 {
+		t.Errorf("in 512 octets: %s", outline(reply))
+	}
+	if reply, _ := exchange(t, "udp", addr, pack(t, edns(query("@ NS"), func(*dns.OPT) {}))); len(reply.Answer) != 11 || len(reply.Extra) != 20 {
+		t.Errorf("in more: %s", outline(reply))
+	}
+}
 
 // The cookie of a reply is good for the next query, of the same client.
 func TestCookies(t *testing.T) {

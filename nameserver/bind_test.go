@@ -13,7 +13,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	real "github.com/caddy-dyndns/dyndns/test/nameserver"
+	daemon "github.com/caddy-dyndns/dyndns/test/nameserver"
 )
 
 // generator makes queries and updates of few names and values, so that they meet what
@@ -113,6 +113,9 @@ func sendUpdate(t *testing.T, addr string, m *dns.Msg) int {
 
 // describe writes what of a reply has to be the same.
 func describe(m *dns.Msg) string {
+	if m.Truncated {
+		return dns.RcodeToString[m.Rcode] + ", truncated"
+	}
 	var answer []string
 	for _, rr := range m.Answer {
 		// The SOA record is not the same.
@@ -123,15 +126,15 @@ func describe(m *dns.Msg) string {
 		answer = append(answer, strings.ToLower(strings.ReplaceAll(rr.String(), "\t", " ")))
 	}
 	slices.Sort(answer)
-	return fmt.Sprintf("%s aa=%t tc=%t %q negative=%t", dns.RcodeToString[m.Rcode], m.Authoritative, m.Truncated, answer, len(m.Ns) == 1 && m.Ns[0].Header().Rrtype == dns.TypeSOA)
+	return fmt.Sprintf("%s aa=%t %q negative=%t", dns.RcodeToString[m.Rcode], m.Authoritative, answer, len(m.Ns) == 1 && m.Ns[0].Header().Rrtype == dns.TypeSOA)
 }
 
 // TestLikeBIND sends the same updates and queries to BIND and to the server, and
 // compares codes, serials, answers and in the end all records.
 func TestLikeBIND(t *testing.T) {
 	const updates, queries = 3000, 5
-	key := real.Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: base64.StdEncoding.EncodeToString(testKey.Secret)}
-	bind := real.Run(t, real.BIND, real.Config{Zones: []real.Zone{{
+	key := daemon.Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: base64.StdEncoding.EncodeToString(testKey.Secret)}
+	bind := daemon.Run(t, daemon.BIND, daemon.Config{Zones: []daemon.Zone{{
 		Name: "dyn.example.com", Key: key,
 		UpdatePolicy: fmt.Sprintf("deny %[1]s name ns1.%[2]s A; grant %[1]s zonesub A AAAA TXT CNAME MX SRV HTTPS TYPE65400;", testKey.Name, apex),
 	}}})

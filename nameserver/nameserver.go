@@ -80,7 +80,10 @@ type Server struct {
 	transport *transport.Server
 
 	configuring sync.Mutex
-	table       atomic.Pointer[table]
+	// zones are all that were ever served: one that comes back is the same, for changes of
+	// it may still be waiting. configuring guards it.
+	zones map[string]*served
+	table atomic.Pointer[table]
 }
 
 // table is what is served. It is replaced as a whole.
@@ -123,7 +126,7 @@ func Open(o Options) (*Server, error) {
 }
 
 func newServer(o Options, file database) *Server {
-	s := &Server{options: o, writer: newWriter(file, o.Hooks)}
+	s := &Server{options: o, writer: newWriter(file, o.Hooks), zones: make(map[string]*served)}
 	s.table.Store(new(table))
 	s.answerer = &answerer{table: &s.table, writer: s.writer, hooks: o.Hooks}
 	if o.RateLimit >= 0 {
@@ -184,9 +187,10 @@ func (s *Server) Configure(zones []ZoneConfig) error {
 	}
 	before := s.table.Load()
 	for name, c := range configurations {
-		z := before.zones[name]
+		z := s.zones[name]
 		if z == nil {
 			z = newServed(s.options)
+			s.zones[name] = z
 		}
 		if err := s.writer.configure(z, c, s.options.Logger); err != nil {
 			return fmt.Errorf("zone %s: %w", name, err)

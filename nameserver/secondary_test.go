@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/internal/await"
-	real "github.com/caddy-dyndns/dyndns/test/nameserver"
+	daemon "github.com/caddy-dyndns/dyndns/test/nameserver"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -38,15 +38,17 @@ func TestSecondaries(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	config := keyed(testConfig("static CAA 0 issue \"letsencrypt.org\"", "*.wild TXT x"))
+	config := keyed(testConfig("static CAA 0 issue \"letsencrypt.org\"", "*.wild TXT x", "*.wild A 192.0.2.1", "here.wild A 192.0.2.2",
+		"a.deep.wild TXT x", "*.alias CNAME n1", "alias CNAME n2", "chain CNAME alias", "outside CNAME www.example.org.", "dangling CNAME none",
+		"wild2 CNAME x.wild", "a.b.ent A 192.0.2.3", "_x._tcp SRV 0 0 1 n3", "@ MX 10 n4", "*.a.ent TXT y"))
 	if err := s.Configure([]ZoneConfig{config}); err != nil {
 		t.Fatal(err)
 	}
 	addr := listen(t, s)
-	key := real.Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: base64.StdEncoding.EncodeToString(testKey.Secret)}
-	var secondaries []*real.Server
-	for _, kind := range []real.Kind{real.BIND, real.Knot, real.NSD} {
-		secondary := real.Run(t, kind, real.Config{Zones: []real.Zone{{Name: apex, Primary: addr, PrimaryKey: key}}})
+	key := daemon.Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: base64.StdEncoding.EncodeToString(testKey.Secret)}
+	var secondaries []*daemon.Server
+	for _, kind := range []daemon.Kind{daemon.BIND, daemon.Knot, daemon.NSD} {
+		secondary := daemon.Run(t, kind, daemon.Config{Zones: []daemon.Zone{{Name: apex, Primary: addr, PrimaryKey: key}}})
 		secondaries = append(secondaries, secondary)
 		config.Secondaries = append(config.Secondaries, Secondary{Address: secondary.Addr(), Key: testKey})
 	}
@@ -96,14 +98,34 @@ func TestSecondaries(t *testing.T) {
 				}
 			}
 		}
-		if got := secondary.MustLookup(t, "x.wild."+apex, "TXT"); got != `"x"` {
-			t.Errorf("%s shows %q for the wildcard", secondary.Kind(), got)
-		}
+		compareQueries(t, secondary, addr)
 	}
 	mu.Lock()
 	defer mu.Unlock()
 	t.Logf("transfers: %v", transfers)
 	if transfers["AXFR true"] != len(secondaries) || transfers["IXFR true"] < rounds*len(secondaries) {
 		t.Errorf("the transfers were %v", transfers)
+	}
+}
+
+// compareQueries asks a secondary and the server the same.
+func compareQueries(t *testing.T, secondary *daemon.Server, addr string) {
+	t.Helper()
+	g := generator{rand.New(rand.NewPCG(4592, 2308))}
+	kinds := make(map[string]int)
+	for range 3000 {
+		name := g.pick(fmt.Sprint("n", g.IntN(150)), fmt.Sprint("N", g.IntN(150)), "@", "static", "x.wild", "y.x.wild", "*.wild", "wild", "here.wild", "x.here.wild", "deep.wild",
+			"x.deep.wild", "a.deep.wild", "x.alias", "alias", "chain", "outside", "dangling", "wild2", "ent", "b.ent", "x.ent", "x.a.ent", "none", "_x._tcp", "_tcp", "x.n1", "example.org.", "com.")
+		q := query(name + " " + g.pick("A", "A", "AAAA", "TXT", "CNAME", "CAA", "MX", "SRV", "SOA", "NS", "HTTPS", "NAPTR"))
+		network := g.pick("udp", "tcp")
+		want, _ := exchange(t, network, secondary.Addr(), pack(t, q))
+		got, _ := exchange(t, network, addr, pack(t, q))
+		kinds[outline(want)]++
+		if describe(got) != describe(want) {
+			t.Errorf("%s over %s:\n     %s\n%s %s", q.Question[0].String(), network, describe(got), secondary.Kind(), describe(want))
+		}
+	}
+	if len(kinds) < 20 {
+		t.Errorf("%s had only these kinds of answers: %v", secondary.Kind(), kinds)
 	}
 }

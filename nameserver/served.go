@@ -45,10 +45,10 @@ func (z *served) read(f func(*configuration, *authority.Zone)) {
 // publish shows changes.
 func (z *served) publish(differences []authority.Difference) {
 	z.mu.Lock()
+	defer z.mu.Unlock()
 	for _, d := range differences {
 		z.data.Store(d.RRset, d.After)
 	}
-	z.mu.Unlock()
 	z.notifier.changed()
 }
 

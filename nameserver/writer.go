@@ -1,6 +1,8 @@
 package nameserver
 
 import (
+	"errors"
+	"fmt"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -26,10 +28,19 @@ type job struct {
 	change func(*configuration, *authority.Zone) map[authority.RRset][]dns.RR
 	// done is closed when err is set.
 	done chan struct{}
-	// err is nil if what was changed is on disk.
-	err error
+	// err is nil if what was changed is on disk. The writer alone uses it before.
+	err      error
+	finished bool
 	// taken: it is in a group. The writer's mutex guards it.
 	taken bool
+}
+
+// finish tells the caller, unless it was told before.
+func (j *job) finish(err error) {
+	if !j.finished {
+		j.finished, j.err = true, err
+		close(j.done)
+	}
 }
 
 // writer takes all changes of all zones to the disk. What arrives while the disk is
@@ -37,8 +48,10 @@ type job struct {
 type writer struct {
 	file  database
 	hooks Hooks
-	// turn is held by who changes zones.
+	// turn is held by who changes zones. It guards failed.
 	turn sync.Mutex
+	// failed is why nothing more is written.
+	failed error
 
 	mu      sync.Mutex
 	idle    *sync.Cond // signalled when running becomes false
@@ -103,19 +116,31 @@ func (w *writer) next() []*job {
 func (w *writer) work() {
 	for jobs := w.next(); jobs != nil; jobs = w.next() {
 		w.turn.Lock()
-		w.write(jobs)
+		err := w.write(jobs)
 		w.turn.Unlock()
+		for _, j := range jobs {
+			j.finish(err)
+		}
 	}
 }
 
-// write makes the changes of jobs and writes them together.
-func (w *writer) write(jobs []*job) {
+// write makes the changes of jobs and writes them together. After a defect it is not
+// known whether what is served is what is on disk: then nothing more is written.
+func (w *writer) write(jobs []*job) (err error) {
+	if w.failed != nil {
+		return fmt.Errorf("nothing is written since a defect was met, start again: %w", w.failed)
+	}
+	defer func() {
+		if errors.Is(err, errPanic) {
+			w.failed, err = err, fmt.Errorf("%w: %w", store.ErrInDoubt, err)
+		}
+	}()
+	defer recovered(w.hooks, &err)
 	start := time.Now()
-	overlays, jobs := w.changeAll(jobs)
 	var groups []store.Group
 	shown := make(map[*served][]authority.Difference)
 	changes := 0
-	for z, overlay := range overlays {
+	for z, overlay := range w.changeAll(jobs) {
 		differences := overlay.Differences()
 		// Changes may have cancelled each other out.
 		if len(differences) <= 1 {
@@ -128,41 +153,41 @@ func (w *writer) write(jobs []*job) {
 		})
 		changes += len(differences) - 1
 	}
-	var err error
-	if len(groups) > 0 {
-		err = w.file.Commit(groups)
-		if w.hooks.Committed != nil {
-			w.hooks.Committed(changes, time.Since(start), err)
-		}
+	if len(groups) == 0 {
+		return nil
 	}
-	if err == nil {
-		for z, differences := range shown {
-			z.publish(differences)
-		}
+	err = w.file.Commit(groups)
+	if w.hooks.Committed != nil {
+		w.hooks.Committed(changes, time.Since(start), err)
 	}
-	for _, j := range jobs {
-		j.err = err
-		close(j.done)
+	if err != nil {
+		return err
 	}
+	for z, differences := range shown {
+		z.publish(differences)
+	}
+	return nil
 }
 
-// changeAll makes the changes of jobs in an overlay for each zone. It returns the jobs
-// without those that met a defect, which have their error then.
-func (w *writer) changeAll(jobs []*job) (map[*served]*authority.Zone, []*job) {
+// changeAll makes the changes of jobs in an overlay for each zone. A job that meets a
+// defect is finished with it.
+func (w *writer) changeAll(jobs []*job) map[*served]*authority.Zone {
 again:
 	overlays := make(map[*served]*authority.Zone)
-	for i, j := range jobs {
+	for _, j := range jobs {
+		if j.finished {
+			continue
+		}
 		if overlays[j.zone] == nil {
 			overlays[j.zone] = j.zone.data.Overlay()
 		}
-		if j.err = w.changeOne(j, overlays[j.zone]); j.err != nil {
+		if err := w.changeOne(j, overlays[j.zone]); err != nil {
 			// What it has changed until then must not stay.
-			close(j.done)
-			jobs = slices.Delete(jobs, i, i+1)
+			j.finish(err)
 			goto again
 		}
 	}
-	return overlays, jobs
+	return overlays
 }
 
 func (w *writer) changeOne(j *job, overlay *authority.Zone) (err error) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -219,5 +220,65 @@ func TestDefect(t *testing.T) {
 	}
 	if <-guilty.done; !errors.Is(guilty.err, errPanic) || panics != 1 || values(s, "half", dns.TypeA) != "" {
 		t.Errorf("the guilty one: %v, %d panics, %q", guilty.err, panics, values(s, "half", dns.TypeA))
+	}
+}
+
+// A zone that goes and comes back while a change waits is the same zone: what is
+// written is what is served.
+func TestRemovedMeanwhile(t *testing.T) {
+	s, db := openSlow(t)
+	a := start(t.Context(), s, set("a", "192.0.2.1"))
+	<-db.commits
+	b := start(t.Context(), s, set("b", "192.0.2.2"))
+	waiting(t, s, 1)
+	z := s.table.Load().zones[apex]
+	if err := s.Configure(nil); err != nil {
+		t.Fatal(err)
+	}
+	configured := make(chan error)
+	go func() { configured <- s.Configure([]ZoneConfig{testConfig("www A 192.0.2.3")}) }()
+	db.verdict <- nil
+	<-a
+	<-db.commits
+	db.verdict <- nil
+	if r := <-b; r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	if err := <-configured; err != nil {
+		t.Fatal(err)
+	}
+	if s.table.Load().zones[apex] != z {
+		t.Error("it is another zone")
+	}
+	kept, err := db.Load(apex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(kept.Changed) != 2 || values(s, "a", dns.TypeA) != "192.0.2.1" || values(s, "b", dns.TypeA) != "192.0.2.2" || serial(s) != kept.Serial {
+		t.Errorf("the file has %d RRsets and serial %d; served are %q, %q and serial %d", len(kept.Changed), kept.Serial, values(s, "a", dns.TypeA), values(s, "b", dns.TypeA), serial(s))
+	}
+}
+
+// A defect where changes are written is the error of all of them, and the next ones work.
+func TestDefectOfWriter(t *testing.T) {
+	s, db := openSlow(t)
+	var panics int
+	s.writer.hooks.Panic = func(any, []byte) { panics++ }
+	broken := true
+	s.writer.hooks.Committed = func(int, time.Duration, error) {
+		if broken {
+			panic("a defect")
+		}
+	}
+	result := start(t.Context(), s, set("a", "192.0.2.1"))
+	<-db.commits
+	db.verdict <- nil
+	var e *zone.Error
+	if r := <-result; !errors.As(r.Err, &e) || !e.Unknown || !errors.Is(r.Err, errPanic) {
+		t.Errorf("got %v", r.Err)
+	}
+	result = start(t.Context(), s, set("b", "192.0.2.1"))
+	if r := <-result; !errors.As(r.Err, &e) || e.Unknown || !strings.Contains(r.Err.Error(), "start again") || panics != 1 {
+		t.Errorf("and then %v, %d panics", r.Err, panics)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"github.com/caddy-dyndns/dyndns/internal/authority"
 	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/nameserver/internal/store"
@@ -39,8 +41,11 @@ func (z *Zone) served() *served { return z.server.table.Load().zones[z.name] }
 // returns when what was changed is on disk or ctx ends; without a deadline in ctx it
 // takes ten seconds at most.
 func (z *Zone) Apply(ctx context.Context, changes []zone.Change) []zone.Result {
-	ctx, cancel := context.WithTimeout(ctx, defaultTime)
-	defer cancel()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, defaultTime)
+		defer cancel()
+	}
 	a := new(application)
 	a.changes, a.invalid = change.Check(z.name, changes)
 	if len(a.changes) == 0 {
@@ -75,7 +80,11 @@ func (z *Zone) Apply(ctx context.Context, changes []zone.Change) []zone.Result {
 		}
 	}
 	if j.err != nil {
-		return a.failAll(z.name, zone.Error{Reason: zone.Unreachable, Unknown: errors.Is(j.err, store.ErrInDoubt), Cause: j.err})
+		// It is what the server says to an UPDATE then.
+		return a.failAll(z.name, zone.Error{
+			Reason: zone.Unreachable, RCode: dns.RcodeToString[dns.RcodeServerFailure], Verified: true,
+			Unknown: errors.Is(j.err, store.ErrInDoubt), Cause: j.err,
+		})
 	}
 	return a.results
 }

@@ -27,7 +27,7 @@ func (s *Server) AddPacketConn(c net.PacketConn) error {
 			return fmt.Errorf("asking for the destination of what comes to %s: %w", conn.LocalAddr(), err)
 		}
 	}
-	return s.add(conn, runtime.GOMAXPROCS(0), func() { s.readPackets(conn, wildcard) })
+	return s.add(both{c, conn}, runtime.GOMAXPROCS(0), func() { s.readPackets(conn, wildcard) })
 }
 
 // udpConn takes the wrappers off a socket: only the socket itself tells where a message
@@ -54,6 +54,21 @@ func tellDestination(conn *net.UDPConn) error {
 		return errors.Join(err4, err6)
 	}
 	return nil
+}
+
+// both closes a wrapper, which may count who uses the socket, and the socket.
+type both struct {
+	wrapper net.PacketConn
+	conn    *net.UDPConn
+}
+
+// Close closes what is not closed yet.
+func (b both) Close() error {
+	err := b.wrapper.Close()
+	if closed := b.conn.Close(); !errors.Is(closed, net.ErrClosed) {
+		err = errors.Join(err, closed)
+	}
+	return err
 }
 
 // controlSize holds the control messages of one packet.
