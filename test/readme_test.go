@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,14 +34,14 @@ import (
 var commands = map[string]func(*newcomer, string){
 	"go run ./example\n": (*newcomer).runExample,
 	"test/run\n":         (*newcomer).findTestRun,
-	"xcaddy build --with github.com/caddy-dyndns/dyndns\n":                                           (*newcomer).buildCaddy,
-	"tsig-keygen -a hmac-sha512 dyn.example.com > dyn.example.com.key\n":                             (*newcomer).makeKey,
-	"export DYNDNS_SECRET=$(caddy dyndns-token | head -n 1)\n":                                       (*newcomer).makeSecret,
-	"caddy dyndns-check --config Caddyfile\n":                                                        (*newcomer).checkZones,
-	"caddy run --config Caddyfile\n":                                                                 (*newcomer).runCaddy,
-	"curl https://dyndns.example.com/update-by-path/$DYNDNS_SECRET/home.dyn.example.com/192.0.2.1\n": (*newcomer).update,
-	"caddy dyndns-token\n":                                                                           (*newcomer).makeToken,
-	"caddy dyndns-import /etc/dyndns.yml\n":                                                          (*newcomer).importYAML,
+	"xcaddy build --with github.com/caddy-dyndns/dyndns\n":                                        (*newcomer).buildCaddy,
+	"tsig-keygen -a hmac-sha512 dyn.example.com > dyn.example.com.key\n":                          (*newcomer).makeKey,
+	"export HOME_TOKEN=$(caddy dyndns-token | head -n 1)\n":                                       (*newcomer).exportToken,
+	"caddy dyndns-check --config Caddyfile\n":                                                     (*newcomer).checkZones,
+	"caddy run --config Caddyfile\n":                                                              (*newcomer).runCaddy,
+	"curl https://dyndns.example.com/update-by-path/$HOME_TOKEN/home.dyn.example.com/192.0.2.1\n": (*newcomer).update,
+	"caddy dyndns-token\n":                                                                        (*newcomer).makeToken,
+	"caddy dyndns-import /etc/dyndns.yml\n":                                                       (*newcomer).importYAML,
 }
 
 // elsewhere are the pages whose commands are run by tests of test/server.
@@ -86,10 +87,13 @@ type newcomer struct {
 	page string     // where it stands
 	root *testing.T // of all commands
 
-	repo, dir string
-	env       []string
-	caddyfile string // the first in the README
-	dns       *nameserver.Server
+	repo, dir               string
+	env                     []string
+	caddyfiles              [2]string // the first in the README: with the nameserver that is brought along, and with BIND
+	admin, http, https, dns *loopback.Port
+	// caddy is what ends the running Caddy, lookup asks the zone's nameserver.
+	caddy  func() error
+	lookup func(name, qtype string) string
 }
 
 func newNewcomer(t *testing.T, blocks []markdown.Block) *newcomer {
@@ -112,8 +116,17 @@ func newNewcomer(t *testing.T, blocks []markdown.Block) *newcomer {
 		}
 		n.env = append(n.env, name+"="+strings.TrimSpace(string(value)))
 	}
-	first := slices.IndexFunc(blocks, func(b markdown.Block) bool { return b.Language == "caddyfile" })
-	n.caddyfile = blocks[first].Text
+	caddyfiles := slices.DeleteFunc(slices.Clone(blocks), func(b markdown.Block) bool { return b.Language != "caddyfile" })
+	for i := range n.caddyfiles {
+		n.caddyfiles[i] = caddyfiles[i].Text
+	}
+	for _, port := range []**loopback.Port{&n.admin, &n.http, &n.https, &n.dns} {
+		if *port, err = loopback.Reserve(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { (*port).Close() })
+	}
+	n.env = append(n.env, "CADDY_ADMIN="+n.admin.Addr())
 	return n
 }
 
@@ -148,11 +161,11 @@ func (n *newcomer) run(lines string) string {
 
 // start starts lines that run until they are interrupted, and returns their
 // output and the function that does it, as Ctrl-C does: for the whole group.
-func (n *newcomer) start(dir, lines string) (output io.Reader, interrupt func() error) {
+func (n *newcomer) start(dir, lines string, files ...*os.File) (output io.Reader, interrupt func() error) {
 	n.t.Helper()
 	// The shell stays out of the way, as one does that has a terminal.
 	c := n.command(context.Background(), "exec "+lines)
-	c.Dir = dir
+	c.Dir, c.ExtraFiles = dir, files
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -283,41 +296,56 @@ func (n *newcomer) getXcaddy() {
 		"github.com/caddyserver/xcaddy/cmd/xcaddy", version))
 }
 
-// makeKey makes the key and gives it to BIND.
-func (n *newcomer) makeKey(lines string) {
+func (n *newcomer) exportToken(lines string) {
 	n.run(lines)
-	n.dns = nameserver.RunExample(n.root, filepath.Join(n.repo, "example", "bind"), filepath.Join(n.dir, "dyn.example.com.key"))
-}
-
-func (n *newcomer) makeSecret(lines string) {
-	n.run(lines)
-	if secret := n.run(`echo "$DYNDNS_SECRET"`); !regexp.MustCompile(`^\w{20,}\n$`).MatchString(secret) {
-		n.t.Errorf("the secret is %q", secret)
+	if token := n.run(`echo "$HOME_TOKEN"`); !regexp.MustCompile(`^[\w-]{20,}\n$`).MatchString(token) {
+		n.t.Errorf("the token is %q", token)
 	}
 }
 
-// checkZones writes the smallest Caddyfile, for a machine on which others have the
-// ports 53, 80, 443 and 2019 and whose name no public authority certifies.
+// runCaddy runs the first Caddyfile, whose nameserver is handed a free port.
+func (n *newcomer) runCaddy(lines string) {
+	listener, packets, err := n.dns.Listen()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer listener.Close()
+	defer packets.Close()
+	n.lookup = func(name, qtype string) string {
+		return n.run("dig +short @127.0.0.1 -p " + n.dns.Number() + " " + name + " " + qtype)
+	}
+	n.writeCaddyfile(n.caddyfiles[0], "dyndns_nameserver {\n\t\tlisten fd/3 fdgram/4\n\t}")
+	n.startCaddy(lines, listener.(*net.TCPListener), packets.(*net.UDPConn))
+}
+
+// checkZones checks the zone of the Caddyfile, which no public nameserver leads to.
 func (n *newcomer) checkZones(lines string) {
-	var ports [3]*loopback.Port
-	for i := range ports {
-		port, err := loopback.Reserve()
-		if err != nil {
-			n.t.Fatal(err)
-		}
-		n.root.Cleanup(func() { port.Close() })
-		ports[i] = port
-	}
-	admin, http, https := ports[0].Addr(), ports[1].Number(), ports[2].Number()
-	n.env = append(n.env, "CADDY_ADMIN="+admin, "HTTPS_PORT="+https)
-	options := fmt.Sprintf("{\n\thttp_port %s\n\thttps_port %s\n\tdefault_bind 127.0.0.1\n\tlocal_certs\n\tskip_install_trust\n", http, https)
-	n.write("Caddyfile", options+strings.NewReplacer("/etc/caddy", n.dir, "nameserver 127.0.0.1", "nameserver "+n.dns.Addr()).Replace(strings.TrimPrefix(n.caddyfile, "{\n")))
-	n.write("home/.curlrc", fmt.Sprintf("silent\nshow-error\nconnect-to = dyndns.example.com:443:127.0.0.1:%s\ncacert = %s\n", https, n.authority()))
-
 	report := n.run(lines)
 	if !strings.HasPrefix(report, "zone dyn.example.com.\n") || !strings.Contains(report, "\n  ok ") || strings.Contains(report, "FAILED") {
 		n.t.Errorf("the check says\n%s", report)
 	}
+}
+
+// makeKey makes the key and goes on with BIND, from nothing.
+func (n *newcomer) makeKey(lines string) {
+	n.run(lines)
+	bind := nameserver.RunExample(n.root, filepath.Join(n.repo, "example", "bind"), filepath.Join(n.dir, "dyn.example.com.key"))
+	n.lookup = func(name, qtype string) string { return bind.MustLookup(n.t, name, qtype) + "\n" }
+	if err := n.caddy(); err != nil {
+		n.t.Fatal(err)
+	}
+	n.writeCaddyfile(strings.NewReplacer("/etc/caddy", n.dir, "nameserver 127.0.0.1", "nameserver "+bind.Addr()).Replace(n.caddyfiles[1]), "")
+	n.startCaddy("caddy run --config Caddyfile\n")
+	n.checkZones("caddy dyndns-check --config Caddyfile\n")
+	n.update("curl https://dyndns.example.com/update-by-path/$HOME_TOKEN/home.dyn.example.com/192.0.2.1\n")
+}
+
+// writeCaddyfile writes a Caddyfile for a machine on which others have the ports 80,
+// 443 and 2019 and whose name no public authority certifies.
+func (n *newcomer) writeCaddyfile(text, option string) {
+	options := fmt.Sprintf("{\n\thttp_port %s\n\thttps_port %s\n\tdefault_bind 127.0.0.1\n\tlocal_certs\n\tskip_install_trust\n\t%s\n", n.http.Number(), n.https.Number(), option)
+	n.write("home/.curlrc", fmt.Sprintf("silent\nshow-error\nconnect-to = dyndns.example.com:443:127.0.0.1:%s\ncacert = %s\n", n.https.Number(), n.authority()))
+	n.write("Caddyfile", options+strings.TrimPrefix(text, "{\n"))
 }
 
 func (n *newcomer) write(name, text string) {
@@ -332,18 +360,27 @@ func (n *newcomer) authority() string {
 	return filepath.Join(n.dir, "home/.local/share/caddy/pki/authorities/local/root.crt")
 }
 
-// runCaddy leaves Caddy running for the commands that follow.
-func (n *newcomer) runCaddy(lines string) {
-	output, interrupt := n.start(n.dir, lines)
+// startCaddy leaves Caddy running for the commands that follow, with these sockets.
+func (n *newcomer) startCaddy(lines string, sockets ...interface{ File() (*os.File, error) }) {
+	var files []*os.File
+	for _, s := range sockets {
+		file, err := s.File()
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		defer file.Close()
+		files = append(files, file)
+	}
+	output, interrupt := n.start(n.dir, lines, files...)
 	n.readUntil(output, "serving initial configuration")
 	go io.Copy(io.Discard, output)
+	n.caddy = interrupt
 	n.root.Cleanup(func() {
 		if err := interrupt(); err != nil {
 			n.root.Errorf("Caddy, after Ctrl-C: %v", err)
 		}
 	})
 	// The certificate is made after Caddy has begun to serve.
-	port := strings.TrimSpace(n.run("echo $HTTPS_PORT"))
 	await.Done(n.t, "the certificate", func() error {
 		ca, err := os.ReadFile(n.authority())
 		if err != nil {
@@ -351,7 +388,7 @@ func (n *newcomer) runCaddy(lines string) {
 		}
 		roots := x509.NewCertPool()
 		roots.AppendCertsFromPEM(ca)
-		conn, err := tls.Dial("tcp", "127.0.0.1:"+port, &tls.Config{RootCAs: roots, ServerName: "dyndns.example.com"})
+		conn, err := tls.Dial("tcp", n.https.Addr(), &tls.Config{RootCAs: roots, ServerName: "dyndns.example.com"})
 		if err != nil {
 			return err
 		}
@@ -359,12 +396,14 @@ func (n *newcomer) runCaddy(lines string) {
 	})
 }
 
+var indentation = regexp.MustCompile(`(?m)^ +`)
+
 func (n *newcomer) update(lines string) {
 	reply := n.run(lines)
-	if want := "    " + strings.ReplaceAll(strings.TrimSpace(reply), "\n", "\n    ") + "\n"; !strings.Contains(n.page, want) {
+	if !strings.Contains(indentation.ReplaceAllString(n.page, ""), "\n"+reply) {
 		n.t.Errorf("the reply stands nowhere on the page:\n%s", reply)
 	}
-	n.expect(n.dns.MustLookup(n.t, "home.dyn.example.com", "A"), "192.0.2.1")
+	n.expect(n.lookup("home.dyn.example.com", "A"), "192.0.2.1\n")
 }
 
 func (n *newcomer) makeToken(lines string) {
