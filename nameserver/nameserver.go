@@ -130,7 +130,7 @@ func newServer(o Options, file database) *Server {
 	s.table.Store(new(table))
 	gate := &gate{hooks: o.Hooks}
 	if o.RateLimit >= 0 {
-		gate.limiter = ratelimit.New(cmp.Or(o.RateLimit, defaultRateLimit))
+		gate.limiter = ratelimit.New(cmp.Or(o.RateLimit, defaultRateLimit), time.Now())
 	}
 	s.answerer = &answerer{table: &s.table, writer: s.writer, hooks: o.Hooks, gate: gate}
 	var secret [16]byte
