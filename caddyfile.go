@@ -34,6 +34,7 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //			tsig_keyfile <path> [<key-name>]
 //			nameserver   <host[:port]>...
 //			ttl          <seconds>
+//			expire       <duration>
 //			wait         <duration>|off
 //			prove_writes
 //		}
@@ -41,6 +42,8 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //			token        <token>...
 //			hosts        <pattern>...
 //			lan          <fqdn> <iid>
+//			from         <network>...
+//			limit        <changes> <duration>
 //			no_certificates
 //		}
 //		clients      <module> ...
@@ -54,8 +57,9 @@ func parseCaddyfile(helper httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, e
 //		history      <days>|off
 //	}
 //
-// In a zone's block, the name of a guest module with what that takes stands for the
-// words tsig_key, tsig_keyfile and prove_writes, which are those of rfc2136.
+// In a zone's block, the name of a guest module with what that takes, such as
+// dns <provider> [<arguments>], stands for the words tsig_key, tsig_keyfile and
+// prove_writes, which are those of rfc2136.
 //
 // Without a block, the configuration file is searched for.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -182,6 +186,8 @@ func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) (bool, error) 
 			return true, err
 		}
 		return true, directive.Last(d, word)
+	case "expire":
+		return true, directive.Duration(d, word, &z.Expire)
 	case "wait":
 		if d.CountRemainingArgs() == 1 && d.NextArg() && d.Val() == "off" {
 			z.Wait = -1
@@ -231,6 +237,15 @@ func (c *Client) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		}
 		c.LAN = append(c.LAN, lan)
 		return nil
+	case "from":
+		return directive.Some(d, word, &c.From)
+	case "limit":
+		c.Limit = new(ClientLimit)
+		var err error
+		if c.Limit.Changes, err = directive.Count(d, word); err != nil {
+			return err
+		}
+		return directive.Duration(d, word, &c.Limit.Per)
 	case "no_certificates":
 		c.NoCertificates = true
 		return directive.Last(d, word)

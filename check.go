@@ -59,6 +59,10 @@ func checkConfig(ctx context.Context, out io.Writer, config []byte) error {
 		for _, w := range c.warnings {
 			fmt.Fprintf(out, "unused key: %s\n", w)
 		}
+		for _, o := range c.clients.Overlaps() {
+			fmt.Fprintf(out, "client %s may get certificates for %s, which hold for %s of client %s too: no_certificates keeps it from that\n",
+				redact.ClientName(o.Other), redact.Name(o.Wildcard), redact.Name(o.Host), redact.ClientName(o.Client))
+		}
 		for i := range c.zones {
 			z, err := c.zones[i].open(guests)
 			if err != nil {

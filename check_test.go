@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -52,6 +53,19 @@ func TestCheckGuests(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	if err := checkConfig(t.Context(), io.Discard, []byte(config)); err != nil {
 		t.Error(err)
+	}
+}
+
+// The command tests a zone at a hoster by the module of that.
+func TestCheckHoster(t *testing.T) {
+	const config = `{"apps": {"http": {"servers": {"s": {"routes": [{"handle": [
+		{"handler": "dyndns", "secret": "12345678", "zones": [{"name": "a.test", "backend": {"type": "dns", "provider": {"name": "cloudflare"}}}]}
+	]}]}}}}}`
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	var out strings.Builder
+	err := checkConfig(t.Context(), &out, []byte(config))
+	if want := "the DNS hoster cloudflare failed for _dyndns-check-"; err == nil || !strings.Contains(out.String(), "FAILED") || !strings.Contains(out.String(), want) {
+		t.Errorf("got %v, %s, want %s", err, out.String(), want)
 	}
 }
 

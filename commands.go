@@ -3,6 +3,7 @@ package dyndns
 import (
 	"cmp"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/name"
+	"github.com/caddy-dyndns/dyndns/internal/pages"
 	"github.com/caddy-dyndns/dyndns/internal/seed"
 )
 
@@ -49,7 +52,7 @@ makes certificates wait. It is 1 otherwise.
 	})
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "dyndns-token",
-		Usage: "[--token <token>]",
+		Usage: "[--token <token>] [--acme <host> [--url <url>]]",
 		Short: "Prints a random token for a dyndns client and its digest",
 		Long: `
 Prints two lines: a random token, which goes to the router or script, and the
@@ -58,13 +61,23 @@ holds digests only tells no one how to change a name.
 
 With --token, prints the sha256: line of an existing token; --token - reads it
 from standard input, which keeps it out of the shell's history.
+
+With --acme, prints the account of acme-dns for that host, as clients of acme-dns
+read it from a file: lego, Traefik, cert-manager, Caddy. --url is the base URL of
+the server, which some of them take from there. The sha256: line then goes to
+standard error.
 `,
 		Flags: func() *flag.FlagSet {
 			fs := flag.NewFlagSet("dyndns-token", flag.ExitOnError)
 			fs.String("token", "", "An existing token, - for standard input")
+			fs.String("acme", "", "The host to print an account of acme-dns for")
+			fs.String("url", "", "The base URL of the server, for the account")
 			return fs
 		}(),
 		Func: func(fl caddycmd.Flags) (int, error) {
+			if host := fl.String("acme"); host != "" {
+				return exitCode(printAccount(os.Stdout, os.Stderr, os.Stdin, fl.String("token"), host, fl.String("url")))
+			}
 			return exitCode(printToken(os.Stdout, os.Stdin, fl.String("token")))
 		},
 	})
@@ -102,27 +115,56 @@ func exitCode(err error) (int, error) {
 }
 
 // printToken prints a new token with its digest, or the digest of the given one.
-func printToken(out io.Writer, in io.Reader, token string) error {
+func printToken(out io.Writer, in io.Reader, given string) error {
+	token, digest, err := readToken(in, given)
+	if err != nil {
+		return err
+	}
+	if given == "" {
+		fmt.Fprintln(out, token)
+	}
+	_, err = fmt.Fprintln(out, digest)
+	return err
+}
+
+// printAccount prints the account of acme-dns of a host, with a new token or the given one.
+func printAccount(out, digests io.Writer, in io.Reader, given, host, url string) error {
+	fqdn, err := name.Normalize(host)
+	if err != nil {
+		return fmt.Errorf("acme: %w", err)
+	}
+	token, digest, err := readToken(in, given)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(digests, digest); err != nil {
+		return err
+	}
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "\t")
+	return encoder.Encode(pages.Accounts(fqdn, token, url))
+}
+
+// readToken returns the given token, the one on standard input or a new one, and its digest.
+func readToken(in io.Reader, token string) (string, clients.Digest, error) {
 	switch token {
 	case "":
 		token = rand.Text()
-		fmt.Fprintln(out, token)
 	case "-":
 		data, err := io.ReadAll(io.LimitReader(in, 4096))
 		if err != nil {
-			return fmt.Errorf("reading token: %w", err)
+			return "", clients.Digest{}, fmt.Errorf("reading token: %w", err)
 		}
 		token = strings.TrimRight(string(data), "\r\n")
 	}
 	digest, err := clients.ParseToken(token)
 	if err != nil {
-		return fmt.Errorf("this is no token: %w", err)
+		return "", digest, fmt.Errorf("this is no token: %w", err)
 	}
 	if strings.HasPrefix(token, "sha256:") {
-		return errors.New("this is a digest already")
+		return "", digest, errors.New("this is a digest already")
 	}
-	_, err = fmt.Fprintln(out, digest)
-	return err
+	return token, digest, nil
 }
 
 // checkSeed returns the domain of a file that a handler can be loaded with.

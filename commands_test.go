@@ -3,6 +3,7 @@ package dyndns
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -110,6 +111,9 @@ func TestCommandCheck(t *testing.T) {
 			[]string{"FAILED  clock", "BADTIME"}, []string{"1 of 1"}},
 		{"zone that is not served", site("http://a.example", dyn+caddytest.ZoneBlock("example.org", ns.Addr())), 1,
 			[]string{"zone dyn.example.com.\n", "zone example.org.\n", "FAILED  authoritative", "answered REFUSED to a query: it shows this machine no zone example.org."}, []string{"1 of 2"}},
+		{"a wildcard certificate over another's host", site("http://a.example", dyn+"client home {\ntoken canary-token_0123456789\nhosts home.dyn.example.com\n}\n"+
+			"client nas {\ntoken canary-token_0123456788\nhosts nas.home.dyn.example.com\n}\n"), 0,
+			[]string{"client home may get certificates for *.home.dyn.example.com., which hold for nas.home.dyn.example.com. of client nas too: no_certificates keeps it from that\n"}, nil},
 		{"no handler", "http://a.example {\nrespond 200\n}\n", 1, nil, []string{"the configuration holds no dyndns handler"}},
 		{"missing zone", site("http://a.example", "nameserver 127.0.0.1\n"), 1, nil, []string{"zone: at least one is needed"}},
 		{"no Caddyfile", "http://a.example {\ndyndns {\nzoen x\n}\n}\n", 1, nil, []string{`unrecognized subdirective`, "zoen"}},
@@ -179,6 +183,29 @@ func TestCommandToken(t *testing.T) {
 				t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 			}
 		})
+	}
+}
+
+func TestCommandTokenACME(t *testing.T) {
+	const token = "0123456789abcdef"
+	digest := fmt.Sprintf("sha256:%x\n", sha256.Sum256([]byte(token)))
+	stdout, stderr, code := runCommand(t, token, "dyndns-token", "--token", "-", "--acme", "Home.dyn.example.com", "--url", "https://dyndns.example.com")
+	const want = `{"home.dyn.example.com":{"fulldomain":"_acme-challenge.home.dyn.example.com","subdomain":"home.dyn.example.com","username":"dyndns","password":"` + token +
+		`","server_url":"https://dyndns.example.com","allowfrom":[]}}`
+	var got bytes.Buffer
+	if err := json.Compact(&got, []byte(stdout)); err != nil || code != 0 || got.String() != want || stderr != digest {
+		t.Errorf("exit code %d, %v, %s%s", code, err, stdout, stderr)
+	}
+	// A new token, and its digest.
+	stdout, stderr, code = runCommand(t, "", "dyndns-token", "--acme", "home.dyn.example.com")
+	var accounts map[string]struct{ Password string }
+	if err := json.Unmarshal([]byte(stdout), &accounts); err != nil || code != 0 || stderr != fmt.Sprintf("sha256:%x\n", sha256.Sum256([]byte(accounts["home.dyn.example.com"].Password))) {
+		t.Errorf("exit code %d, %v, %s%s", code, err, stdout, stderr)
+	}
+	for _, args := range [][]string{{"--acme", "-"}, {"--acme", "home.dyn.example.com", "--token", "short"}} {
+		if stdout, _, code := runCommand(t, "", append([]string{"dyndns-token"}, args...)...); code != 1 || stdout != "" {
+			t.Errorf("%q: exit code %d, %s", args, code, stdout)
+		}
 	}
 }
 

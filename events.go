@@ -3,6 +3,7 @@ package dyndns
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,9 @@ const (
 	eventUpdated = "dyndns.updated"
 	eventDeleted = "dyndns.deleted"
 	eventRefused = "dyndns.refused"
+	eventExpired = "dyndns.expired"
+
+	eventClientChanged = "dyndns.client_changed"
 )
 
 const (
@@ -92,7 +96,7 @@ func (s onStarted) Handle(context.Context, caddy.Event) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.started = true
-	if !n.app.ShouldEmit(eventUpdated) && !n.app.ShouldEmit(eventDeleted) && !n.app.ShouldEmit(eventRefused) {
+	if !slices.ContainsFunc([]string{eventUpdated, eventDeleted, eventRefused, eventExpired, eventClientChanged}, n.app.ShouldEmit) {
 		n.silent.Store(true)
 		n.queue = nil
 	}
@@ -105,7 +109,30 @@ func (n *notifier) publish(r *http.Request, dialect string, o *service.Outcome) 
 	if n == nil || n.silent.Load() {
 		return
 	}
-	events := eventsOf(r, dialect, o)
+	n.enqueue(eventsOf(r, dialect, o))
+}
+
+// publishExpired queues the events of addresses that expired.
+func (n *notifier) publishExpired(o *service.HostOutcome) {
+	if n == nil || n.silent.Load() {
+		return
+	}
+	for i := range o.Records {
+		if rec := &o.Records[i]; rec.Changed {
+			n.enqueue([]event{{eventExpired, map[string]any{"host": o.Name, "zone": o.Zone, "type": rec.Type.String(), "old": strings.Join(rec.Old, ",")}}})
+		}
+	}
+}
+
+// clientChanged queues the event of a change of a client in a source.
+func (n *notifier) clientChanged(client, change string) {
+	if n == nil || n.silent.Load() {
+		return
+	}
+	n.enqueue([]event{{eventClientChanged, map[string]any{"client": client, "change": change}}})
+}
+
+func (n *notifier) enqueue(events []event) {
 	if len(events) == 0 {
 		return
 	}

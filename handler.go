@@ -20,7 +20,8 @@ import (
 // It never returns an error of its own: Caddy would log the whole URI, which may
 // hold a secret.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	in := dialect.NewInput(r, clientAddress(r), h.dialects)
+	from := clientAddress(r)
+	in := dialect.NewInput(r, from, h.dialects)
 	d := dialect.Match(in)
 	if d == nil {
 		if h.servePage(w, r) {
@@ -32,16 +33,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	h.limitBody(w, r)
 	start := time.Now()
 	var request dialect.Request
-	outcome := h.answer(w, r, d, in, &request)
+	outcome := h.answer(w, r, from, d, in, &request)
 	reply := d.Write(in, &request, &outcome)
 	writeReply(w, reply)
 	h.report(r, d.Info().Name, outcome, reply.Status, time.Since(start))
+	h.remember(r, from, outcome)
 	return nil
 }
 
 // answer takes one request through the checks, in the order in which they may
 // tell something: nothing about zones or names before the credential.
-func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d dialect.Dialect, in *dialect.Input, request *dialect.Request) service.Outcome {
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, from netip.Addr, d dialect.Dialect, in *dialect.Input, request *dialect.Request) service.Outcome {
 	refuse := func(err *service.Error) service.Outcome { return service.Outcome{Err: err} }
 	if !slices.Contains(dialect.Methods, r.Method) {
 		return refuse(&service.Error{Reason: service.BadMethod, Message: "this path does not take that method"})
@@ -53,7 +55,10 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d dialect.Diale
 		return refuse(err)
 	}
 	*request = d.Read(in)
-	client, err := h.service.Authenticate(r.Context(), request.Credential, clientAddress(r), time.Now())
+	client, err := h.service.Authenticate(r.Context(), request.Credential, from, time.Now())
+	if err != nil && client != nil {
+		return service.Outcome{Client: client.Name, Err: err}
+	}
 	if err != nil {
 		return refuse(err)
 	}
@@ -63,13 +68,17 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, d dialect.Diale
 	return h.service.Do(r.Context(), client, request.Submission)
 }
 
-// report tells log, metrics, events and history what became of a request.
+// report tells log, metrics and events what became of a request.
 func (h *Handler) report(r *http.Request, dialect string, outcome service.Outcome, status int, took time.Duration) {
 	countRequest(dialect, &outcome)
 	h.logRequest(r, dialect, &outcome, status, took)
 	h.events.publish(r, dialect, &outcome)
+}
+
+// remember tells the history what became of a request.
+func (h *Handler) remember(r *http.Request, from netip.Addr, outcome service.Outcome) {
 	if h.history != nil {
-		h.history.Record(history.Entry{At: time.Now(), Source: clientAddress(r), UserAgent: r.UserAgent(), Outcome: outcome})
+		h.history.Record(history.Entry{At: time.Now(), Source: from, UserAgent: r.UserAgent(), Outcome: outcome})
 	}
 }
 

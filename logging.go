@@ -56,6 +56,24 @@ func (h *Handler) logRequest(r *http.Request, dialect string, o *service.Outcome
 	entry.Write(fields...)
 }
 
+// reportExpired tells log, metrics and events of addresses that nobody has confirmed.
+func (h *Handler) reportExpired(o *service.HostOutcome) {
+	if o.Err == nil && o.Result() == service.Unchanged {
+		return // they are somebody else's by now
+	}
+	if o.Err == nil {
+		expiredCount.WithLabelValues(o.Zone).Inc()
+		h.events.publishExpired(o)
+	}
+	entry := h.logger.Check(logLevel(o.Result()), "removed expired address")
+	if o.Err != nil {
+		entry = h.logger.Check(logLevel(o.Result()), "expired address could not be removed")
+	}
+	if entry != nil {
+		entry.Write(zap.Inline((*loggedHost)(o)))
+	}
+}
+
 // clientText is the client's address, empty on a unix socket.
 func clientText(r *http.Request) string {
 	if addr := clientAddress(r); addr.IsValid() {

@@ -5,8 +5,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/caddy-dyndns/dyndns/clients/cached"
 	"github.com/caddy-dyndns/dyndns/internal/backend"
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/dnsapp"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -19,6 +21,8 @@ var (
 		"Requests answered, by dialect and by the worst of what became of their names.", "dialect", "result")
 	recordCount = newCounter("records_changed_total",
 		"Records written or removed, by zone and type.", "zone", "type")
+	expiredCount = newCounter("addresses_expired_total",
+		"Addresses removed because nobody confirmed them, by zone.", "zone")
 	authFailureCount = newCounter("auth_failures_total",
 		"Requests without a valid credential, by reason.", "reason")
 )
@@ -30,7 +34,7 @@ func newCounter(name, help string, labels ...string) *prometheus.CounterVec {
 }
 
 func collectors() []prometheus.Collector {
-	return append(backend.Collectors(), requestCount, recordCount, authFailureCount, poolCollector{})
+	return append(append(backend.Collectors(), cached.Collectors()...), append(dnsapp.Collectors(), requestCount, recordCount, expiredCount, authFailureCount, poolCollector{})...)
 }
 
 var (
@@ -48,7 +52,7 @@ func init() {
 			requestCount.WithLabelValues(name, result.String())
 		}
 	}
-	begin("pages", service.Unchanged, service.Refused, service.Failed)
+	begin("pages", changeResults...)
 	for _, d := range dialect.All {
 		begin(d.Info().Name, changeResults...)
 		if d.Info().Checks {
@@ -62,9 +66,10 @@ func init() {
 
 // countZone begins the series of a zone.
 func countZone(zoneName string) {
-	for _, t := range []zone.Type{zone.TypeA, zone.TypeAAAA, zone.TypeTXT} {
+	for _, t := range zone.Types {
 		recordCount.WithLabelValues(zoneName, t.String())
 	}
+	expiredCount.WithLabelValues(zoneName)
 }
 
 // registerMetrics adds the collectors to the registry of one configuration, in

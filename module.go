@@ -17,10 +17,13 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/expiry"
 	_ "github.com/caddy-dyndns/dyndns/internal/logencoder" // a log encoder for the logs of all of Caddy
 	"github.com/caddy-dyndns/dyndns/internal/proxies"
+	"github.com/caddy-dyndns/dyndns/internal/recorder"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/internal/shared"
+	_ "github.com/caddy-dyndns/dyndns/provider" // the module dns.providers.dyndns
 )
 
 func init() {
@@ -97,8 +100,9 @@ type Handler struct {
 	dialects dialect.Options
 	leases   shared.Leases
 	events   *notifier
-	history  *recorder         // nil if there is none
-	storage  certmagic.Storage // where the history is kept
+	history  *recorder.Recorder // nil if there is none
+	storage  certmagic.Storage  // where the history is kept
+	expiry   []*expiry.Sweeper  // of the zones whose addresses expire
 	logger   *zap.Logger
 }
 
@@ -114,11 +118,15 @@ type Zone struct {
 	// of the handler.
 	TTL *uint32 `json:"ttl,omitempty"`
 
+	// How long an address stands that no request confirms; one that says what is there
+	// already does. It needs the statistics. Default: for ever.
+	Expire caddy.Duration `json:"expire,omitempty"`
+
 	// How long the reply to a new ACME challenge waits until all nameservers of the zone
 	// serve it; negative: not at all. Default: 20 seconds.
 	Wait caddy.Duration `json:"wait,omitempty"`
 
-	// What changes the zone, such as `rfc2136`.
+	// What changes the zone, such as `rfc2136`, or `dns` for a DNS hoster.
 	BackendRaw json.RawMessage `json:"backend,omitempty" caddy:"namespace=http.handlers.dyndns.zones inline_key=type"`
 }
 
@@ -141,9 +149,26 @@ type Client struct {
 	// client reports.
 	LAN []LAN `json:"lan,omitempty"`
 
+	// The networks that it may ask from, such as `192.0.2.0/24`, or addresses. Default: any.
+	From []string `json:"from,omitempty"`
+
+	// How often it may change addresses. What stays as it is does not count, and neither
+	// do ACME challenges. Default: as often as it likes.
+	Limit *ClientLimit `json:"limit,omitempty"`
+
 	// Keep the client from changing ACME challenges: with them whoever has its token gets
 	// certificates for its hosts, and for every name below them. Default: it may.
 	NoCertificates bool `json:"no_certificates,omitempty"`
+}
+
+// ClientLimit bounds how often a client changes addresses.
+type ClientLimit struct {
+	// How many records it may change within the time; at least one request that changes
+	// both families and all LAN hosts goes through.
+	Changes int `json:"changes"`
+
+	// The time, after which all of them may be changed again.
+	Per caddy.Duration `json:"per"`
 }
 
 // LAN is a host behind a client's router.
@@ -204,17 +229,23 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	h.events = newNotifier(ctx)
-	if err := h.openHistory(ctx, c.historyDays); err != nil {
-		return fmt.Errorf("opening the history: %w", err)
+	if h.storage = ctx.Storage(); c.historyDays > 0 {
+		if h.history, err = recorder.Take(&h.leases, h.storage, c.historyDays); err != nil {
+			return fmt.Errorf("opening the history: %w", err)
+		}
 	}
 	if h.service, err = h.open(ctx, c); err != nil {
 		return err
 	}
 	go h.service.SweepEvery(ctx, sweepInterval)
+	go expiry.Every(ctx, sweepInterval, h.expiry, func(message, zoneName string, err error) {
+		h.logger.Warn(message, zap.String("zone", zoneName), zap.Error(err))
+	})
 	return nil
 }
 
-// sweepInterval is how often challenges that nobody removed are looked for.
+// sweepInterval is how often challenges that nobody removed and addresses that nobody
+// confirmed are looked for.
 const sweepInterval = 10 * time.Minute
 
 // Validate checks what does not depend on any file or variable.
@@ -238,7 +269,9 @@ func (h *Handler) Validate() error {
 
 // Cleanup gives back what Provision took. Requests may still be running.
 func (h *Handler) Cleanup() error {
-	defer h.closeHistory()
+	if h.history != nil {
+		defer h.history.Leave(h.storage)
+	}
 	return h.leases.Release()
 }
 

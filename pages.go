@@ -2,17 +2,15 @@ package dyndns
 
 import (
 	"bytes"
-	"context"
+	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/caddy-dyndns/dyndns/clients"
@@ -20,8 +18,9 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/history"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/pages"
+	"github.com/caddy-dyndns/dyndns/internal/records"
 	"github.com/caddy-dyndns/dyndns/internal/service"
-	"github.com/caddy-dyndns/dyndns/internal/shared"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // pathIP and pathMyIP, nsupdate.info's, answer with the visitor's address, for clients
@@ -63,10 +62,14 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	header := w.Header()
 	header.Set("Vary", "Accept, Authorization")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	posted := r.Method == http.MethodPost && path == pages.PathHosts && (r.URL.Query().Has(pages.ParamFQDN) || r.URL.Query().Has(pages.ParamRotate))
 	switch {
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+	case r.Method != http.MethodGet && r.Method != http.MethodHead && !posted:
 		header.Set("Allow", "GET, HEAD")
 		p.message(http.StatusMethodNotAllowed, "Method not allowed", "This page can only be read.")
+	case posted && dialect.CrossSite(r):
+		p.outcome.Err = &service.Error{Reason: service.CrossSite, Message: "this request comes from another site's page"}
+		p.message(http.StatusForbidden, "Not from here", "Another site's page sent this.")
 	case path == pathHealth:
 		p.send(http.StatusOK, "text/plain; charset=utf-8", nil)
 	case path == pathIP, path == pathMyIP:
@@ -116,6 +119,9 @@ func (p *page) statistics(path string) {
 	client, err := p.service.Authenticate(p.r.Context(), dialect.HeaderCredential(p.r), clientAddress(p.r), time.Now())
 	if err != nil {
 		p.outcome.Err = err
+		if client != nil {
+			p.outcome.Client = client.Name
+		}
 		p.refuse(err)
 		return
 	}
@@ -129,22 +135,116 @@ func (p *page) statistics(path string) {
 		p.write(http.StatusOK, pages.Latest(client.Name, submissions, number, total))
 	case fqdn != "":
 		p.host(client, fqdn)
+	case p.r.Method == http.MethodPost:
+		p.rotate(client)
 	default:
 		hosts, total := p.history.Hosts(mine, pages.Offset(number), pages.PageSize)
-		p.write(http.StatusOK, pages.Hosts(client.Name, hosts, number, total))
+		p.write(http.StatusOK, pages.Hosts(client, hosts, p.history.Refusals(client.Name), number, total, time.Now()))
 	}
 }
 
-// host shows one name. Whether another's name is known is nobody's business.
+// host shows one name, after it has done what its form asked for. Whether another's name is
+// known is nobody's business.
 func (p *page) host(client *clients.Client, text string) {
 	fqdn, err := name.Normalize(text)
-	if err == nil && mayRead(client, fqdn) {
-		if host, ok := p.history.Host(fqdn); ok {
-			p.write(http.StatusOK, pages.Host(host))
-			return
+	if err != nil || !mayRead(client, fqdn) {
+		p.message(http.StatusNotFound, "Unknown host", "Nothing has been submitted for this name, or it is not yours.")
+		return
+	}
+	d := pages.Details{Now: []history.Current{}, Granted: client.Grant(fqdn) != clients.Denied && !client.Owner(), Visitor: clientText(p.r)}
+	if p.r.Method == http.MethodPost && d.Granted {
+		d.Notice, d.Failed = p.act(client, fqdn)
+	}
+	host, ok := p.history.Host(fqdn)
+	if !ok && (!d.Granted || p.service.ZoneOf(fqdn) == "") {
+		p.message(http.StatusNotFound, "Unknown host", "Nothing has been submitted for this name, or it is not yours.")
+		return
+	}
+	host.Name = fqdn
+	for _, r := range p.history.Refusals(client.Name) {
+		if r.Name == fqdn {
+			d.Refusals = append(d.Refusals, r)
 		}
 	}
-	p.message(http.StatusNotFound, "Unknown host", "Nothing has been submitted for this name, or it is not yours.")
+	now := p.service.Do(p.r.Context(), client, records.List([]string{fqdn}))
+	for h := range now.Names() {
+		if h.Err != nil {
+			d.Error = history.Cause(h)
+		}
+		for _, r := range h.Records {
+			if len(r.New) > 0 {
+				d.Now = append(d.Now, history.Current{Type: r.Type.String(), Values: r.New})
+			}
+		}
+	}
+	d.Expires = p.expires(host)
+	p.write(http.StatusOK, pages.Host(host, d, time.Now()))
+}
+
+// maxForm is far above what a browser sends of the form, in bytes.
+const maxForm = 4 << 10
+
+// rotationTime is how long the old token of a router is valid beside a new one.
+const rotationTime = 24 * time.Hour
+
+// rotate shows the owner of a router a new token for it.
+func (p *page) rotate(client *clients.Client) {
+	rotator, ok := p.service.Clients.(clients.Rotator)
+	if !ok || !client.Owner() {
+		p.message(http.StatusForbidden, "No new token", "Only the token of an owner makes new ones.")
+		return
+	}
+	until := time.Now().Add(rotationTime)
+	token, err := rotator.RotateTokens(p.r.Context(), client.Name, until)
+	if err != nil {
+		p.logger.Error("a new token could not be made", zap.String("client", client.Name), zap.Error(err))
+		p.message(http.StatusServiceUnavailable, "No new token", "It could not be kept. Try again later: the old one is still good.")
+		return
+	}
+	p.write(http.StatusOK, pages.Token(token, until))
+}
+
+// act does what a host's form asks for, and returns what became of it in a sentence.
+func (p *page) act(client *clients.Client, fqdn string) (notice string, failed bool) {
+	host := service.Host{Name: fqdn, A: service.Wish{Action: zone.Delete}, AAAA: service.Wish{Action: zone.Delete}}
+	p.r.Body = http.MaxBytesReader(p.w, p.r.Body, maxForm)
+	switch p.r.PostFormValue(pages.ParamDo) {
+	case pages.DoAddress:
+		host.A = service.Wish{Detect: true, Action: zone.Keep}
+		host.AAAA = host.A
+	case pages.DoDelete:
+	default:
+		return "Nothing was asked for.", true
+	}
+	p.outcome = p.service.Do(p.r.Context(), client, service.Submission{Hosts: []service.Host{host}, Detected: clientAddress(p.r)})
+	p.remember(p.r, clientAddress(p.r), p.outcome) // which the page shows already
+	if p.outcome.Err != nil {
+		return "Nothing was changed: " + p.outcome.Err.Message + ".", true
+	}
+	h := &p.outcome.Hosts[0]
+	if h.Err != nil {
+		return "It failed: " + history.Cause(h) + ".", true
+	}
+	for _, r := range h.Records {
+		if r.Changed {
+			notice += fmt.Sprintf("%s %s → %s. ", r.Type, cmp.Or(strings.Join(r.Old, ", "), "none"), cmp.Or(strings.Join(r.New, ", "), "none"))
+		}
+	}
+	return cmp.Or(notice, "It was so already."), false
+}
+
+// expires returns when an address is removed if nobody confirms it, and false if it never
+// is.
+func (p *page) expires(of history.Host) func(history.Current) (time.Time, bool) {
+	for _, s := range p.expiry {
+		if !s.InZone(of.Name) {
+			continue
+		}
+		if since, err := s.Since(p.r.Context()); err == nil {
+			return func(c history.Current) (time.Time, bool) { return c.ExpiresAfter(since, s.After) }
+		}
+	}
+	return func(history.Current) (time.Time, bool) { return time.Time{}, false }
 }
 
 // mayRead tells whether the client may change the name, itself or by a prefix.
@@ -163,6 +263,10 @@ func (p *page) refuse(err *service.Error) {
 	if err.Reason == service.Throttled {
 		p.w.Header().Set("Retry-After", strconv.Itoa(int(err.RetryAfter.Seconds())+1))
 		p.message(http.StatusTooManyRequests, "Too many attempts", "There were too many wrong passwords from your network. Try again later.")
+		return
+	}
+	if err.Reason == service.ClientDisabled || err.Reason == service.WrongNetwork {
+		p.message(http.StatusForbidden, "Not allowed", "The password is right, but "+err.Message+".")
 		return
 	}
 	p.w.Header().Set("WWW-Authenticate", `Basic realm="dyndns"`)
@@ -188,66 +292,4 @@ func (p *page) write(status int, page pages.Page) {
 func (p *page) send(status int, contentType string, body []byte) {
 	p.status = status
 	writeReply(p.w, dialect.Reply{Status: status, ContentType: contentType, Body: body})
-}
-
-// historyKey is the pool's key of the process's history.
-type historyKey struct{ days int }
-
-// recorder is the process's history. It is kept in the storage of the newest
-// configuration: a reload may bring another one, whose module closes the old.
-type recorder struct {
-	*history.Store
-	mu       sync.Mutex
-	storages []certmagic.Storage // those of the handlers, the newest last
-}
-
-// Destruct saves what has changed.
-func (r *recorder) Destruct() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	r.Stop(ctx)
-	return nil
-}
-
-func (r *recorder) storage() history.Storage {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.storages) == 0 {
-		return nil
-	}
-	return r.storages[len(r.storages)-1]
-}
-
-// openHistory takes part in the history if the settings ask for one.
-func (h *Handler) openHistory(ctx caddy.Context, days int) (err error) {
-	if days <= 0 {
-		return nil
-	}
-	h.history, err = shared.Take(&h.leases, historyKey{days}, func() (*recorder, error) {
-		r := new(recorder)
-		r.Store = history.New(history.Config{Days: days, Storage: r.storage, Warn: func(message string, err error) {
-			caddy.Log().Named("http.handlers.dyndns").Warn(message, zap.Error(err))
-		}})
-		return r, nil
-	})
-	if err == nil {
-		h.storage = ctx.Storage()
-		h.history.mu.Lock()
-		defer h.history.mu.Unlock()
-		h.history.storages = append(h.history.storages, h.storage)
-	}
-	return err
-}
-
-// closeHistory ends the handler's part. The history may need the storage until all that
-// is shared has been released.
-func (h *Handler) closeHistory() {
-	if h.history == nil {
-		return
-	}
-	h.history.mu.Lock()
-	defer h.history.mu.Unlock()
-	if i := slices.Index(h.history.storages, h.storage); i >= 0 {
-		h.history.storages = slices.Delete(h.history.storages, i, i+1)
-	}
 }

@@ -106,7 +106,7 @@ func TestCleanup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, held := running.leases[len(running.leases)-1], len(shared.Held())
+	key, held := running.leases[len(running.leases)-2], len(shared.Held()) // the last is the service
 	unchanged := func(t *testing.T) {
 		t.Helper()
 		for key, references := range shared.Held() {
@@ -208,6 +208,8 @@ func TestValidateJSON(t *testing.T) {
 		{"no credential", zones, "neither secret nor client is configured"},
 		{"missing_family", secret + `,` + zones + `, "missing_family": "drop"`, `missing_family: "drop" is neither keep nor delete`},
 		{"timeout", secret + `,` + zones + `, "timeout": "-1s"`, `timeout: -1s is negative`},
+		{"expire", secret + `,"zones":[{"name":"dyn.test","expire":"30m","backend":{"type":"rfc2136","tsig":{"secret":"YQ=="}}}]`, `zone dyn.test.: expire: 30m0s is less than 1h0m0s`},
+		{"expire without statistics", secret + `,"history":-1,"zones":[{"name":"dyn.test","expire":"40d","backend":{"type":"rfc2136","tsig":{"secret":"YQ=="}}}]`, `zone dyn.test.: expire needs the statistics, which history turns off`},
 		{"history", secret + `,` + zones + `, "history": -2`, `history: -2 days is negative`},
 		{"throttle's burst", secret + `,` + zones + `, "throttle": {"burst": -2}`, `throttle: a burst of -2 every 0s is not positive`},
 		{"throttle's interval", secret + `,` + zones + `, "throttle": {"interval": "-1s"}`, `throttle: a burst of 0 every -1s is not positive`},

@@ -24,7 +24,7 @@ import (
 // written: Caddy shows them in its debug and trace logs.
 type settings struct {
 	zones               []zoneSettings
-	clients             clients.Source
+	clients             *clients.Static
 	limit               throttle.Limit
 	ttl                 uint32
 	minTTL, maxTTL      uint32
@@ -42,6 +42,7 @@ type settings struct {
 type zoneSettings struct {
 	zone.Config
 	wait    time.Duration // negative: off
+	expire  time.Duration // 0: never
 	backend json.RawMessage
 }
 
@@ -53,6 +54,7 @@ const (
 	defaultBurst       = 20
 	defaultInterval    = 10 * time.Second
 	defaultHistoryDays = 30
+	minExpire          = time.Hour // of which the sweeps take a half
 )
 
 // compile merges, expands and checks the configuration.
@@ -84,10 +86,10 @@ func (h *Handler) compile() (*settings, error) {
 		}
 	}
 	c.limit = h.Throttle.limit()
-	if c.historyDays = h.History; c.historyDays == 0 && len(c.domains) > 0 {
-		c.historyDays = defaultHistoryDays
-	}
 	if err := c.setZones(merged); err != nil {
+		return nil, err
+	}
+	if err := c.setHistory(h.History); err != nil {
 		return nil, err
 	}
 	return c, c.setClients(merged)
@@ -137,6 +139,30 @@ func zoneOf(z seed.Zone) Zone {
 	own.setBackend("rfc2136", &backend.RFC2136{TSIG: backend.TSIG{Secret: z.TSIGKey}})
 	return own
 }
+
+// setHistory decides for how long the statistics are kept. What expires has to be in them
+// for longer than that takes.
+func (c *settings) setHistory(days int) error {
+	c.historyDays = days
+	if days == 0 && len(c.domains) > 0 {
+		c.historyDays = defaultHistoryDays
+	}
+	for i := range c.zones {
+		z := &c.zones[i]
+		if z.expire == 0 {
+			continue
+		}
+		if days < 0 {
+			return fmt.Errorf("zone %s: expire needs the statistics, which history turns off", redact.Name(z.Name))
+		}
+		c.historyDays = max(c.historyDays, int(graces*z.expire/(24*time.Hour))+defaultHistoryDays)
+	}
+	return nil
+}
+
+// graces is how many times the time to its expiry a host is remembered: the grace begins
+// anew after the server stood still, and a forgotten host stays.
+const graces = 3
 
 func (c *settings) setTTL(t *TTL) error {
 	c.ttl, c.maxTTL = defaultTTL, maxTTL
@@ -195,6 +221,9 @@ func (c *settings) setZones(h *Handler) error {
 		seen[normal] = true
 		shown := redact.Name(normal)
 		settings := zoneSettings{Config: zone.Config{Name: normal, Nameservers: inherited, TTL: c.ttl}, wait: cmp.Or(time.Duration(z.Wait), defaultWait), backend: z.BackendRaw}
+		if settings.expire = time.Duration(z.Expire); settings.expire != 0 && settings.expire < minExpire {
+			return fmt.Errorf("zone %s: expire: %v is less than %v", shown, settings.expire, minExpire)
+		}
 		if z.TTL != nil {
 			if settings.TTL = *z.TTL; settings.TTL < c.minTTL || settings.TTL > c.maxTTL {
 				return fmt.Errorf("zone %s: ttl %d is not between %d and %d", shown, settings.TTL, c.minTTL, c.maxTTL)
@@ -224,7 +253,10 @@ func (c *settings) setClients(h *Handler) error {
 		specs = append(specs, clients.Spec{Name: "secret", Tokens: []string{secret}, Hosts: []string{"*"}, Unrestricted: true})
 	}
 	for _, cl := range h.Clients {
-		spec := clients.Spec{Name: cl.Name, Hosts: cl.Hosts, NoCertificates: cl.NoCertificates}
+		spec := clients.Spec{Name: cl.Name, Hosts: cl.Hosts, From: cl.From, NoCertificates: cl.NoCertificates}
+		if cl.Limit != nil {
+			spec.Limit = &clients.Limit{Changes: cl.Limit.Changes, Per: time.Duration(cl.Limit.Per)}
+		}
 		for _, token := range cl.Tokens {
 			expanded, err := placeholder.ExpandSecret("client "+redact.ClientName(cl.Name)+": token", token)
 			if err != nil {

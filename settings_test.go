@@ -148,6 +148,8 @@ func TestLoadErrors(t *testing.T) {
 		{"hosts beside the zone", []string{serverWord, zoneWord, clientWord(good, "hosts *.notdyn.test")}, "client home: hosts: *.notdyn.test is in no configured zone"},
 		{"hosts is no name", []string{serverWord, zoneWord, clientWord(good, "hosts a..dyn.test")}, "client home: hosts: a..dyn.test"},
 		{"lan outside every zone", []string{serverWord, zoneWord, clientWord(good, "hosts *", "lan nas.example.com ::1")}, "client home: lan: nas.example.com is in no configured zone"},
+		{"no network", []string{serverWord, zoneWord, clientWord(good, "hosts *", "from home")}, "client home: from: home is not a network"},
+		{"network with host bits", []string{serverWord, zoneWord, clientWord(good, "hosts *", "from 192.0.2.1/24")}, "client home: from: 192.0.2.1/24 has bits set behind its length; the network is 192.0.2.0/24"},
 		{"lan's identifier", []string{serverWord, zoneWord, clientWord(good, "hosts *", "lan nas.dyn.test 192.0.2.1")}, "client home: lan nas.dyn.test: 192.0.2.1"},
 		{"lan's identifier with a prefix", []string{serverWord, zoneWord, clientWord(good, "hosts *", "lan nas.dyn.test 2001:db8::1")}, "client home: lan nas.dyn.test: 2001:db8::1"},
 	}

@@ -1,10 +1,14 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
 
@@ -37,7 +41,7 @@ func NewStatic(specs []Spec, c Config) (*Static, error) {
 }
 
 func (s *Static) add(spec Spec, c Config) error {
-	client, err := newClient(spec, c.zones, true)
+	client, err := newClient(spec, c.zones, refuseOutside)
 	if err != nil {
 		return err
 	}
@@ -59,6 +63,38 @@ func (s *Static) add(spec Spec, c Config) error {
 		s.clients[d] = client
 	}
 	return nil
+}
+
+// Overlap is a host of one client that lies so below that of another that a wildcard
+// certificate of the other is one for it too.
+type Overlap struct{ Host, Client, Wildcard, Other string }
+
+// Overlaps returns those among names that are granted without a pattern, sorted by host.
+func (s *Static) Overlaps() (overlaps []Overlap) {
+	certified := make(map[string][]*Client)
+	seen := make(map[*Client]bool)
+	for _, c := range s.clients {
+		if !seen[c] && !c.noCertificates {
+			for _, fqdn := range c.exact {
+				certified[fqdn] = append(certified[fqdn], c)
+			}
+		}
+		seen[c] = true
+	}
+	for c := range seen {
+		for _, fqdn := range c.exact {
+			above, _ := name.Parent(fqdn)
+			for _, other := range certified[above] {
+				if other != c && !strings.HasPrefix(fqdn, "_") {
+					overlaps = append(overlaps, Overlap{fqdn, c.Name, "*." + above, other.Name})
+				}
+			}
+		}
+	}
+	slices.SortFunc(overlaps, func(a, b Overlap) int {
+		return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(a.Client, b.Client), strings.Compare(a.Other, b.Other))
+	})
+	return overlaps
 }
 
 // FindClient returns the client that the token belongs to, nil if there is none,

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -167,5 +168,29 @@ func BenchmarkNewStatic(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		newStatic(b, specs...)
+	}
+}
+
+func TestOverlaps(t *testing.T) {
+	spec := func(name string, noCertificates bool, hosts ...string) Spec {
+		return Spec{Name: name, Tokens: []string{name + "-0123456789abcdef"}, Hosts: hosts, NoCertificates: noCertificates}
+	}
+	s, err := NewStatic([]Spec{
+		spec("home", false, "home.dyn.test"),
+		spec("nas", false, "nas.home.dyn.test", "deep.nas.home.dyn.test", "_x.home.dyn.test"),
+		spec("bare", true, "bare.dyn.test"),
+		spec("cam", true, "cam.bare.dyn.test", "cam.home.dyn.test"),
+		spec("own", false, "own.dyn.test", "a.own.dyn.test"),
+		spec("all", false, "*"),
+	}, NewConfig([]string{"dyn.test."}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Overlap{
+		{"cam.home.dyn.test.", "cam", "*.home.dyn.test.", "home"},
+		{"nas.home.dyn.test.", "nas", "*.home.dyn.test.", "home"},
+	}
+	if got := s.Overlaps(); !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
 	}
 }

@@ -121,12 +121,12 @@ func (a *attempt) refute() {
 // checkBlocked finds out whether what a read showed to block a name is really
 // there, and if so ends the changes of that name.
 func (a *attempt) checkBlocked(b blockedName) outcome {
-	exists, o := a.prove(wire.RRsetID(b.blocker))
+	exists, o := a.prove(wire.RRsetID(b.Blocker))
 	if o.verdict != accepted {
 		return o
 	}
 	if exists {
-		a.round.conflict(a.session, b.of, b.blocker)
+		a.round.conflict(a.session, b.of, b.Blocker)
 		return o
 	}
 	// A wildcard's CNAME, or a record that is gone by now.

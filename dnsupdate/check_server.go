@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/delegation"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -256,7 +257,7 @@ func (c *serverCheck) updates(ctx context.Context) {
 // words of a primary whose policy denies it.
 func (c *serverCheck) primary(ctx context.Context, soa *dns.SOA) string {
 	name := dns.CanonicalName(soa.Ns)
-	if c.parent.leadsTo(ctx, name, nil, []string{c.address}) {
+	if c.parent.leadsTo(ctx, delegation.Delegation{}, name, []string{c.address}) {
 		return ""
 	}
 	return "it may be a secondary: ask the primary, " + name + " by the SOA record, or let it forward updates"

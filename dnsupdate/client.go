@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/transport"
 	"github.com/caddy-dyndns/dyndns/internal/change"
+	"github.com/caddy-dyndns/dyndns/internal/delegation"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -116,7 +117,7 @@ func (c *Client) Open(z ZoneConfig) (*Updater, error) {
 		requester:   newRequester(name, z.Key, pools, hooks),
 		queue:       queue{limit: maxQueue},
 		nameServers: nameServerCache{turn: make(chan struct{}, 1)},
-		parent:      parentZone{name, c.options.Resolver, c.dial},
+		parent:      parentZone{delegation.Asker{Zone: name, Resolver: c.options.Resolver, Dial: c.dial}},
 	}
 	u.engine = &engine{
 		requester: u.requester, queue: &u.queue, group: firstGroup, proveWrites: z.ProveWrites, suspects: map[string]time.Time{},

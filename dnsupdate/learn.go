@@ -12,6 +12,13 @@ import (
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
+const (
+	typeSOA   = zone.Type(dns.TypeSOA)
+	typeNS    = zone.Type(dns.TypeNS)
+	typeCNAME = zone.Type(dns.TypeCNAME)
+	typeDNAME = zone.Type(dns.TypeDNAME)
+)
+
 // learn reads what the items need to know and nobody has told yet, the apex NS
 // records too if a change must not touch a nameserver's name. A name that
 // seems to be blocked is in blocked: a read alone proves nothing.
@@ -67,12 +74,12 @@ func (a *attempt) learn() (blocked []blockedName, o outcome) {
 // blockedName is a name and what a read showed to block it.
 type blockedName struct {
 	of string
-	blocker
+	change.Blocker
 }
 
 // believe takes an answer into the memory. It returns the blocker that the answer
 // shows, if any.
-func (a *attempt) believe(id wire.RRsetID, answer *dns.Msg, now time.Time) (b blocker) {
+func (a *attempt) believe(id wire.RRsetID, answer *dns.Msg, now time.Time) (b change.Blocker) {
 	for _, rr := range answer.Answer {
 		owner := dns.CanonicalName(rr.Header().Name)
 		switch rr.Header().Rrtype {
@@ -80,11 +87,11 @@ func (a *attempt) believe(id wire.RRsetID, answer *dns.Msg, now time.Time) (b bl
 			// The CNAME that comes with it is made up (RFC 6672 section 3.1). Of
 			// those on the way of an alias only one above the name blocks it.
 			if owner != id.Name && change.Under(id.Name, owner) && change.Under(owner, a.zone) {
-				return blocker{owner, typeDNAME}
+				return change.Blocker{Name: owner, Type: typeDNAME}
 			}
 		case dns.TypeCNAME:
 			if owner == id.Name {
-				b = blocker{owner, typeCNAME}
+				b = change.Blocker{Name: owner, Type: typeCNAME}
 			}
 		}
 	}
@@ -92,10 +99,10 @@ func (a *attempt) believe(id wire.RRsetID, answer *dns.Msg, now time.Time) (b bl
 		return b
 	}
 	if owner := a.referral(id.Name, answer); owner != "" {
-		return blocker{owner, typeNS}
+		return change.Blocker{Name: owner, Type: typeNS}
 	}
 	a.engine.known.compare(id, answered(answer, id), a.round.unmet == 0, now)
-	return blocker{}
+	return change.Blocker{}
 }
 
 // answered returns the RRset that an answer shows, none if it shows another.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/internal/wire"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -18,7 +19,7 @@ type plan struct {
 	// results are those of the items, if the nameserver says yes.
 	results []zone.Result
 	// above are the names between owners and the apex that were pinned already.
-	above map[blocker]bool
+	above map[change.Blocker]bool
 	// guarded: the apex NS records are pinned too.
 	guarded bool
 }
@@ -37,7 +38,7 @@ type planned struct {
 func (p *plan) build(known *memory, items []*item, found bool) {
 	p.sets, p.results, p.names, p.guarded = p.sets[:0], p.results[:0], 0, false
 	if p.index == nil {
-		p.index, p.above = map[wire.RRsetID]int{}, map[blocker]bool{}
+		p.index, p.above = map[wire.RRsetID]int{}, map[change.Blocker]bool{}
 	}
 	clear(p.index)
 	for _, it := range items {
@@ -155,7 +156,7 @@ func (b *belief) require(m *wire.Message, id wire.RRsetID) {
 // records or makes the nameserver drop them silently (RFC 2136 section 3.4.2.2,
 // RFC 1034 section 4.3.2, RFC 6672 section 2.3).
 func (p *plan) requireNoBlocker(m *wire.Message, owner string) {
-	for b := range blockers(owner, m.Zone) {
+	for b := range change.Blockers(owner, m.Zone) {
 		if b.Name != owner {
 			if p.above[b] {
 				continue

@@ -135,7 +135,7 @@ func (r *round) investigate(rcode int, deadline time.Time) (explained bool, o ou
 		if explained || rcode == dns.RcodeNXRrset && r.unmet < loosenAfter {
 			return outcome{verdict: accepted}
 		}
-		for b := range blockers(name, e.zone) {
+		for b := range change.Blockers(name, e.zone) {
 			exists, o := s.prove(wire.RRsetID(b))
 			if o.verdict != accepted {
 				return o
@@ -177,7 +177,7 @@ func (r *round) explain(id wire.RRsetID, exists bool) bool {
 }
 
 // conflict ends the changes of a name that something blocks.
-func (r *round) conflict(s *session, name string, b blocker) {
+func (r *round) conflict(s *session, name string, b change.Blocker) {
 	r.end(func(it *item) bool {
 		hit := it.Name == name
 		if hit {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	_ "embed"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -20,7 +19,6 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard" // Caddy's own modules
 
 	_ "github.com/caddy-dyndns/dyndns" // the module that this is an example of
-	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
@@ -31,7 +29,10 @@ const (
 
 // site is the running example.
 type site struct {
-	nameserver *dnstest.Server
+	// nameserver is where the nameserver that is brought along answers.
+	nameserver *loopback.Port
+	// sockets are what it was handed.
+	sockets []*os.File
 	// secret may change every name of the zone.
 	secret    string
 	httpPort  int
@@ -49,8 +50,6 @@ func start(dir string, httpPort, httpsPort int) (*site, error) {
 	if err := os.Setenv("XDG_DATA_HOME", dir); err != nil {
 		return nil, err
 	}
-	key := dnstest.Key{Name: zone + ".", Algorithm: "hmac-sha512", Secret: make([]byte, 64)}
-	rand.Read(key.Secret)
 	s := &site{
 		secret:   rand.Text(),
 		httpPort: httpPort, httpsPort: httpsPort,
@@ -67,27 +66,48 @@ func start(dir string, httpPort, httpsPort int) (*site, error) {
 		defer reserved.Close() // Caddy listens there then
 		*port = int(reserved.AddrPort().Port())
 	}
-	s.nameserver = dnstest.NewServer(dnstest.Zone{
-		Name: zone + ".",
-		Keys: []dnstest.Key{key},
-		Records: []string{
-			zone + ". 3600 IN SOA ns1." + zone + ". hostmaster." + zone + ". 1 3600 600 86400 60",
-			zone + ". 3600 IN NS ns1." + zone + ".",
-			"ns1." + zone + ". 3600 IN A 127.0.0.1",
-		},
-	})
-	config, err := s.config(filepath.Join(dir, "caddy"), key)
+	if err := s.openSockets(); err != nil {
+		return nil, err
+	}
+	config, err := s.config(filepath.Join(dir, "caddy"))
 	if err == nil {
 		err = caddy.Load(config, true)
 	}
 	if err != nil {
-		s.nameserver.Close()
-		return nil, err
+		return nil, errors.Join(err, s.close())
 	}
 	if err := s.awaitCertificate(); err != nil {
 		return nil, errors.Join(err, s.stop())
 	}
 	return s, nil
+}
+
+// openSockets opens those for DNS, at a port that is free for UDP and TCP.
+func (s *site) openSockets() (err error) {
+	if s.nameserver, err = loopback.Reserve(); err != nil {
+		return err
+	}
+	tcp, udp, err := s.nameserver.Listen()
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	for _, socket := range []any{tcp, udp} {
+		file, err := socket.(interface{ File() (*os.File, error) }).File()
+		if err != nil {
+			return errors.Join(err, s.close())
+		}
+		s.sockets = append(s.sockets, file)
+	}
+	return errors.Join(tcp.Close(), udp.Close()) // the files go on
+}
+
+// close gives back the sockets for DNS.
+func (s *site) close() error {
+	err := s.nameserver.Close()
+	for _, file := range s.sockets {
+		err = errors.Join(err, file.Close())
+	}
+	return err
 }
 
 // awaitCertificate waits for the certificate, which Caddy makes in the
@@ -106,7 +126,7 @@ func (s *site) awaitCertificate() error {
 }
 
 // config fills in the Caddyfile and adapts it.
-func (s *site) config(storage string, key dnstest.Key) ([]byte, error) {
+func (s *site) config(storage string) ([]byte, error) {
 	tmpl, err := template.New("site.caddyfile").Parse(siteCaddyfile)
 	if err != nil {
 		return nil, err
@@ -114,7 +134,7 @@ func (s *site) config(storage string, key dnstest.Key) ([]byte, error) {
 	var caddyfile bytes.Buffer
 	err = tmpl.Execute(&caddyfile, map[string]any{
 		"Storage": storage, "HTTP": s.httpPort, "HTTPS": s.httpsPort, "Secret": s.secret,
-		"Nameserver": s.nameserver.Addr(), "Zone": zone, "Key": base64.StdEncoding.EncodeToString(key.Secret),
+		"Sockets": fmt.Sprintf("fd/%d fdgram/%d", s.sockets[0].Fd(), s.sockets[1].Fd()), "Zone": zone,
 	})
 	if err != nil {
 		return nil, err
@@ -124,9 +144,7 @@ func (s *site) config(storage string, key dnstest.Key) ([]byte, error) {
 }
 
 func (s *site) stop() error {
-	err := caddy.Stop()
-	s.nameserver.Close()
-	return err
+	return errors.Join(caddy.Stop(), s.close())
 }
 
 func (s *site) url(path string) string {

@@ -2,6 +2,7 @@ package zone
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"time"
 )
@@ -96,12 +97,16 @@ func (e *Error) Error() string {
 // subject says in a few words who did what.
 func (e *Error) subject() string {
 	who := "nameserver " + e.Server
-	if e.Server == "" {
+	_, _, err := net.SplitHostPort(e.Server)
+	switch {
+	case e.Server == "":
 		who = "the nameserver"
+	case err != nil:
+		who = "the DNS hoster " + e.Server
 	}
 	switch e.Reason {
 	case Unreachable:
-		if e.RCode != "" {
+		if e.RCode != "" || e.Server != "" && err != nil {
 			return who + " failed"
 		}
 		return who + " could not be reached"

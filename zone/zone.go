@@ -5,6 +5,7 @@ package zone
 import (
 	"context"
 	"strconv"
+	"strings"
 )
 
 // Zone changes one zone. Any number of goroutines may use it at once.
@@ -27,6 +28,19 @@ const (
 	TypeAAAA  Type = 28
 	TypeHTTPS Type = 65
 )
+
+// Types are all that a zone has to take, in the order in which replies have them.
+var Types = [...]Type{TypeA, TypeAAAA, TypeHTTPS, TypeTXT}
+
+// ParseType returns the type of a mnemonic, and false if a zone need not take it.
+func ParseType(mnemonic string) (Type, bool) {
+	for _, t := range Types {
+		if strings.EqualFold(mnemonic, t.String()) {
+			return t, true
+		}
+	}
+	return 0, false
+}
 
 // String returns the type's mnemonic, or the generic form of RFC 3597.
 func (t Type) String() string {
@@ -67,20 +81,20 @@ type Change struct {
 	Name   string
 	Type   Type
 	Action Action
-	// Values are those of [Set], [Add] and [Remove]: an address as netip.Addr
-	// prints it, the text of a TXT record, or the data of another record as a zone
-	// file has it, with absolute names (RFC 1035 section 5, RFC 9460 section 2.1).
-	Values []string
-	// TTL is the wanted time to live in seconds of the whole RRset with [Set] and
-	// [Add]. An RRset with another TTL is a change.
-	TTL uint32
-	// Expect, unless it is nil, makes the change only while the RRset holds just
-	// these values, none meaning that there is no RRset. Else the change is a [Keep].
-	Expect []string
 	// NotNameServer makes the change only while no NS record at the zone's apex
 	// points to Name or, if that is underscored, to its host (RFC 8552): a challenge at
 	// _acme-challenge gets certificates for it. Else its error has the reason [NameServer].
 	NotNameServer bool
+	// TTL is the wanted time to live in seconds of the whole RRset with [Set] and
+	// [Add]. An RRset with another TTL is a change.
+	TTL uint32
+	// Values are those of [Set], [Add] and [Remove]: an address as netip.Addr
+	// prints it, the text of a TXT record, or the data of another record as a zone
+	// file has it, with absolute names (RFC 1035 section 5, RFC 9460 section 2.1).
+	Values []string
+	// Expect, unless it is nil, makes the change only while the RRset holds just
+	// these values, none meaning that there is no RRset. Else the change is a [Keep].
+	Expect []string
 }
 
 // Result is what became of one Change.

@@ -58,3 +58,22 @@ func (z *Zone) Change(store func()) map[RRset][]dns.RR {
 	}
 	return before
 }
+
+// Sets returns the RRsets of an overlay, those that only its base has included.
+func (z *Zone) Sets() []RRset {
+	var all []RRset
+	add := func(owner string, types map[uint16][]dns.RR) {
+		for rrtype := range types {
+			all = append(all, RRset{owner, rrtype})
+		}
+	}
+	for owner, types := range z.rrsets {
+		add(owner, types)
+	}
+	for owner, types := range z.base.rrsets {
+		if _, touched := z.rrsets[owner]; !touched {
+			add(owner, types)
+		}
+	}
+	return all
+}

@@ -47,18 +47,23 @@ func begin(s zone.Status) {
 	}
 }
 
-// hooks feeds metrics and log from the DNS client, which outlives handlers: it
-// asks for the logger each time, because a reload closes the one of before.
+// logger returns the logger of the handlers' common parts. What outlives handlers asks
+// for it each time, because a reload closes the one of before.
+func logger() *zap.Logger { return caddy.Log().Named("http.handlers.dyndns") }
+
+// countExchange counts one exchange with a nameserver or with the API of a hoster.
+func countExchange(server, op string, took time.Duration, err *zone.Error) {
+	exchangeDuration.WithLabelValues(server, op).Observe(took.Seconds())
+	if err != nil {
+		dnsErrorCount.WithLabelValues(server, kindWord(err.Reason)).Inc()
+	}
+}
+
+// hooks feeds metrics and log from the DNS client.
 func hooks() dnsupdate.Hooks {
-	logger := func() *zap.Logger { return caddy.Log().Named("http.handlers.dyndns") }
 	return dnsupdate.Hooks{
-		Exchange: func(server, op string, took time.Duration, err *zone.Error) {
-			exchangeDuration.WithLabelValues(server, op).Observe(took.Seconds())
-			if err != nil {
-				dnsErrorCount.WithLabelValues(server, kindWord(err.Reason)).Inc()
-			}
-		},
-		Group: func(_ string, names int) { groupSize.Observe(float64(names)) },
+		Exchange: countExchange,
+		Group:    func(_ string, names int) { groupSize.Observe(float64(names)) },
 		Health: func(server string, up bool) {
 			if up {
 				logger().Info("nameserver answers", zap.String("server", server))
@@ -66,19 +71,24 @@ func hooks() dnsupdate.Hooks {
 				logger().Warn("nameserver does not answer", zap.String("server", server))
 			}
 		},
-		Clamped: func(zone string, wanted, got uint32) {
-			logger().Warn("nameserver bounds the TTL",
-				zap.String("zone", zone), zap.Uint32("wanted", wanted), zap.Uint32("got", got))
-		},
+		Clamped: warnClamped,
 		Incomparable: func(zone string) {
 			logger().Warn("nameserver finds no values equal in prerequisites: what stands in the zone is read and cannot be proven",
 				zap.String("zone", zone))
 		},
 		Panic: func(zone string, value any, stack []byte) {
-			logger().Error("internal error in the DNS client", zap.String("zone", zone),
-				zap.String("panic", fmt.Sprint(value)), zap.ByteString("stack", stack))
+			logPanic("internal error in the DNS client", zone, value, stack)
 		},
 	}
+}
+
+func warnClamped(zone string, wanted, got uint32) {
+	logger().Warn("nameserver bounds the TTL",
+		zap.String("zone", zone), zap.Uint32("wanted", wanted), zap.Uint32("got", got))
+}
+
+func logPanic(message, zone string, value any, stack []byte) {
+	logger().Error(message, zap.String("zone", zone), zap.String("panic", fmt.Sprint(value)), zap.ByteString("stack", stack))
 }
 
 // kindWord names what became of an exchange in the metrics. The engine's other
@@ -89,6 +99,8 @@ func kindWord(kind zone.Reason) string {
 		return "refused"
 	case zone.Timeout:
 		return "timeout"
+	case zone.Busy:
+		return "busy"
 	}
 	return "unreachable"
 }

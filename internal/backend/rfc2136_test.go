@@ -28,7 +28,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := caddyfile.NewTestDispenser(tt.text)
 			d.Next()
-			got, err := directive.Guest(d, "http.handlers.dyndns.zones.", "rfc2136")
+			got, err := directive.Guest(d, "http.handlers.dyndns.zones.", "type", "rfc2136")
 			if string(got) != tt.want || (err == nil) != (tt.err == "") {
 				t.Fatalf("got %s, %v", got, err)
 			}

@@ -28,6 +28,21 @@ const (
 	lock   = "dyndns/challenges-sweep"
 )
 
+// IsDigest tells whether a value has the form of a SHA-256 digest in base64url, which is
+// all that a challenge can be (RFC 8555 section 8.4): so a token publishes no other text.
+func IsDigest(s string) bool {
+	if len(s) != 43 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i] | 0x20
+		if !('a' <= c && c <= 'z' || '0' <= s[i] && s[i] <= '9' || s[i] == '-' || s[i] == '_') {
+			return false
+		}
+	}
+	return true
+}
+
 // Storage is the part of certmagic.Storage that the package uses.
 type Storage interface {
 	Lock(ctx context.Context, name string) error

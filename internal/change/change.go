@@ -75,9 +75,7 @@ func check(apex string, wish zone.Change) (Change, error) {
 	if !Under(name, apex) {
 		return c, errOutside
 	}
-	switch wish.Type {
-	case zone.TypeA, zone.TypeAAAA, zone.TypeTXT, zone.TypeHTTPS:
-	default:
+	if !slices.Contains(zone.Types[:], wish.Type) {
 		return c, errType
 	}
 	if wish.Expect != nil {

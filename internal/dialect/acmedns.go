@@ -36,7 +36,7 @@ func (acmedns) Read(in *Input) (r Request) {
 	}
 	var host service.Host
 	if host, r.Err = challenge(arguments["subdomain"], zone.Add, arguments["txt"]); r.Err == nil {
-		host.TXT.Roll = true
+		host.Challenge.Roll = true
 		r.Submission.Hosts = []service.Host{host}
 	}
 	return r
@@ -53,12 +53,12 @@ func (acmedns) Write(_ *Input, r *Request, out *service.Outcome) Reply {
 	body := map[string]string{}
 	reply := Reply{Status: http.StatusOK, ContentType: "application/json"}
 	if failure == nil {
-		body["txt"] = r.Submission.Hosts[0].TXT.Values[0]
+		body["txt"] = r.Submission.Hosts[0].Challenge.Values[0]
 	} else {
 		_, reply.Status = nativeWord(failure)
 		reply.setHeader(failure, reply.Status)
 		switch failure.Reason {
-		case service.NoCredential, service.BadCredential, service.NotGranted:
+		case service.NoCredential, service.BadCredential, service.NotGranted, service.ClientDisabled, service.WrongNetwork:
 			reply.Status, body["error"] = http.StatusUnauthorized, "forbidden"
 		case service.BadName, service.NoZone:
 			reply.Status, body["error"] = http.StatusBadRequest, "bad_subdomain"

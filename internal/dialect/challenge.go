@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	challenges "github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -15,25 +16,10 @@ const challengePrefix = "_acme-challenge."
 
 // challenge returns the host with a change of one value of its challenge.
 func challenge(host string, action zone.Action, value string) (service.Host, *service.Error) {
-	if !isDigest(value) {
+	if !challenges.IsDigest(value) {
 		return service.Host{Name: host}, badParameter("the value is not the digest of a key authorization: 43 characters of base64url")
 	}
-	return service.Host{Name: host, TXT: service.Wish{Action: action, Values: []string{value}}}, nil
-}
-
-// isDigest tells whether a value has the form of a SHA-256 digest in base64url, which is
-// all that a challenge can be (RFC 8555 section 8.4): so a token publishes no other text.
-func isDigest(s string) bool {
-	if len(s) != 43 {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i] | 0x20
-		if !('a' <= c && c <= 'z' || '0' <= s[i] && s[i] <= '9' || s[i] == '-' || s[i] == '_') {
-			return false
-		}
-	}
-	return true
+	return service.Host{Name: host, Challenge: service.Wish{Action: action, Values: []string{value}}}, nil
 }
 
 // jsonArguments reads the members of a JSON object that have these names, in any case:

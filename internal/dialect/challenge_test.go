@@ -32,6 +32,7 @@ func TestChallengeRequests(t *testing.T) {
 		basic    = "Authorization: Basic eDp0b2tlbg=="
 		key      = "X-Api-Key: token"
 		body     = "error bad_parameter: the body is not one JSON object with text in it"
+		lists    = "error bad_parameter: the body is not one JSON object with lists of records in set, add and delete"
 		noDigest = "error bad_parameter: the value is not the digest of a key authorization: 43 characters of base64url"
 	)
 	v := strings.Repeat("aZ9-_", 9)[:43]
@@ -68,6 +69,19 @@ func TestChallengeRequests(t *testing.T) {
 		{"acme-dns, acme.sh", "/update", `{"subdomain":"home", "txt": "` + v + `"}`, key + "\n" + form, "home TXT:roll/add " + v + "; short"},
 		{"acme-dns, no digest", "/update", `{"subdomain":"home","txt":"x"}`, key, noDigest},
 		{"acme-dns, broken", "/update", `{"subdomain"`, key, body},
+
+		{"records", "/records", `{"add":[{"name":"_acme-challenge.` + host1 + `","type":"TXT","data":"` + v + `"}]}`, json, host1 + ". TXT:add " + v},
+		{"records, a list twice", "/records", `{"add":[],"ADD":[{"name":"` + host1 + `","type":"A","data":"192.0.2.1"}]}`, json, lists},
+		{"records, a member twice", "/records", `{"add":[{"name":"` + host1 + `","Name":"` + host1 + `","type":"A","data":"192.0.2.1"}]}`, json, lists},
+		{"records, an unknown member", "/records", `{"put":[]}`, json, lists},
+		{"records, an unknown member of a record", "/records", `{"add":[{"name":"` + host1 + `","type":"A","data":"192.0.2.1","x":1}]}`, json, lists},
+		{"records, two objects", "/records", `{}{}`, json, lists},
+		{"records, an array", "/records", `[]`, json, lists},
+		{"records, no body", "/records", "", json, lists},
+		{"records, a number as text", "/records", `{"add":[{"name":1}]}`, json, lists},
+		{"records, a negative TTL", "/records", `{"add":[{"name":"` + host1 + `","type":"A","ttl":-1,"data":"192.0.2.1"}]}`, json, lists},
+		{"records, deeply nested", "/records", strings.Repeat(`{"add":[`, 8000), json, lists},
+		{"records, an argument", "/records?name=" + host1, `{}`, json, `error bad_parameter: Unknown query string argument: "name"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -53,7 +53,7 @@ type Request struct {
 }
 
 // All are the dialects. The first that matches answers.
-var All = []Dialect{acmedns{}, dyndns2{}, duckdns{}, native{}, httpreq{}}
+var All = []Dialect{acmedns{}, dyndns2{}, duckdns{}, native{}, httpreq{}, recordsAPI{}}
 
 func init() {
 	for _, d := range All {

@@ -89,12 +89,12 @@ func describe(sub service.Submission) string {
 		for _, f := range []struct {
 			name string
 			wish service.Wish
-		}{{"A", h.A}, {"AAAA", h.AAAA}, {"TXT", h.TXT}} {
+		}{{"A", h.A}, {"AAAA", h.AAAA}, {"TXT", h.Challenge}} {
 			values := strings.Join(f.wish.Values, ",")
 			actions := []string{"", "keep", "delete", "set " + values, "add " + values, "remove " + values}
 			switch action := actions[f.wish.Action]; {
-			case f.wish.Prefix.IsValid():
-				text += " " + f.name + ":" + strings.TrimSuffix(action, " ") + "/move " + f.wish.Prefix.String()
+			case f.wish.Move:
+				text += " " + f.name + ":" + strings.TrimSuffix(action, " ") + "/move " + sub.Prefix.String()
 			case f.wish.Roll:
 				text += " " + f.name + ":roll/" + strings.TrimSuffix(action, " ")
 			case f.wish.Detect && action != "":
@@ -147,6 +147,9 @@ func record(rrtype zone.Type, before, after string) service.Record {
 }
 
 func host(name string, records ...service.Record) service.HostOutcome {
+	for i := range records {
+		records[i].Name = name
+	}
 	return service.HostOutcome{Name: name, Zone: "dyn.example.com.", Records: records}
 }
 

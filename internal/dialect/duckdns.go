@@ -84,7 +84,7 @@ func duckdnsHost(in *Input) (service.Host, *service.Error) {
 	clearAll := in.flag("clear")
 	switch {
 	case isTXT && clearAll:
-		host.TXT = service.Wish{Action: zone.Remove, Roll: true}
+		host.Challenge = service.Wish{Action: zone.Remove, Roll: true}
 		return host, nil
 	case clearAll:
 		host.A.Action, host.AAAA.Action = zone.Delete, zone.Delete
@@ -94,7 +94,7 @@ func duckdnsHost(in *Input) (service.Host, *service.Error) {
 		if host, err = challenge("", zone.Add, txt); err != nil {
 			return host, err
 		}
-		host.TXT.Roll = true
+		host.Challenge.Roll = true
 	}
 	given := false
 	for _, argument := range []string{"ip", "ipv6"} {
@@ -193,7 +193,7 @@ func duckdnsStatus(e *service.Error) int {
 		return http.StatusMethodNotAllowed
 	case service.BadMediaType:
 		return http.StatusUnsupportedMediaType
-	case service.ClientsFailed, service.Throttled, zone.Conflict, zone.Refused, zone.Invalid, zone.Unreachable, zone.Timeout, zone.Busy:
+	case service.ClientsFailed, service.Throttled, service.LimitReached, zone.Conflict, zone.Refused, zone.Invalid, zone.Unreachable, zone.Timeout, zone.Busy:
 		return http.StatusServiceUnavailable
 	default:
 		return http.StatusOK

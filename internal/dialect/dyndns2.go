@@ -103,7 +103,7 @@ func readDyndns2(in *Input) (service.Submission, *service.Error) {
 	for i := range single {
 		s := &single[i]
 		a, aaaa := s.wish(v4), s.wish(v6)
-		if aaaa.Prefix.IsValid() {
+		if aaaa.Move {
 			aaaa.Action = zone.Set // it is this host's own
 		}
 		for j := range s.hosts {

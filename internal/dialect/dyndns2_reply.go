@@ -150,7 +150,7 @@ func dyndns2Word(e *service.Error) (word string, status int) {
 		return "!donator", http.StatusOK
 	case service.BadName:
 		return "notfqdn", http.StatusOK
-	case service.NoZone, service.NotGranted:
+	case service.NoZone, service.NotGranted, service.ClientDisabled, service.WrongNetwork: // never badauth, on which inadyn exits
 		return "nohost", http.StatusOK
 	case service.BadAddress, zone.Conflict, zone.Refused, zone.Invalid:
 		return "dnserr", http.StatusOK // ddclient 3 takes any other status for silence

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/caddy-dyndns/dyndns/internal/records"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
@@ -29,19 +30,11 @@ func acceptsJSON(r *http.Request) bool {
 }
 
 type jsonReply struct {
-	Records []jsonRecord `json:"records,omitempty"`
-	Checks  []jsonCheck  `json:"checks,omitempty"`
-	Error   *jsonError   `json:"error,omitempty"`
-}
-
-type jsonRecord struct {
-	Name    string   `json:"name"`
-	Type    string   `json:"type"`
-	Old     []string `json:"old"`
-	New     []string `json:"new"`
-	TTL     uint32   `json:"ttl"`
-	Changed bool     `json:"changed"`
-	Proven  bool     `json:"proven"`
+	Records []records.Result `json:"records,omitzero"`
+	// Lagging are nameservers that do not serve a new challenge yet.
+	Lagging []string    `json:"lagging,omitempty"`
+	Checks  []jsonCheck `json:"checks,omitempty"`
+	Error   *jsonError  `json:"error,omitempty"`
 }
 
 type jsonCheck struct {
@@ -95,9 +88,10 @@ func nativeJSON(out *service.Outcome) Reply {
 			fail(word, status, message)
 			reply.setHeader(h.Err, status)
 		}
-		for _, r := range h.Records {
-			body.Records = append(body.Records, jsonRecord{h.Name, r.Type.String(), orEmpty(r.Old), orEmpty(r.New), r.TTL, r.Changed, r.Proven})
-		}
+		body.Lagging = append(body.Lagging, h.Lagging...)
+	}
+	if rrsets := records.Results(out); len(rrsets) > 0 || body.Error == nil && out.Checks == nil {
+		body.Records = rrsets
 	}
 	for _, c := range out.Checks {
 		check := jsonCheck{Zone: c.Zone, Steps: []jsonStep{}}
@@ -121,12 +115,4 @@ func nativeJSON(out *service.Outcome) Reply {
 	_ = encoder.Encode(body)
 	reply.Body = b.Bytes()
 	return reply
-}
-
-// orEmpty makes no values [] in JSON, not null.
-func orEmpty(values []string) []string {
-	if values == nil {
-		return []string{}
-	}
-	return values
 }

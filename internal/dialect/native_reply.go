@@ -19,7 +19,7 @@ func (native) Write(in *Input, _ *Request, out *service.Outcome) Reply {
 		reply.Body = appendError(nil, "", out.Err)
 		return reply
 	}
-	b := make([]byte, 0, 256)
+	b := make([]byte, 0, 128)
 	several := len(out.Hosts)+len(out.LAN) > 1
 	for h := range out.Names() {
 		for i := range h.Records {
@@ -56,7 +56,7 @@ func nativeWord(e *service.Error) (word string, status int) {
 		return "PARAMETER_ERROR", http.StatusUnauthorized
 	case service.Throttled:
 		return "PARAMETER_ERROR", http.StatusTooManyRequests
-	case service.CrossSite, service.NotGranted:
+	case service.CrossSite, service.NotGranted, service.ClientDisabled, service.WrongNetwork:
 		return "PARAMETER_ERROR", http.StatusForbidden
 	case service.BadMethod:
 		return "PARAMETER_ERROR", http.StatusMethodNotAllowed
@@ -74,7 +74,7 @@ func nativeWord(e *service.Error) (word string, status int) {
 		return "DNS_SERVER_ERROR", http.StatusConflict
 	case zone.Timeout:
 		return "DNS_SERVER_ERROR", http.StatusGatewayTimeout
-	case zone.Busy, service.ClientsFailed:
+	case zone.Busy, service.ClientsFailed, service.LimitReached:
 		return "DNS_SERVER_ERROR", http.StatusServiceUnavailable
 	default: // DNSRefused, DNSFailed
 		return "DNS_SERVER_ERROR", http.StatusBadGateway

@@ -123,7 +123,7 @@ func readWish(value string, noneAllowed bool) (service.Wish, netip.Addr, netip.P
 	}
 	addr, prefix, err := parseAddress(value)
 	if err != nil || !addr.IsValid() {
-		return service.Wish{Action: zone.Keep, Prefix: prefix}, addr, prefix, err
+		return service.Wish{Action: zone.Keep, Move: prefix.IsValid()}, addr, prefix, err
 	}
 	return service.Wish{Action: zone.Set, Values: []string{addr.String()}}, addr, prefix, nil
 }
@@ -143,7 +143,7 @@ func (n *nativeCall) singleHosts(sub *service.Submission) (err *service.Error) {
 		if addr.Is4() {
 			return badAddress(p.value, "is not an IPv6 address")
 		}
-		if wish.Prefix.IsValid() {
+		if wish.Move {
 			wish.Action = zone.Set // it is these hosts' own
 		}
 		if err := addPrefix(&sub.Prefix, prefix); err != nil {

@@ -50,8 +50,8 @@ type wishes struct {
 	// either what one in a general argument asks for.
 	words  [3]service.Wish
 	values [2][]string
-	// prefix is one that stood in the place of an IPv6 address.
-	prefix netip.Prefix
+	// move tells that a prefix stood in the place of an IPv6 address.
+	move bool
 }
 
 // add reads one argument; those that are not about addresses are ignored.
@@ -130,7 +130,7 @@ func (w *wishes) addAddress(item string, prefix *netip.Prefix) *service.Error {
 		return err
 	}
 	if !addr.IsValid() {
-		w.prefix = given
+		w.move = true
 		return nil
 	}
 	of := v6
@@ -168,8 +168,8 @@ func (w *wishes) wish(of family) service.Wish {
 	case keeps(word):
 	case len(w.values[of]) > 0:
 		return service.Wish{Action: zone.Set, Values: w.values[of]}
-	case of == v6 && w.prefix.IsValid() && !word.Mentioned():
-		return service.Wish{Action: zone.Keep, Prefix: w.prefix}
+	case of == v6 && w.move && !word.Mentioned():
+		return service.Wish{Action: zone.Keep, Move: true}
 	case !word.Mentioned():
 		return w.words[either]
 	}

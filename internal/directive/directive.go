@@ -87,13 +87,13 @@ func Duration(d *caddyfile.Dispenser, word string, duration *caddy.Duration) err
 }
 
 // Guest reads the configuration of the guest module of that name, whose words the
-// dispenser has come to. It returns the module's JSON, with its name as the type.
-func Guest(d *caddyfile.Dispenser, namespace, name string) (json.RawMessage, error) {
+// dispenser has come to. It returns the module's JSON, with its name under key.
+func Guest(d *caddyfile.Dispenser, namespace, key, name string) (json.RawMessage, error) {
 	guest, err := caddyfile.UnmarshalModule(d, namespace+name)
 	if err != nil {
 		return nil, err
 	}
-	return caddyconfig.JSONModuleObject(guest, "type", name, nil), nil
+	return caddyconfig.JSONModuleObject(guest, key, name, nil), nil
 }
 
 // CountOrOff reads the next argument as a number above zero, or as off, which is -1.
@@ -111,15 +111,27 @@ func CountOrOff(d *caddyfile.Dispenser, word, what string) (int, error) {
 	return n, nil
 }
 
-// LoadGuest loads the guest module that a field of holder configures with raw, and
-// that has to be a T. Caddy's own error would quote the whole of a configuration that
-// names none.
-func LoadGuest[T any](ctx caddy.Context, namespace string, raw json.RawMessage, holder any, field string) (guest T, err error) {
+// Count reads the next argument as a number above zero.
+func Count(d *caddyfile.Dispenser, word string) (int, error) {
+	if !d.NextArg() {
+		return 0, ArgErr(d, word)
+	}
+	n, err := strconv.Atoi(d.Val())
+	if err != nil || n < 1 {
+		return 0, d.Errf("%s: %q is not a positive number", word, redact.Word(d.Val()))
+	}
+	return n, nil
+}
+
+// LoadGuest loads the guest module that a field of holder configures with raw, which has
+// its name under key, and that has to be a T. Caddy's own error would quote the whole of a
+// configuration that names none.
+func LoadGuest[T any](ctx caddy.Context, namespace, key string, raw json.RawMessage, holder any, field string) (guest T, err error) {
 	var config map[string]any
 	err = json.Unmarshal(raw, &config)
-	name, _ := config["type"].(string)
+	name, _ := config[key].(string)
 	if err != nil || name == "" {
-		return guest, errors.New("type: it is not the name of a module")
+		return guest, errors.New(key + ": it is not the name of a module")
 	}
 	if _, err := caddy.GetModule(namespace + name); err != nil {
 		return guest, fmt.Errorf("no module %s%s is compiled in", namespace, redact.Word(name))

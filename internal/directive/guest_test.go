@@ -29,7 +29,7 @@ func load[T any](t *testing.T, config string) (T, error) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	t.Cleanup(cancel)
 	h := &holder{json.RawMessage(config)}
-	return LoadGuest[T](ctx, "directive.test.", h.Raw, h, "Raw")
+	return LoadGuest[T](ctx, "directive.test.", "type", h.Raw, h, "Raw")
 }
 
 func TestLoadGuest(t *testing.T) {

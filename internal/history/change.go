@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"time"
@@ -44,56 +45,63 @@ func appendChange(log []byte, at int64, r *service.Record) []byte {
 	if t < 0 {
 		return log
 	}
-	var b cryptobyte.Builder
-	b.AddUint32(uint32(at))
-	b.AddUint8(uint8(t))
+	b := binary.BigEndian.AppendUint32(nil, uint32(at))
+	b = append(b, uint8(t))
 	for _, values := range [...][]string{shorten(r.Old), shorten(r.New)} {
-		b.AddUint8(uint8(len(values)))
+		b = append(b, uint8(len(values)))
 		for _, v := range values {
 			raw := []byte(v)
 			if a, err := netip.ParseAddr(v); err == nil && r.Type != zone.TypeTXT {
 				raw = a.AsSlice()
 			}
-			b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(raw) })
+			b = append(append(b, uint8(len(raw))), raw...)
 		}
 	}
 	changes, _ := split(log)
-	return join(append(changes, b.BytesOrPanic()))
+	return join(append(changes, b))
 }
 
-// readChange unpacks the first change of a log; it returns false if there is no
-// whole one.
-func readChange(log *cryptobyte.String) (c Change, ok bool) {
+// readChange takes the first change off a log and, unless c is nil, unpacks it; it
+// returns false if there is no whole one.
+func readChange(log *cryptobyte.String, c *Change) bool {
 	var at uint32
-	var t uint8
+	var t, n uint8
 	if !log.ReadUint32(&at) || !log.ReadUint8(&t) || int(t) >= len(types) {
-		return c, false
+		return false
 	}
-	c = Change{At: moment(int64(at)), Type: types[t].String(), Old: []string{}, New: []string{}}
-	for _, values := range []*[]string{&c.Old, &c.New} {
-		var n uint8
-		ok = log.ReadUint8(&n)
-		for ; ok && n > 0; n-- {
+	values := [2][]string{{}, {}}
+	for i := range values {
+		if !log.ReadUint8(&n) {
+			return false
+		}
+		for ; n > 0; n-- {
 			var raw cryptobyte.String
-			if ok = log.ReadUint8LengthPrefixed(&raw); !ok {
-				return c, false
+			if !log.ReadUint8LengthPrefixed(&raw) {
+				return false
+			}
+			if c == nil {
+				continue
 			}
 			text := string(raw)
 			if a, isAddr := netip.AddrFromSlice(raw); isAddr && types[t] != zone.TypeTXT {
 				text = a.String()
 			}
-			*values = append(*values, text)
+			values[i] = append(values[i], text)
 		}
 	}
-	return c, ok
+	if c != nil {
+		*c = Change{At: moment(int64(at)), Type: types[t].String(), Old: values[0], New: values[1]}
+	}
+	return true
 }
 
 // split returns the changes of a log, still packed; it returns false if there is
 // more than whole ones.
 func split(log []byte) (changes [][]byte, whole bool) {
+	changes = make([][]byte, 0, maxChanges+1)
 	for rest := cryptobyte.String(log); len(rest) > 0; {
 		before := rest
-		if _, ok := readChange(&rest); !ok {
+		if !readChange(&rest, nil) {
 			return changes, false
 		}
 		changes = append(changes, before[:len(before)-len(rest)])

@@ -15,7 +15,7 @@ const (
 	maxAgent   = 80
 	maxMessage = 200
 	maxText    = 80 // of one TXT value
-	maxValues  = 8  // of one RRset
+	maxValues  = 16 // of one RRset, as many addresses as a request may give
 )
 
 // host is one name in memory and in the storage. Times are Unix seconds. What is not
@@ -59,8 +59,8 @@ type held struct {
 	Seen   int64    `json:",omitempty"` // when it was submitted last, 0 if never
 }
 
-// types are the record types that are remembered, in the order of a reply.
-var types = [...]zone.Type{zone.TypeA, zone.TypeAAAA, zone.TypeTXT}
+// types are the record types that are remembered. Logs have their indices.
+var types = [...]zone.Type{zone.TypeA, zone.TypeAAAA, zone.TypeTXT, zone.TypeHTTPS}
 
 // line is one of the latest submissions in memory and in the storage. Several
 // instances may count repeats in it.

@@ -7,7 +7,9 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 
+	"github.com/caddy-dyndns/dyndns/internal/expiry"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Host is what is known of one name.
@@ -34,6 +36,15 @@ type Current struct {
 	Values []string `json:"values"`
 	// Seen is when the type was last submitted, zero if it never was.
 	Seen time.Time `json:"-"`
+	// Expires is when it is removed if nobody confirms it, zero if never. The page sets it.
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// ExpiresAfter returns when it is removed if nobody confirms it for so long and there were
+// sweeps since that time, and false if it never is.
+func (c Current) ExpiresAfter(since time.Time, after time.Duration) (time.Time, bool) {
+	address := c.Type == zone.TypeA.String() || c.Type == zone.TypeAAAA.String()
+	return expiry.Expires(c.Seen, since, after), address && !c.Seen.IsZero() && len(c.Values) > 0
 }
 
 // Submission is one line of the latest submissions.
@@ -140,7 +151,8 @@ func (s *Store) export(shared *host) Host {
 		}
 	}
 	for log := cryptobyte.String(h.Log); len(log) > 0; {
-		c, _ := readChange(&log)
+		var c Change
+		readChange(&log, &c)
 		e.Log = append(e.Log, c)
 	}
 	slices.Reverse(e.Log)

@@ -119,14 +119,14 @@ func (s *Store) refuse(at int64, client string, o *service.HostOutcome) {
 		s.changed()
 		s.putRefusal(Refusal{
 			At: moment(at), Client: client, Reason: o.Err.Reason,
-			Name: cleanText(o.Name, maxName), Cause: cleanText(cause(o), maxMessage),
+			Name: cleanText(o.Name, maxName), Cause: cleanText(Cause(o), maxMessage),
 		})
 	}
 }
 
-// cause says in a sentence why a client was refused. What tells of a nameserver, its
+// Cause says in a sentence why a client was refused. What tells of a nameserver, its
 // keys or its settings is for the operator alone.
-func cause(o *service.HostOutcome) string {
+func Cause(o *service.HostOutcome) string {
 	if o.Err.Cause == nil {
 		return o.Err.Message
 	}

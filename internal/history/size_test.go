@@ -39,17 +39,21 @@ func heap() uint64 {
 }
 
 func BenchmarkRecord(b *testing.B) {
-	s := New(Config{})
-	entries := make([]Entry, 500)
-	for i := range entries {
-		entries[i] = entry(start, set(fmt.Sprintf("h%d.example.com.", i), "192.0.2.1", "192.0.2.1"))
+	for _, bench := range []struct{ name, before string }{{"unchanged", "192.0.2.1"}, {"changed", "192.0.2.2"}} {
+		b.Run(bench.name, func(b *testing.B) {
+			s := New(Config{})
+			entries := make([]Entry, 500)
+			for i := range entries {
+				entries[i] = entry(start, set(fmt.Sprintf("h%d.example.com.", i), bench.before, "192.0.2.1"))
+			}
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for i := 0; pb.Next(); i++ {
+					s.Record(entries[i%len(entries)])
+				}
+			})
+		})
 	}
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for i := 0; pb.Next(); i++ {
-			s.Record(entries[i%len(entries)])
-		}
-	})
 }
 
 func BenchmarkPagesOf100000(b *testing.B) {

@@ -66,6 +66,15 @@ func Zone(s string) (string, error) {
 	return n, nil
 }
 
+// Owner is [Normalize] for the owner of a TXT record, which may have labels with
+// underscores (RFC 8552).
+func Owner(s string) (string, error) {
+	if !strings.Contains(s, "_") {
+		return Normalize(s)
+	}
+	return Zone(s)
+}
+
 func quote(s string) string {
 	if s == "" {
 		return "an empty text"

@@ -100,19 +100,6 @@ func (l List) Next() int {
 	return l.Number + 1
 }
 
-// Hosts is the page of that number of the hosts of a client, of which there are
-// total.
-func Hosts(client string, hosts []history.Host, number, total int) Page {
-	return Page{"hosts", PathHosts, "Updates by host", struct {
-		Client string         `json:"-"`
-		Hosts  []history.Host `json:"hosts"`
-		List
-	}{client, append([]history.Host{}, hosts...), newList(number, total)}}
-}
-
-// Host is the page of one host.
-func Host(h history.Host) Page { return Page{"host", PathHosts, bare(h.Name), h} }
-
 // Latest is the page of that number of the latest submissions for the hosts of a
 // client, of which there are total.
 func Latest(client string, submissions []history.Submission, number, total int) Page {
@@ -139,6 +126,8 @@ type usage struct {
 	Filled    bool       `json:"-"`
 	Endpoints []Endpoint `json:"endpoints"`
 	Devices   []Device   `json:"settings"`
+	// Certificates are the clients of ACME.
+	Certificates []Device `json:"certificates"`
 }
 
 // Usage is the usage page for a visitor's address and the host name that they typed.
@@ -162,16 +151,20 @@ func Usage(s Site, visitor netip.Addr, host string) Page {
 	for _, e := range endpoints {
 		u.Endpoints = append(u.Endpoints, Endpoint{fill(e.Path), fill(e.Use)})
 	}
-	for _, d := range devices {
-		if d.rootOnly && s.Base != "" {
-			continue
+	filled := func(devices []Device) (all []Device) {
+		for _, d := range devices {
+			if d.rootOnly && s.Base != "" {
+				continue
+			}
+			d.Settings = slices.Clone(d.Settings)
+			for i := range d.Settings {
+				d.Settings[i].Value = fill(d.Settings[i].Value)
+			}
+			all = append(all, d)
 		}
-		d.Settings = slices.Clone(d.Settings)
-		for i := range d.Settings {
-			d.Settings[i].Value = fill(d.Settings[i].Value)
-		}
-		u.Devices = append(u.Devices, d)
+		return all
 	}
+	u.Devices, u.Certificates = filled(devices), filled(acmeClients)
 	return Page{"usage", PathUsage, "Dynamic DNS", u}
 }
 
@@ -183,8 +176,10 @@ func filler(s Site, name string) func(string) string {
 	} else if s.Plain {
 		port = "80"
 	}
+	// Texts always encode.
+	account, _ := json.Marshal(Accounts(name, placeholderToken, s.URL()))
 	return strings.NewReplacer(
-		"{url}", s.URL(), "{server}", s.Host, "{base}", s.Base,
+		"{account}", string(account), "{url}", s.URL(), "{server}", s.Host, "{base}", s.Base,
 		"{bare-server}", strings.TrimSuffix(s.Host, ":"+port), "{port}", port,
 		"{name}", name, "{token}", placeholderToken,
 	).Replace
@@ -233,8 +228,8 @@ func (p Page) Write(w io.Writer, s Site, f Format) error {
 func bare(name string) string { return strings.TrimSuffix(name, ".") }
 
 // present lists what a host holds in all types.
-func present(h history.Host) (all []string) {
-	for _, c := range h.Current {
+func present(current []history.Current) (all []string) {
+	for _, c := range current {
 		all = append(all, c.Values...)
 	}
 	return all

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/history"
 )
 
@@ -18,6 +19,31 @@ var site = Site{Host: "dyn.example.com", Statistics: true}
 
 // evil is what every text that comes from outside is set to.
 const evil = "<script>alert('1')</script>\"><img src=x onerror=alert(2)>{{.}}\x1b[31m\n"
+
+var client = clients.NewUnrestricted("home")
+
+var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+
+// details are those of a host of which nothing expires.
+func details() Details {
+	return Details{Expires: func(history.Current) (time.Time, bool) { return time.Time{}, false }}
+}
+
+// A host's page says when what it holds expires.
+func TestExpires(t *testing.T) {
+	at := time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC)
+	host := history.Host{Name: "home.example.com.", Current: []history.Current{{Type: "A", Values: []string{"192.0.2.1"}}, {Type: "AAAA", Values: []string{"2001:db8::1"}}}}
+	d := details()
+	d.Expires = func(c history.Current) (time.Time, bool) { return at, c.Type == "A" }
+	page := Host(host, d, noon)
+	for format, want := range map[Format]string{
+		HTML: `expires <time datetime="2026-12-24T18:00:00Z">2026-12-24 18:00:00</time> unless`, Text: "A expires (UTC)", JSON: `"expires":"2026-12-24T18:00:00Z"`,
+	} {
+		if got := write(t, page, Site{}, format); !strings.Contains(got, want) || strings.Contains(got, "AAAA expires") {
+			t.Errorf("%s", got)
+		}
+	}
+}
 
 func evilHost(name string) history.Host {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -48,10 +74,10 @@ func renderAll(t *testing.T, s Site, f Format) map[string]string {
 		"usage":        Usage(s, netip.Addr{}, ""),
 		"usage filled": Usage(s, netip.MustParseAddr("192.0.2.1"), "a.example.com"),
 		"usage evil":   Usage(s, netip.MustParseAddr("fe80::1%eth0"), evil),
-		"hosts":        Hosts(evil, []history.Host{host}, 2, 120),
-		"no hosts":     Hosts("", nil, 1, 0),
-		"host":         Host(host),
-		"bare host":    Host(history.Host{Name: "a."}),
+		"hosts":        Hosts(client, []history.Host{host}, nil, 2, 120, noon),
+		"no hosts":     Hosts(client, nil, nil, 1, 0, noon),
+		"host":         Host(host, details(), noon),
+		"bare host":    Host(history.Host{Name: "a."}, details(), noon),
 		"latest":       Latest(evil, []history.Submission{sub}, 1, 51),
 		"no latest":    Latest("", nil, 1, 0),
 		"message":      Message(evil, evil),
@@ -150,7 +176,7 @@ func TestJSON(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if got := all["no hosts"]; got != `{"hosts":[],"page":1,"pages":1,"total":0}`+"\n" {
+	if got := all["no hosts"]; got != `{"hosts":[],"refusals":[],"page":1,"pages":1,"total":0}`+"\n" {
 		t.Errorf("no hosts: %s", got)
 	}
 }
@@ -196,9 +222,9 @@ func TestFormRoundTrip(t *testing.T) {
 func TestNoAddressAndNoChange(t *testing.T) {
 	none := history.Change{Type: "AAAA", Old: []string{}, New: []string{}}
 	removed := history.Change{Type: "A", Old: []string{"192.0.2.1"}, New: []string{}}
-	hosts := Hosts("", []history.Host{{
+	hosts := Hosts(client, []history.Host{{
 		Name: "home.example.com.", Current: []history.Current{{Type: "A", Values: []string{}}, {Type: "AAAA", Values: []string{}}},
-	}}, 1, 1)
+	}}, nil, 1, 1, noon)
 	latest := Latest("", []history.Submission{{
 		Name: "home.example.com.", Result: "updated", Records: []history.Change{removed, none},
 	}}, 1, 1)
@@ -209,7 +235,7 @@ func TestNoAddressAndNoChange(t *testing.T) {
 		want   string
 	}{
 		{"host", hosts, HTML, `class="addresses"><span class="quiet">none</span></td>`},
-		{"host as text", hosts, Text, "home.example.com  none  "},
+		{"host as text", hosts, Text, "home.example.com  new     none  "},
 		{"submission", latest, HTML,
 			`<div>A <code>192.0.2.1</code> → <span class="quiet">none</span></div><div>AAAA <span class="quiet">none</span></div>`},
 		{"submission as text", latest, Text, "A 192.0.2.1 -> none; AAAA none "},
@@ -225,7 +251,7 @@ func TestNoAddressAndNoChange(t *testing.T) {
 
 func TestLinksOfTheLists(t *testing.T) {
 	prefixed := Site{Host: "example.com", Base: "/dyn", Statistics: true}
-	lists := write(t, Hosts("", []history.Host{evilHost("*.a.example.com.")}, 2, 120), prefixed, HTML)
+	lists := write(t, Hosts(client, []history.Host{evilHost("*.a.example.com.")}, nil, 2, 120, noon), prefixed, HTML)
 	for _, want := range []string{
 		`href="/dyn` + PathHosts + `?` + ParamFQDN + `=` + strings.ToLower(url.QueryEscape("*.a.example.com")) + `"`,
 		`name="` + ParamFQDN + `"`,
@@ -245,7 +271,7 @@ func TestLinksOfTheLists(t *testing.T) {
 		t.Error("the argument of the usage page has another name")
 	}
 	for number, want := range map[int]string{1: "\npage 1 of 3; ?" + ParamPage + "=2\n", 3: "\npage 3 of 3\n"} {
-		if page := write(t, Hosts("", nil, number, 120), site, Text); !strings.HasSuffix(page, want) {
+		if page := write(t, Hosts(client, nil, nil, number, 120, noon), site, Text); !strings.HasSuffix(page, want) {
 			t.Errorf("page %d ends otherwise than %q: %s", number, want, page)
 		}
 	}
@@ -320,4 +346,34 @@ func FuzzUsage(f *testing.F) {
 			t.Error("markup got through")
 		}
 	})
+}
+
+func TestStatus(t *testing.T) {
+	const host = "home.example.com."
+	ago := func(d time.Duration) time.Time { return noon.Add(-d) }
+	holds := func(values ...string) []history.Current { return []history.Current{{Type: "A", Values: values}} }
+	refusal := func(name string, at time.Time) []history.Refusal { return []history.Refusal{{Name: name, At: at}} }
+	tests := []struct {
+		name     string
+		host     history.Host
+		refusals []history.Refusal
+		want     string
+	}{
+		{"confirmed", history.Host{Last: ago(time.Hour), LastResult: "unchanged", Current: holds("192.0.2.1")}, nil, "current"},
+		{"never asked for", history.Host{}, nil, "new"},
+		{"failed last", history.Host{Last: ago(time.Hour), LastResult: "failed", Current: holds("192.0.2.1")}, nil, "failing"},
+		{"refused since", history.Host{Last: ago(time.Hour), LastResult: "updated"}, refusal(host, ago(time.Minute)), "refused"},
+		{"refused before", history.Host{Last: ago(time.Hour), LastResult: "updated"}, refusal(host, ago(2*time.Hour)), "current"},
+		{"another was refused", history.Host{Last: ago(time.Hour), LastResult: "updated"}, refusal("other.example.com.", ago(time.Minute)), "current"},
+		{"silent", history.Host{Last: ago(32 * 24 * time.Hour), LastResult: "updated", Current: holds("192.0.2.1")}, nil, "stale"},
+		{"private", history.Host{Last: ago(time.Hour), LastResult: "updated", Current: holds("192.0.2.1", "100.64.0.1")}, nil, "private"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.host.Name = host
+			if got := statusOf(&tt.host, tt.refusals, noon); got != tt.want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
 }

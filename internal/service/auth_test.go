@@ -90,9 +90,15 @@ func TestSourceFails(t *testing.T) {
 		t.Errorf("a client of the first source: got %v, %v", client, err)
 	}
 	for range 2 {
-		client, err := f.Authenticate(t.Context(), Credential{Secrets: []string{"unknown"}}, here, noon)
+		client, err := f.Authenticate(t.Context(), Credential{Secrets: []string{token("unknown")}}, here, noon)
 		if client != nil || reason(err) != ClientsFailed || err.RetryAfter <= 0 || strings.Contains(err.Message, "db.internal") {
 			t.Errorf("got %v, %v", client, err)
+		}
+	}
+	// Who guesses the secret is slowed down all the same.
+	for _, want := range []Reason{BadCredential, Throttled} {
+		if _, err := f.Authenticate(t.Context(), Credential{Secrets: []string{"guess123"}}, here, noon); reason(err) != want {
+			t.Errorf("a guess: got %v, want %s", err, want)
 		}
 	}
 }
@@ -205,8 +211,8 @@ func TestSourceHangs(t *testing.T) {
 			secrets []string
 			want    Reason
 		}{
-			{[]string{"a"}, ""},
-			{[]string{"a", "b"}, ClientsFailed},
+			{[]string{token("a")}, ""},
+			{[]string{token("a"), token("b")}, ClientsFailed},
 		} {
 			if _, err := f.Authenticate(t.Context(), Credential{Secrets: tt.secrets}, here, noon); reason(err) != tt.want {
 				t.Errorf("%d tokens: got %v, want reason %q", len(tt.secrets), err, tt.want)
@@ -264,7 +270,7 @@ func TestSourcePanics(t *testing.T) {
 	f.Limit.Burst = 1
 	f.Clients = funcSource(func(context.Context) (*clients.Client, error) { panic("find") })
 	for range 2 {
-		if client, err := f.Authenticate(t.Context(), Credential{Secrets: []string{"a"}}, here, noon); client != nil || reason(err) != ClientsFailed {
+		if client, err := f.Authenticate(t.Context(), Credential{Secrets: []string{token("a")}}, here, noon); client != nil || reason(err) != ClientsFailed {
 			t.Errorf("got %v, %v", client, err)
 		}
 	}

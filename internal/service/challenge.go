@@ -25,56 +25,92 @@ const challengeTTL = 60
 // and of its wildcard.
 const rollingValues = 2
 
-// challenge returns the changes of a host's challenge, and the notes of the value that is
-// added with them, if any, and of those that are gone.
-func (s *Service) challenge(ctx context.Context, client *clients.Client, fqdn string, in *Zone, wish Wish) (changes []zone.Change, added *challenge.Value, gone []challenge.Value, failure *Error) {
-	if client.NoCertificates() {
-		return nil, nil, nil, &Error{Reason: NotGranted, Message: "you may have no certificates for " + fqdn}
+// texts are the changes of a TXT RRset and, with them, the notes of the challenges that
+// are added and of those that are gone.
+type texts struct {
+	changes     []zone.Change
+	added, gone []challenge.Value
+}
+
+// text returns what the wishes for a host's challenge and for the texts at its own name
+// come to.
+func (s *Service) text(ctx context.Context, client *clients.Client, grant clients.Grant, fqdn string, in *Zone, host *Host, ttl uint32) (t texts, failure *Error) {
+	if host.TXT.Mentioned() {
+		// A text at a host's own name, such as a validation that lasts, says more than its
+		// address does.
+		if !client.Unrestricted() && !(grant == clients.Exact && strings.HasPrefix(fqdn, "_")) {
+			return t, &Error{Reason: NotGranted, Message: "you may not change texts at " + fqdn}
+		}
+		if wish := host.TXT; (wish.Action == zone.Add || wish.Action == zone.Remove) && all(wish.Values, challenge.IsDigest) {
+			failure = s.challenge(ctx, client, &t, fqdn, in, wish)
+		} else {
+			t.changes = append(t.changes, zone.Change{Name: fqdn, Type: zone.TypeTXT, Action: wish.Action, Values: wish.Values, TTL: ttl})
+		}
 	}
-	owner := challengeLabel + strings.TrimPrefix(fqdn, "*.")
-	change := func(action zone.Action, texts ...string) {
-		changes = append(changes, zone.Change{Name: owner, Type: zone.TypeTXT, Action: action, Values: texts, TTL: challengeTTL})
+	if host.Challenge.Mentioned() && failure == nil {
+		failure = s.challenge(ctx, client, &t, challengeLabel+strings.TrimPrefix(fqdn, "*."), in, host.Challenge)
+	}
+	return t, failure
+}
+
+// challenge adds the changes of the challenges at an owner to those of a host. Values of
+// others stay.
+func (s *Service) challenge(ctx context.Context, client *clients.Client, t *texts, owner string, in *Zone, wish Wish) *Error {
+	if client.NoCertificates() {
+		return &Error{Reason: NotGranted, Message: "you may have no certificates for " + strings.TrimPrefix(owner, challengeLabel)}
+	}
+	if !all(wish.Values, challenge.IsDigest) {
+		return &Error{Reason: BadParameter, Message: "a value at " + owner + " is not the digest of a key authorization: 43 characters of base64url"}
 	}
 	ours, err := s.Challenges.At(ctx, in.Name, owner)
 	if err != nil {
-		return nil, nil, nil, unnoted(err)
+		return unnoted(err)
 	}
-	remove := func(values []challenge.Value) {
-		for _, v := range values {
-			change(zone.Remove, v.Text)
+	change := func(action zone.Action, texts []string) {
+		t.changes = append(t.changes, zone.Change{Name: owner, Type: zone.TypeTXT, Action: action, Values: texts, TTL: challengeTTL})
+	}
+	wanted := func(v challenge.Value) bool { return slices.Contains(wish.Values, v.Text) }
+	others := slices.DeleteFunc(slices.Clone(ours), wanted)
+	rolled := slices.DeleteFunc(slices.Clone(others), func(v challenge.Value) bool { return !v.Rolls })
+	var gone []challenge.Value
+	switch {
+	case wish.Action == zone.Keep:
+	case wish.Action == zone.Remove && wish.Roll:
+		gone = rolled
+	case wish.Action == zone.Remove:
+		for _, text := range wish.Values {
+			gone = append(gone, challenge.Value{Zone: in.Name, Owner: owner, Text: text})
 		}
-		gone = append(gone, values...)
+	case wish.Roll:
+		gone = rolled[:max(0, len(rolled)-(rollingValues-1))]
+	case wish.Action != zone.Add:
+		gone = others
 	}
-	if wish.Action == zone.Remove {
-		if wish.Values == nil { // all that rolled
-			remove(slices.DeleteFunc(ours, func(v challenge.Value) bool { return !v.Rolls }))
+	if len(gone) > 0 {
+		removed := make([]string, len(gone))
+		for i := range gone {
+			removed[i] = gone[i].Text
+		}
+		change(zone.Remove, removed)
+		t.gone = append(t.gone, gone...)
+	}
+	if wish.Action == zone.Add || wish.Action == zone.Set {
+		if n := len(others) - len(gone); n+len(wish.Values) > challenge.MaxValues {
+			return &Error{Reason: zone.Busy, Message: fmt.Sprintf("%d values stand at %s already", n, owner), RetryAfter: busyRetry}
 		}
 		for _, text := range wish.Values {
-			remove([]challenge.Value{{Zone: in.Name, Owner: owner, Text: text}})
+			added := challenge.Value{Zone: in.Name, Owner: owner, Text: text, Client: client.Name, Added: time.Now(), Rolls: wish.Roll}
+			// Before the value is added: else nobody would know of it if this process ended.
+			if err := s.Challenges.Add(ctx, added); err != nil {
+				return unnoted(err)
+			}
+			t.added = append(t.added, added)
 		}
-		if changes == nil {
-			change(zone.Keep)
-		}
-		return changes, added, gone, nil
+		change(zone.Add, wish.Values)
+	} else if len(gone) == 0 {
+		change(zone.Keep, nil)
 	}
-	text := wish.Values[0]
-	ours = slices.DeleteFunc(ours, func(v challenge.Value) bool { return v.Text == text })
-	if wish.Roll {
-		rolled := slices.DeleteFunc(slices.Clone(ours), func(v challenge.Value) bool { return !v.Rolls })
-		old := rolled[:max(0, len(rolled)-(rollingValues-1))]
-		remove(old)
-		ours = ours[min(len(old), len(ours)):]
-	}
-	if len(ours) >= challenge.MaxValues {
-		return nil, nil, nil, &Error{Reason: zone.Busy, Message: fmt.Sprintf("%d values stand at %s already", len(ours), owner), RetryAfter: busyRetry}
-	}
-	added = &challenge.Value{Zone: in.Name, Owner: owner, Text: text, Client: client.Name, Added: time.Now(), Rolls: wish.Roll}
-	// Before the value is added: else nobody would know of it if this process ended.
-	if err := s.Challenges.Add(ctx, *added); err != nil {
-		return nil, nil, nil, unnoted(err)
-	}
-	change(zone.Add, text)
-	return changes, added, gone, nil
+	return nil
 }
 
 func unnoted(err error) *Error {
@@ -84,10 +120,10 @@ func unnoted(err error) *Error {
 // forget drops the notes of the values that a plan has removed.
 func (s *Service) forget(ctx context.Context, p *plan, outcomes []HostOutcome) {
 	for i, t := range p.targets {
-		for _, v := range t.gone {
-			if outcomes[i].Err != nil {
-				break
-			}
+		if t.texts == nil || outcomes[i].Err != nil {
+			continue
+		}
+		for _, v := range t.texts.gone {
 			if err := s.Challenges.Remove(ctx, v); err != nil {
 				s.Warn("a challenge that is gone could not be forgotten", v.Zone, err)
 			}
@@ -95,25 +131,40 @@ func (s *Service) forget(ctx context.Context, p *plan, outcomes []HostOutcome) {
 	}
 }
 
-// propagate waits until the nameservers serve the values that were added. A client that
-// hangs up loses nothing by that.
+// propagate waits until the nameservers serve the values that were added, and tells of
+// those that do not. A client that hangs up loses nothing by that.
 func (s *Service) propagate(ctx context.Context, p *plan, outcomes []HostOutcome) {
+	if !slices.ContainsFunc(p.targets, func(t target) bool { return t.texts != nil }) {
+		return
+	}
 	var all sync.WaitGroup
+	var mu sync.Mutex
 	for i, t := range p.targets {
-		if t.added == nil || outcomes[i].Err != nil {
+		if t.texts == nil || outcomes[i].Err != nil {
 			continue
 		}
-		z := s.zones[t.added.Zone]
-		if z.Propagation == nil {
-			continue
-		}
-		all.Go(func() {
-			if lagging := z.Propagation.Await(ctx, t.added.Owner, t.added.Text); lagging != nil && ctx.Err() == nil {
-				s.Warn("nameservers do not serve a new challenge", z.Name, errors.New(strings.Join(lagging, " ")))
+		for _, v := range t.texts.added {
+			z := s.zones[v.Zone]
+			if z.Propagation == nil {
+				break
 			}
-		})
+			all.Go(func() {
+				lagging := z.Propagation.Await(ctx, v.Owner, v.Text)
+				if lagging == nil || ctx.Err() != nil {
+					return
+				}
+				s.Warn("nameservers do not serve a new challenge", z.Name, errors.New(strings.Join(lagging, " ")))
+				mu.Lock()
+				defer mu.Unlock()
+				outcomes[i].Lagging = append(outcomes[i].Lagging, lagging...)
+			})
+		}
 	}
 	all.Wait()
+	for i := range outcomes {
+		slices.Sort(outcomes[i].Lagging)
+		outcomes[i].Lagging = slices.Compact(outcomes[i].Lagging)
+	}
 }
 
 // SweepEvery sweeps challenges until ctx ends, the first time after an interval.

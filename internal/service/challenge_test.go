@@ -77,7 +77,7 @@ func TestChallenge(t *testing.T) {
 				f.dyn.seed(tt.owner, zone.TypeTXT, "somebody else's")
 				var last *Error
 				for _, w := range tt.wishes {
-					last = f.do(t, tt.client, Submission{Hosts: []Host{{Name: tt.host, TXT: w}}}).Hosts[0].Err
+					last = f.do(t, tt.client, Submission{Hosts: []Host{{Name: tt.host, Challenge: w}}}).Hosts[0].Err
 					time.Sleep(time.Second) // which tells the values apart
 				}
 				if reason(last) != tt.err {
@@ -112,7 +112,7 @@ func TestSweepChallenges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		add := func(n int) {
-			if err := f.do(t, "exact", Submission{Hosts: []Host{{Name: "home.dyn.test", TXT: text(zone.Add, false, n)}}}).Hosts[0].Err; err != nil {
+			if err := f.do(t, "exact", Submission{Hosts: []Host{{Name: "home.dyn.test", Challenge: text(zone.Add, false, n)}}}).Hosts[0].Err; err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -169,7 +169,7 @@ func TestChallengePropagates(t *testing.T) {
 			{"added", text(zone.Add, false, 1), 20 * time.Second},
 		} {
 			before := time.Now()
-			if err := f.do(t, "exact", Submission{Hosts: []Host{{Name: "home.dyn.test", TXT: tt.wish}}}).Hosts[0].Err; err != nil {
+			if err := f.do(t, "exact", Submission{Hosts: []Host{{Name: "home.dyn.test", Challenge: tt.wish}}}).Hosts[0].Err; err != nil {
 				t.Errorf("%s: %v", tt.name, err)
 			}
 			if took := time.Since(before); took != tt.took {

@@ -10,13 +10,16 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
-	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // Do carries out a submission for a client that Authenticate found.
 func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission) Outcome {
 	out := Outcome{Client: client.Name}
+	if client.Owner() && !sub.List {
+		out.Err = &Error{Reason: NotGranted, Message: "an owner's token changes no name"}
+		return out
+	}
 	if sub.Check {
 		out.Checks, out.Err = s.check(ctx, client)
 		return out
@@ -24,7 +27,10 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 	whole := ctx // which waits for nameservers when the change is made
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
-	p, err := s.plan(ctx, client, sub)
+	if sub.List {
+		sub.Hosts = s.list(client, sub.Hosts)
+	}
+	p, err := s.plan(ctx, client, &sub)
 	if err != nil {
 		out.Err = err
 		return out
@@ -32,7 +38,9 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 	for i := range p.zones {
 		p.zones[i].service = s
 	}
+	settle := s.reserve(p, client)
 	p.apply(ctx)
+	settle()
 	outcomes := p.outcomes()
 	s.forget(ctx, p, outcomes)
 	s.propagate(whole, p, outcomes)
@@ -45,6 +53,9 @@ type plan struct {
 	// targets are the hosts of the submission in their order, then the LAN hosts.
 	targets []target
 	zones   []zoneWork
+	// The arrays spare an allocation each in the usual request, for one host.
+	targetArray [1]target
+	zoneArray   [1]zoneWork
 }
 
 // target is one name of a plan and where its results will stand.
@@ -52,9 +63,8 @@ type target struct {
 	outcome HostOutcome
 	// work indexes plan.zones; from and to bound the target's changes there.
 	work, from, to int
-	// added is the value of a challenge that is added, gone are those that are removed.
-	added *challenge.Value
-	gone  []challenge.Value
+	// texts are what it changes in TXT records, nil if nothing.
+	texts *texts
 	// sameAs is the index of an earlier target of the same name, or -1.
 	sameAs int
 }
@@ -67,6 +77,8 @@ type zoneWork struct {
 	moves   []move
 	// service is told of a defect of the backend.
 	service *Service
+	// refusal is set if the client may change no address at present.
+	refusal *Error
 }
 
 // add appends the changes of one name, to be made in its zone.
@@ -82,7 +94,11 @@ func (p *plan) add(fqdn string, in *Zone, changes ...zone.Change) {
 	}
 	w := &p.zones[t.work]
 	t.from = len(w.changes)
-	w.changes = append(w.changes, changes...)
+	if w.changes == nil { // as a rule there is one name, whose changes they stay
+		w.changes = changes
+	} else {
+		w.changes = append(w.changes, changes...)
+	}
 	t.to = len(w.changes)
 	p.targets = append(p.targets, t)
 }
@@ -138,6 +154,10 @@ func (w *zoneWork) apply(ctx context.Context) {
 			w.results = w.lost(w.changes, panicked(v))
 		}
 	}()
+	if w.refusal != nil {
+		w.applyWithin(ctx)
+		return
+	}
 	if len(w.moves) > 0 {
 		w.applyMoves(ctx)
 		return
@@ -199,7 +219,7 @@ func (w *zoneWork) records(from, to int) (records []Record, failure *Error) {
 		switch {
 		case r.Err == nil:
 			records = append(records, Record{
-				Type: w.changes[i].Type, Old: r.Old, New: r.New, TTL: r.TTL, Changed: r.Changed,
+				Name: w.changes[i].Name, Type: w.changes[i].Type, Old: r.Old, New: r.New, TTL: r.TTL, Changed: r.Changed,
 				Kept: w.changes[i].Action == zone.Keep, Proven: r.Proven,
 			})
 		case failure == nil:

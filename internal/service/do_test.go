@@ -172,7 +172,7 @@ func TestPartOfAHost(t *testing.T) {
 	f := newFixture(t)
 	f.dyn.errs["_acme-challenge.home.dyn.test."] = &zone.Error{Reason: zone.Refused}
 	home := pointed("home.dyn.test")
-	home.TXT = Wish{Action: zone.Add, Values: []string{digest(1)}}
+	home.Challenge = Wish{Action: zone.Add, Values: []string{digest(1)}}
 	for i, want := range []string{"A []>[192.0.2.1]", "A [192.0.2.1]>[192.0.2.1]"} {
 		out := f.do(t, "secret", Submission{Hosts: []Host{home, home}})
 		if changed := i == 0; out.Changed() != changed {

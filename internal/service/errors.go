@@ -19,6 +19,12 @@ const (
 	ClientsFailed Reason = "clients_failed"
 	// Throttled: too many wrong credentials from this network.
 	Throttled Reason = "throttled"
+	// ClientDisabled: a known client that may do nothing for the time being.
+	ClientDisabled Reason = "client_disabled"
+	// WrongNetwork: a known client that may not ask from this address.
+	WrongNetwork Reason = "wrong_network"
+	// LimitReached: the client has changed as many addresses as it may for now.
+	LimitReached Reason = "limit_reached"
 	// CrossSite: a browser sent the request for another site.
 	CrossSite Reason = "cross_site"
 	// BadMethod: the endpoint does not take this method.
@@ -44,8 +50,8 @@ const (
 
 // Reasons are all of them.
 var Reasons = [...]Reason{
-	NoCredential, BadCredential, ClientsFailed, Throttled, CrossSite, BadMethod, BadMediaType, BadParameter, TooManyHosts,
-	Unsupported, BadName, NoZone, NotGranted, BadAddress,
+	NoCredential, BadCredential, ClientsFailed, Throttled, ClientDisabled, WrongNetwork, LimitReached, CrossSite, BadMethod,
+	BadMediaType, BadParameter, TooManyHosts, Unsupported, BadName, NoZone, NotGranted, BadAddress,
 	zone.Conflict, zone.Refused, zone.Invalid, zone.Unreachable, zone.Timeout, zone.Busy,
 }
 
@@ -70,7 +76,7 @@ type Error struct {
 	// Message is one plain sentence. It never holds a secret, and nothing of
 	// the request's own text but what Echo lets through.
 	Message string
-	// RetryAfter is set with Throttled, ClientsFailed and [zone.Busy].
+	// RetryAfter is set with Throttled, ClientsFailed, LimitReached and [zone.Busy].
 	RetryAfter time.Duration
 	// Cause is for the log; nil if the message says it all.
 	Cause error

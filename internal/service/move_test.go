@@ -9,9 +9,12 @@ import (
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
-// moved is a host that only asks to move behind 2001:db8:1:2::/64.
+// movedTo is the prefix of the submissions.
+var movedTo = netip.MustParsePrefix("2001:db8:1:2::/64")
+
+// moved is a host that only asks to move behind it.
 func moved(name string, action zone.Action) Host {
-	return Host{Name: name, AAAA: Wish{Action: action, Prefix: netip.MustParsePrefix("2001:db8:1:2::/64")}}
+	return Host{Name: name, AAAA: Wish{Action: action, Move: true}}
 }
 
 // A prefix in the place of an address moves the address that the host has.
@@ -44,6 +47,9 @@ func TestMove(t *testing.T) {
 		{name: "a LAN host, by its interface identifier", client: "router", host: moved("router.dyn.test", zone.Set),
 			want: []string{"router.dyn.test. AAAA []>[2001:db8:1:2::1]"},
 			lan:  []string{fmt.Sprint("nas.dyn.test. error ", BadAddress), "cam.other.test. AAAA []>[2001:db8:1:2::b]"}},
+		{name: "the client's one host, without its name", client: "router", host: Host{Own: true, AAAA: moved("", zone.Keep).AAAA},
+			want: []string{"router.dyn.test. AAAA []>[2001:db8:1:2::1]"},
+			lan:  []string{fmt.Sprint("nas.dyn.test. error ", BadAddress), "cam.other.test. AAAA []>[2001:db8:1:2::b]"}},
 		{name: "a LAN host that is not granted otherwise", client: "router", host: moved("cam.other.test", zone.Set),
 			want: []string{"cam.other.test. AAAA []>[2001:db8:1:2::b]"},
 			lan:  []string{fmt.Sprint("nas.dyn.test. error ", BadAddress), "router.dyn.test. AAAA []>[2001:db8:1:2::1]"}},
@@ -57,7 +63,7 @@ func TestMove(t *testing.T) {
 			if tt.client == "" {
 				tt.client = "exact"
 			}
-			out := f.do(t, tt.client, Submission{Hosts: []Host{tt.host}, Prefix: tt.host.AAAA.Prefix})
+			out := f.do(t, tt.client, Submission{Hosts: []Host{tt.host}, Prefix: movedTo})
 			if got := lines(out.Hosts); out.Err != nil || !slices.Equal(got, tt.want) {
 				t.Errorf("hosts: got  %q %v\nwant %q", got, out.Err, tt.want)
 			}
@@ -86,7 +92,7 @@ func TestMoveFollows(t *testing.T) {
 					f.dyn.seed("home.dyn.test.", zone.TypeAAAA, fmt.Sprintf("2001:db8::%d", n))
 				}
 			}
-			out := f.do(t, "exact", Submission{Hosts: []Host{moved("home.dyn.test", zone.Set)}, Prefix: netip.MustParsePrefix("2001:db8:1:2::/64")})
+			out := f.do(t, "exact", Submission{Hosts: []Host{moved("home.dyn.test", zone.Set)}, Prefix: movedTo})
 			if got := lines(out.Hosts); !slices.Equal(got, []string{tt.want}) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -9,7 +10,6 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/address"
-	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/zone"
@@ -17,28 +17,24 @@ import (
 
 // plan resolves every name of the submission and turns its wishes into changes.
 // An error spoils the whole request; what is wrong with one name stands in its outcome.
-func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submission) (*plan, *Error) {
-	if sub.TTL != nil && (*sub.TTL < s.MinTTL || *sub.TTL > s.MaxTTL) {
-		return nil, &Error{
-			Reason:  BadParameter,
-			Message: fmt.Sprintf("ttl %d is not between %d and %d", *sub.TTL, s.MinTTL, s.MaxTTL),
-		}
-	}
-	sub.Hosts = slices.Clone(sub.Hosts) // the caller's are not to be changed
-	for i := range sub.Hosts {
-		if err := s.settle(&sub.Hosts[i].A, zone.TypeA, sub.Detected); err != nil {
-			return nil, err
-		}
-		if err := s.settle(&sub.Hosts[i].AAAA, zone.TypeAAAA, sub.Detected); err != nil {
-			return nil, err
-		}
-	}
+func (s *Service) plan(ctx context.Context, client *clients.Client, sub *Submission) (*plan, *Error) {
 	if s.PublicOnly && sub.Prefix.IsValid() && address.Private(sub.Prefix.Addr()) {
 		return nil, notPublished(sub.Prefix.String())
 	}
-	p := &plan{targets: make([]target, 0, len(sub.Hosts)+len(client.LAN))}
-	for _, host := range sub.Hosts {
-		if lan := lanHost(client, &host); lan != nil {
+	sub.Hosts = nameOwn(client, sub.Hosts)
+	p := &plan{}
+	p.targets, p.zones = p.targetArray[:0], p.zoneArray[:0]
+	for i := range sub.Hosts {
+		own := sub.Hosts[i] // the caller's is not to be changed
+		host := &own
+		if err := s.settleHost(host, sub.TTL, sub.Detected); err != nil {
+			return nil, err
+		}
+		if host.Own && host.Name == "" {
+			p.refuse("", &Error{Reason: BadName, Message: "no host name is given"})
+			continue
+		}
+		if lan := lanHost(client, host); lan != nil {
 			s.addLAN(p, *lan, nil, sub)
 			continue
 		}
@@ -51,30 +47,64 @@ func (s *Service) plan(ctx context.Context, client *clients.Client, sub Submissi
 			p.targets = append(p.targets, target{sameAs: i})
 			continue
 		}
-		changes := s.changes(fqdn, in, host, sub)
-		var added *challenge.Value
-		var gone []challenge.Value
-		if host.TXT.Mentioned() {
-			var more []zone.Change
-			if more, added, gone, err = s.challenge(ctx, client, fqdn, in, host.TXT); err != nil {
-				p.refuse(fqdn, err)
-				continue
-			}
-			changes = append(changes, more...)
+		texts, err := s.text(ctx, client, grant, fqdn, in, host, ttlOf(&host.TXT, sub, in))
+		if err != nil {
+			p.refuse(fqdn, err)
+			continue
 		}
+		changes := append(s.changes(fqdn, in, host, sub), texts.changes...)
 		for i := range changes {
 			changes[i].NotNameServer = grant == clients.ByPattern
 		}
 		p.add(fqdn, in, changes...)
-		p.targets[len(p.targets)-1].added, p.targets[len(p.targets)-1].gone = added, gone
-		if prefix := host.AAAA.Prefix; prefix.IsValid() {
-			p.addMove(prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
+		if texts.changes != nil {
+			noted := texts // only then it is allocated
+			p.targets[len(p.targets)-1].texts = &noted
+		}
+		if host.AAAA.Move {
+			p.addMove(sub.Prefix, host.AAAA.Action == zone.Set || len(client.LAN) == 0)
 		}
 	}
 	if sub.Prefix.IsValid() {
 		s.planLAN(p, client, sub)
 	}
 	return p, nil
+}
+
+// nameOwn returns the hosts with the name of the client's one exact host for those that
+// stand for it, if it has one alone.
+func nameOwn(client *clients.Client, hosts []Host) []Host {
+	own := func(h Host) bool { return h.Own }
+	if !slices.ContainsFunc(hosts, own) {
+		return hosts
+	}
+	hosts = slices.Clone(hosts)
+	exact := slices.DeleteFunc(slices.Clone(client.ExactHosts()), func(fqdn string) bool { return strings.HasPrefix(fqdn, "_") })
+	for i := range hosts {
+		if hosts[i].Own && len(exact) == 1 {
+			hosts[i].Name = exact[0]
+		}
+	}
+	return hosts
+}
+
+// settleHost settles what a host should hold and checks it against the policy.
+func (s *Service) settleHost(h *Host, wanted *uint32, detected netip.Addr) *Error {
+	for _, ttl := range [...]*uint32{wanted, h.A.TTL, h.AAAA.TTL, h.HTTPS.TTL, h.TXT.TTL} {
+		if ttl != nil && (*ttl < s.MinTTL || *ttl > s.MaxTTL) {
+			return &Error{
+				Reason:  BadParameter,
+				Message: fmt.Sprintf("ttl %d is not between %d and %d", *ttl, s.MinTTL, s.MaxTTL),
+			}
+		}
+	}
+	if err := s.settle(&h.A, zone.TypeA, detected); err != nil {
+		return err
+	}
+	if err := s.settle(&h.AAAA, zone.TypeAAAA, detected); err != nil {
+		return err
+	}
+	return s.settleHints(&h.HTTPS)
 }
 
 // orEcho is the normalised name, or the safe part of what the client wrote.
@@ -96,10 +126,29 @@ func (s *Service) settle(w *Wish, kind zone.Type, detected netip.Addr) *Error {
 			return err
 		}
 		*w = Wish{Action: zone.Set, Values: []string{detected.String()}}
-	case w.Action == zone.Set && s.PublicOnly:
+	case s.PublicOnly && (w.Action == zone.Set || w.Action == zone.Add):
 		for _, v := range w.Values {
 			if a, err := netip.ParseAddr(v); err == nil && address.Private(a) {
 				return notPublished(v)
+			}
+		}
+	}
+	return nil
+}
+
+// settleHints checks the addresses in service bindings against the policy.
+func (s *Service) settleHints(w *Wish) *Error {
+	if !s.PublicOnly || w.Action != zone.Set && w.Action != zone.Add {
+		return nil
+	}
+	for _, v := range w.Values {
+		hints, err := address.Hints(v)
+		if err != nil {
+			return &Error{Reason: BadParameter, Message: err.Error()}
+		}
+		for _, a := range hints {
+			if address.Private(a) {
+				return notPublished(a.String())
 			}
 		}
 	}
@@ -132,14 +181,7 @@ func (s *Service) detectable(a netip.Addr) *Error {
 
 // resolve normalises a name, asks whether the client may change it and finds its
 // zone, in this order: a client learns nothing of zones that hold none of its names.
-func (s *Service) resolve(ctx context.Context, client *clients.Client, host Host, short bool) (string, *Zone, clients.Grant, *Error) {
-	if host.Own {
-		own := client.ExactHosts()
-		if len(own) != 1 {
-			return "", nil, clients.Denied, &Error{Reason: BadName, Message: "no host name is given"}
-		}
-		host.Name = own[0]
-	}
+func (s *Service) resolve(ctx context.Context, client *clients.Client, host *Host, short bool) (string, *Zone, clients.Grant, *Error) {
 	if short && !strings.Contains(host.Name, ".") {
 		fqdn, zone, err := s.resolveShort(client, host.Name)
 		return fqdn, zone, clients.Exact, err
@@ -150,6 +192,12 @@ func (s *Service) resolve(ctx context.Context, client *clients.Client, host Host
 	}
 	refuse := func(e *Error) (string, *Zone, clients.Grant, *Error) { return fqdn, nil, clients.Denied, e }
 	grant := client.Grant(fqdn)
+	if grant == clients.Denied && host.Challenge.Mentioned() && !host.A.Mentioned() && !host.AAAA.Mentioned() && !host.HTTPS.Mentioned() {
+		// A machine may have certificates for a name whose address another one changes.
+		if client.Grant(challengeLabel+strings.TrimPrefix(fqdn, "*.")) == clients.Exact {
+			grant = clients.Exact
+		}
+	}
 	if grant == clients.Denied {
 		fqdn = redact.Echo(fqdn)
 		return refuse(notGranted(fqdn))
@@ -212,27 +260,32 @@ func notYours(label string) *Error {
 }
 
 // changes turns the wishes for one host into changes of its zone.
-func (s *Service) changes(fqdn string, in *Zone, host Host, sub Submission) []zone.Change {
-	ttl := in.TTL
-	if sub.TTL != nil {
-		ttl = *sub.TTL
-	}
+func (s *Service) changes(fqdn string, in *Zone, host *Host, sub *Submission) []zone.Change {
 	changes := make([]zone.Change, 0, 2)
-	add := func(t zone.Type, wish Wish) {
+	add := func(t zone.Type, wish *Wish) {
 		if wish.Action != zone.None {
-			changes = append(changes, zone.Change{Name: fqdn, Type: t, Action: wish.Action, Values: wish.Values, TTL: ttl})
+			changes = append(changes, zone.Change{Name: fqdn, Type: t, Action: wish.Action, Values: wish.Values, TTL: ttlOf(wish, sub, in)})
 		}
 	}
-	add(zone.TypeA, host.A)
-	add(zone.TypeAAAA, host.AAAA)
+	add(zone.TypeA, &host.A)
+	add(zone.TypeAAAA, &host.AAAA)
+	add(zone.TypeHTTPS, &host.HTTPS)
 	return changes
+}
+
+// ttlOf returns the TTL that a wish comes to, in seconds.
+func ttlOf(wish *Wish, sub *Submission, in *Zone) uint32 {
+	if ttl := cmp.Or(wish.TTL, sub.TTL); ttl != nil {
+		return *ttl
+	}
+	return in.TTL
 }
 
 // planLAN moves the client's LAN hosts to the prefix, but those for which the
 // request itself says what their IPv6 address is to be. Where it keeps the
 // present one, that change becomes the move: one message must not change an
 // RRset twice.
-func (s *Service) planLAN(p *plan, client *clients.Client, sub Submission) {
+func (s *Service) planLAN(p *plan, client *clients.Client, sub *Submission) {
 	for _, lan := range client.LAN {
 		named := p.change(len(sub.Hosts), lan.Name, zone.TypeAAAA)
 		if named != nil && named.Action != zone.Keep {
@@ -247,7 +300,7 @@ func (s *Service) planLAN(p *plan, client *clients.Client, sub Submission) {
 
 // addLAN plans the move of a LAN host to the prefix; named is its change so far, nil if
 // there is none.
-func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub Submission) {
+func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub *Submission) {
 	addr, err := address.Compose(sub.Prefix, lan.InterfaceID)
 	if err != nil {
 		p.refuse(lan.Name, &Error{Reason: BadAddress, Message: lan.Name + ": " + err.Error()})
@@ -264,13 +317,13 @@ func (s *Service) addLAN(p *plan, lan clients.LAN, named *zone.Change, sub Submi
 		return
 	}
 	in := s.zones[apex]
-	p.add(lan.Name, in, s.changes(lan.Name, in, Host{AAAA: wish}, sub)...)
+	p.add(lan.Name, in, s.changes(lan.Name, in, &Host{AAAA: wish}, sub)...)
 }
 
 // lanHost returns the LAN host that a host is if it asks for nothing but to move behind
 // the prefix, nil if it is none or asks for more.
 func lanHost(client *clients.Client, host *Host) *clients.LAN {
-	if !host.AAAA.Prefix.IsValid() || host.A.Mentioned() || host.TXT.Mentioned() {
+	if !host.AAAA.Move || host.A.Mentioned() || host.HTTPS.Mentioned() || host.TXT.Mentioned() || host.Challenge.Mentioned() {
 		return nil
 	}
 	for i := range client.LAN {

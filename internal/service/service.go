@@ -10,6 +10,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/propagation"
+	"github.com/caddy-dyndns/dyndns/internal/quota"
 	"github.com/caddy-dyndns/dyndns/internal/throttle"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -33,6 +34,8 @@ type Config struct {
 	Clients  clients.Source
 	Throttle *throttle.Throttle
 	Limit    throttle.Limit
+	// Quota counts what clients with a limit change.
+	Quota *quota.Quota
 	// MinTTL and MaxTTL bound what a request may ask for, in seconds.
 	MinTTL, MaxTTL uint32
 	// PublicOnly refuses private addresses even when they are given explicitly.
@@ -73,6 +76,13 @@ func New(c Config) *Service {
 	return s
 }
 
+// ZoneOf returns the absolute name of the zone that a name, which [name.Owner] has made,
+// lies in, empty if in none.
+func (s *Service) ZoneOf(fqdn string) string {
+	apex, _ := s.names.Of(fqdn)
+	return apex
+}
+
 // Credential is everything that a request presented to say who it is.
 type Credential struct {
 	// Secrets are the presented ones, each once.
@@ -85,7 +95,8 @@ type Credential struct {
 }
 
 // Authenticate finds the client that presented the credential. from is the
-// address that wrong ones are counted against.
+// address that wrong ones are counted against. A client that may not ask at all is
+// returned with the error.
 //
 // A network that has spent its failures is refused before its credential is
 // looked at: else the throttle would only change the word that a guesser reads. What
@@ -113,7 +124,12 @@ func (s *Service) Authenticate(ctx context.Context, c Credential, from netip.Add
 	for _, secret := range c.Secrets {
 		found, err := s.findClient(ctx, secret)
 		if err != nil {
-			return nil, &Error{Reason: ClientsFailed, Message: "it cannot be told at present whose token this is; try again later", RetryAfter: busyRetry, Cause: err}
+			// What is too short for a token is none, whatever the source would say: else
+			// nothing would slow down who guesses the secret of the configuration meanwhile.
+			if len(secret) >= clients.MinTokenLength {
+				return nil, &Error{Reason: ClientsFailed, Message: "it cannot be told at present whose token this is; try again later", RetryAfter: busyRetry, Cause: err}
+			}
+			found = nil
 		}
 		wrong = wrong || found == nil
 		// A source may make a new client for every call: its name is who it is.
@@ -132,6 +148,12 @@ func (s *Service) Authenticate(ctx context.Context, c Credential, from netip.Add
 		for _, secret := range c.Secrets {
 			s.Throttle.Succeeded(from, clients.DigestOf(secret))
 		}
+	}
+	if client.Disabled() {
+		return client, &Error{Reason: ClientDisabled, Message: "this client is disabled"}
+	}
+	if !client.Admits(from) {
+		return client, &Error{Reason: WrongNetwork, Message: "this client may not ask from your network"}
 	}
 	return client, nil
 }

@@ -16,7 +16,8 @@ import (
 type Submission struct {
 	// Hosts are the names to change, in the order of the request.
 	Hosts []Host
-	// Prefix moves the LAN hosts of the client; invalid if none was given.
+	// Prefix moves the LAN hosts of the client, and the hosts that ask to move; invalid if
+	// none was given.
 	Prefix netip.Prefix
 	// TTL is the wanted TTL in seconds; nil means the zone's own.
 	TTL *uint32
@@ -26,6 +27,9 @@ type Submission struct {
 	// ShortNames lets a name without a dot stand for the one exact host of the
 	// client that has it as its first label.
 	ShortNames bool
+	// List asks what stands at those of the hosts that are the client's, or at all that it has
+	// without a pattern if there are none. Nothing is changed.
+	List bool
 	// Check asks for a self-test of every zone instead of an update.
 	Check bool
 }
@@ -41,19 +45,28 @@ type Host struct {
 	Zone string
 	// A and AAAA are the host's addresses.
 	A, AAAA Wish
-	// TXT is the ACME challenge of the host, at _acme-challenge below Name (RFC 8555 8.4).
+	// HTTPS are its service bindings, in zone file syntax (RFC 9460 section 2.1).
+	HTTPS Wish
+	// TXT are the texts at Name, which may have underscores if this is mentioned.
 	TXT Wish
+	// Challenge are the values of ACME, at _acme-challenge below Name (RFC 8555 section 8.4).
+	Challenge Wish
 
 	// fqdn and err are what FQDN returned, if it was called.
 	fqdn string
 	err  error
 }
 
-// FQDN returns what [name.Normalize] makes of Name. It is asked once, because an
-// internationalized name is slow to normalise: Name must not change afterwards.
+// FQDN returns what [name.Normalize] makes of Name or, if it is about TXT alone,
+// [name.Owner]. It is asked once, because an internationalized name is slow to
+// normalise: the host must not change afterwards.
 func (h *Host) FQDN() (string, error) {
 	if h.fqdn == "" && h.err == nil {
-		h.fqdn, h.err = name.Normalize(h.Name)
+		normalize := name.Normalize
+		if h.TXT.Mentioned() && !h.A.Mentioned() && !h.AAAA.Mentioned() && !h.HTTPS.Mentioned() && !h.Challenge.Mentioned() {
+			normalize = name.Owner
+		}
+		h.fqdn, h.err = normalize(h.Name)
 	}
 	return h.fqdn, h.err
 }
@@ -73,20 +86,22 @@ func (h *Host) SameName(other *Host) bool {
 // of it.
 type Wish struct {
 	Action zone.Action
-	// Values are the wanted values with [zone.Set]: addresses as netip.Addr prints
-	// them, unmapped and publishable as far as that does not depend on policy.
-	// Several hosts may share them: they are not to be changed.
-	Values []string
 	// Detect sets the address that the request came from, if that is of this
 	// family. Otherwise Action stands.
 	Detect bool
-	// Prefix moves the present IPv6 addresses behind it. Where there are none, that
-	// is an error with [zone.Set], and with [zone.Keep] only if the client has no LAN
-	// hosts, which the prefix may have been meant for.
-	Prefix netip.Prefix
+	// Move moves the present IPv6 addresses behind the prefix of the submission. Where
+	// there are none, that is an error with [zone.Set], and with [zone.Keep] only if the
+	// client has no LAN hosts, which the prefix may have been meant for.
+	Move bool
 	// Roll tells of a TXT wish that its client removes no values: the older ones go when
 	// another is added, and a removal without values takes all of them.
 	Roll bool
+	// Values are those of [zone.Set], [zone.Add] and [zone.Remove]: addresses as netip.Addr
+	// prints them, unmapped and publishable as far as that does not depend on policy.
+	// Several hosts may share them: they are not to be changed.
+	Values []string
+	// TTL is the wanted TTL in seconds; nil means that of the submission.
+	TTL *uint32
 }
 
 // Mentioned tells whether the wish says anything.
@@ -113,8 +128,10 @@ type HostOutcome struct {
 	Name string
 	// Zone is the absolute name of its zone, empty if there is none.
 	Zone string
-	// Records are what the nameserver confirmed, A before AAAA before TXT.
+	// Records are what the nameserver confirmed, in the order of the fields of Host.
 	Records []Record
+	// Lagging are the nameservers that did not serve a new challenge in time.
+	Lagging []string
 	// Err is set if this name was refused, or if one of its records failed. The
 	// others stand in Records all the same: they may have been changed.
 	Err *Error
@@ -122,6 +139,8 @@ type HostOutcome struct {
 
 // Record is one RRset before and after.
 type Record struct {
+	// Name is its owner, an absolute name.
+	Name     string
 	Type     zone.Type
 	Old, New []string
 	TTL      uint32

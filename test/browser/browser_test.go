@@ -114,7 +114,7 @@ func TestPages(t *testing.T) {
 	visitor, owner := b.openPrivate(), b.open()
 	visitor.answerPassword("")
 	owner.answerPassword(token)
-	for _, width := range []int{1280, 390, 1030} {
+	for _, width := range []int{1280, 390, 1110} {
 		for _, scheme := range []string{"light", "dark"} {
 			for _, v := range views {
 				t.Run(fmt.Sprintf("%s, %d, %s", v.name, width, scheme), func(t *testing.T) {

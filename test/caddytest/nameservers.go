@@ -2,7 +2,10 @@ package caddytest
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -80,4 +83,28 @@ client below {
 func ServiceSite(ns *dnstest.Server, words string) string {
 	return "http://:{$HTTP_PORT} {\ndyndns {\n" + ClientBlocks + ZoneBlock("dyn.test", ns.Addr()) + words +
 		"\n}\nrespond \"the site's own\" 418\n}\n"
+}
+
+// DNSSockets opens sockets for the nameserver that is brought along. It returns what its
+// option listen wants and the address.
+func DNSSockets(t testing.TB) (listen, addr string) {
+	t.Helper()
+	port := ReservePort(t)
+	tcp, udp, err := port.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var numbers []any
+	for _, socket := range []interface{ File() (*os.File, error) }{tcp.(*net.TCPListener), udp.(*net.UDPConn)} {
+		file, err := socket.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { file.Close() })
+		numbers = append(numbers, file.Fd())
+	}
+	if err := errors.Join(tcp.Close(), udp.Close()); err != nil { // the files go on
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("fd/%d fdgram/%d", numbers...), port.Addr()
 }

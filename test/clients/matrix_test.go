@@ -65,6 +65,16 @@ var matrix = []client{
 			{1, "server returned error: HTTP/1.1 503 Service Unavailable"},
 		},
 	},
+	{
+		name: "ddupdate (no-ip.com)", version: []string{"ddupdate", "-V"}, http: true, run: runDdupdateNoIP,
+		outcomes: []outcome{
+			{0, "Got response (200) : good 192.0.2.7"},
+			{0, "Got response (200) : nochg 192.0.2.7"},
+			{4, "HTTP Error 401: Unauthorized"},
+			{0, "Got response (200) : nohost"},
+			{4, "HTTP Error 503: Service Unavailable"},
+		},
+	},
 	// No ALPN, as routers that speak HTTP/1.0 have none: Go knows no "http/1.0" there.
 	{name: "curl --http1.0", version: curlVersion, http: true, https: true, run: runCurl("--http1.0", "--no-alpn"), outcomes: curlOutcomes},
 	{name: "curl --http1.1", version: curlVersion, http: true, https: true, run: runCurl("--http1.1"), outcomes: curlOutcomes},

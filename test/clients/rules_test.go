@@ -37,7 +37,7 @@ var (
 		word, _, _ := strings.Cut(strings.ToLower(body), " ")
 		return status == 200 && (word == "good" || word == "nochg")
 	}
-	// duckdns is the whole body: ddclient 4 and ddupdate.
+	// duckdns is the whole body: ddclient 4.
 	duckdns rule = func(status int, body string) bool { return status == 200 && strings.TrimSpace(body) == "OK" }
 	// pfSense compares the whole body with each alternative of Result Match.
 	pfSense rule = func(_ int, body string) bool {
@@ -83,8 +83,6 @@ func TestRules(t *testing.T) {
 		{"ddclient 4.0.0", "GET " + nic + end, words, nil},
 		{"ddclient 4.0.0, duckdns", "GET " + duck + " HTTP/1.1\nHost: dyndns.example.com\n\n", duckdns, nil},
 		{"godns, NoIP", "GET " + nic + end, anywhere, nil},
-		{"ddupdate, no-ip", "GET " + nic + end, ok, []string{"nohost"}},
-		{"ddupdate, duckdns", "GET " + duck + " HTTP/1.1\nHost: dyndns.example.com\n\n", duckdns, nil},
 	} {
 		t.Run(client.name, func(t *testing.T) {
 			s.clear()

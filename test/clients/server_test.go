@@ -36,7 +36,8 @@ type server struct {
 	link *dnstest.Proxy
 }
 
-func start(t *testing.T, https bool) *server {
+// start runs the server; addresses are those of its site beside the usual ones.
+func start(t *testing.T, https bool, addresses ...string) *server {
 	t.Helper()
 	var zones []dnstest.Zone
 	var lines strings.Builder
@@ -50,7 +51,7 @@ func start(t *testing.T, https bool) *server {
 	t.Cleanup(s.dns.Close)
 	s.link = dnstest.NewProxy(s.dns.Addr())
 	t.Cleanup(s.link.Close)
-	s.Site = site.Run(t, site.Config{HTTPS: https, Body: fmt.Sprintf(`dyndns {
+	s.Site = site.Run(t, site.Config{HTTPS: https, Addresses: addresses, Body: fmt.Sprintf(`dyndns {
 		nameserver %s
 		%s
 		client home-router {

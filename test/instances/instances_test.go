@@ -67,6 +67,8 @@ type process struct {
 	*cluster
 	cmd *exec.Cmd
 	url string
+	// admin is the base URL of the admin API.
+	admin string
 }
 
 // start runs Caddy with a data folder and waits until it answers.
@@ -77,10 +79,15 @@ func (c *cluster) start(data string) *process {
 		c.Fatal(err)
 	}
 	c.Cleanup(func() { port.Close() })
-	p := &process{cluster: c, url: "http://localhost:" + port.Number()}
+	admin, err := loopback.Reserve()
+	if err != nil {
+		c.Fatal(err)
+	}
+	c.Cleanup(func() { admin.Close() })
+	p := &process{cluster: c, url: "http://localhost:" + port.Number(), admin: "http://localhost:" + admin.Number()}
 	config := filepath.Join(c.dir, "Caddyfile-"+port.Number())
 	err = os.WriteFile(config, fmt.Appendf(nil, `{
-	admin off
+	admin localhost:%s
 	persist_config off
 	storage file_system %s/storage
 }
@@ -89,10 +96,14 @@ http://:%s {
 	dyndns {
 		secret %s
 		domain localhost
+		throttle off
+		clients storage {
+			cache 1s
+		}
 		%s
 	}
 }
-`, c.dir, port.Number(), secret, c.zone), 0o600)
+`, admin.Number(), c.dir, port.Number(), secret, c.zone), 0o600)
 	if err != nil {
 		c.Fatal(err)
 	}

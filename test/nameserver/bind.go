@@ -77,6 +77,14 @@ func (z Zone) bind(file string) string {
 	if policy != "" {
 		text += "\tupdate-policy { " + policy + " };\n"
 	}
+	if z.Notify != nil {
+		text += "\tnotify explicit;\n\tnotify-delay 0;\n\talso-notify {"
+		for _, secondary := range z.Notify {
+			host, port, _ := net.SplitHostPort(secondary)
+			text += fmt.Sprintf(" %s port %s;", host, port)
+		}
+		text += " };\n"
+	}
 	if z.Signed {
 		text += "\tdnssec-policy default;\n\tinline-signing yes;\n"
 	}

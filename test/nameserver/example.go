@@ -19,7 +19,7 @@ func RunExample(t testing.TB, folder, keyFile string) *Server {
 	t.Helper()
 	const zone = "dyn.example.com"
 	return runTest(t, func(ctx context.Context, dir string) (*Server, error) {
-		return run(ctx, BIND, dir, []Zone{{Name: zone}}, func(at netip.AddrPort) (func() *exec.Cmd, error) {
+		return run(ctx, BIND, dir, Config{Zones: []Zone{{Name: zone}}}, func(at netip.AddrPort) (func() *exec.Cmd, error) {
 			paths := strings.NewReplacer("/etc/bind", dir, "/var/lib/bind", dir)
 			var conf string
 			for _, file := range []string{keyFile, filepath.Join(folder, zone+".zone"), filepath.Join(folder, "named.conf.local")} {

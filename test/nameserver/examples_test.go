@@ -115,7 +115,7 @@ func TestExamples(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			var key Key
 			s := runTest(t, func(ctx context.Context, dir string) (*Server, error) {
-				return run(ctx, kind, dir, []Zone{{Name: exampleZone}}, func(at netip.AddrPort) (func() *exec.Cmd, error) {
+				return run(ctx, kind, dir, Config{Zones: []Zone{{Name: exampleZone}}}, func(at netip.AddrPort) (func() *exec.Cmd, error) {
 					command, secret := configureExample[kind](t, dir, at)
 					key = Key{Name: exampleZone, Algorithm: "hmac-sha512", Secret: secret}
 					return command, nil

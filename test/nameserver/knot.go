@@ -24,12 +24,13 @@ func configureKnot(_ context.Context, dir string, at netip.AddrPort, config Conf
 		}
 		if z.Primary != "" {
 			fmt.Fprintf(&remotes, "  - id: primary%d\n    address: %s\n", i, strings.Replace(z.Primary, ":", "@", 1))
-			fmt.Fprintf(&zones, "  - domain: %s\n    file: %s\n    master: primary%d\n", z.Name, filepath.Join(dir, fmt.Sprintf("secondary-%d.zone", i)), i)
+			from := "address: 127.0.0.1"
 			if z.PrimaryKey.Name != "" {
 				fmt.Fprintf(&remotes, "    key: %s\n", z.PrimaryKey.Name)
-				fmt.Fprintf(&acls, "  - id: notify%d\n    key: %s\n    action: notify\n", i, z.PrimaryKey.Name)
-				fmt.Fprintf(&zones, "    acl: notify%d\n", i)
+				from = "key: " + z.PrimaryKey.Name
 			}
+			fmt.Fprintf(&acls, "  - id: notify%d\n    %s\n    action: notify\n", i, from)
+			fmt.Fprintf(&zones, "  - domain: %s\n    file: %s\n    master: primary%d\n    acl: notify%d\n", z.Name, filepath.Join(dir, fmt.Sprintf("%d.zone", i)), i, i)
 			continue
 		}
 		file := filepath.Join(dir, fmt.Sprintf("%d.zone", i))

@@ -48,6 +48,8 @@ type Config struct {
 	Zones []Zone
 	// Keys are known to the server beside those of the zones, but have no rights.
 	Keys []Key
+	// Port is where it listens; nil means one that it reserves itself.
+	Port *loopback.Port
 }
 
 // Zone is a zone that dynamic updates may change.
@@ -71,6 +73,9 @@ type Zone struct {
 	// PrimaryKey signs what the secondary asks of the primary, and the NOTIFY messages
 	// that it takes. BIND, Knot and NSD only.
 	PrimaryKey Key
+
+	// Notify are the addresses of the secondaries, which are told of each change. BIND only.
+	Notify []string
 
 	// UpdatePolicy replaces the statements that Key and Only make. BIND only.
 	UpdatePolicy string
@@ -114,7 +119,7 @@ func Start(ctx context.Context, kind Kind, dir string, config Config) (*Server, 
 	if !ok {
 		return nil, fmt.Errorf("unknown nameserver %q", kind)
 	}
-	return run(ctx, kind, dir, config.Zones, func(at netip.AddrPort) (func() *exec.Cmd, error) {
+	return run(ctx, kind, dir, config, func(at netip.AddrPort) (func() *exec.Cmd, error) {
 		command, err := configure(ctx, dir, at, config)
 		if err != nil {
 			return nil, fmt.Errorf("configuring %s: %w", kind, err)
@@ -128,12 +133,16 @@ func Start(ctx context.Context, kind Kind, dir string, config Config) (*Server, 
 type configureFunc func(ctx context.Context, dir string, at netip.AddrPort, config Config) (func() *exec.Cmd, error)
 
 // run reserves a port and starts the server that configure configures for it.
-func run(ctx context.Context, kind Kind, dir string, zones []Zone, configure func(at netip.AddrPort) (func() *exec.Cmd, error)) (*Server, error) {
-	port, err := loopback.Reserve()
-	if err != nil {
-		return nil, err
+func run(ctx context.Context, kind Kind, dir string, config Config, configure func(at netip.AddrPort) (func() *exec.Cmd, error)) (*Server, error) {
+	port := config.Port
+	if port == nil {
+		var err error
+		if port, err = loopback.Reserve(); err != nil {
+			return nil, err
+		}
 	}
-	s := &Server{kind: kind, dir: dir, port: port, zones: zones}
+	s := &Server{kind: kind, dir: dir, port: port, zones: config.Zones}
+	var err error
 	if s.command, err = configure(port.AddrPort()); err != nil {
 		return nil, errors.Join(err, port.Close())
 	}

@@ -5,18 +5,13 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
-	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -31,14 +26,14 @@ func TestACME(t *testing.T) {
 	t.Cleanup(resolver.Close)
 	s := caddytest.New(t, "")
 	s.OpenSockets()
-	ca := startPebble(t, s, resolver.Addr())
-	s.Global = "acme_ca " + ca.directory + "\nacme_ca_root " + ca.certificate
+	ca := caddytest.StartPebble(t, s, resolver.Addr())
+	s.Global = "acme_ca " + ca.Directory + "\nacme_ca_root " + ca.Certificate
 	if err := s.Load("https://" + host + ":{$HTTPS_PORT} {\nlog\ndyndns {\nsecret 12345678\n" + caddytest.ZoneBlock("dyn.example.com", ns.Addr()) + "}\n}\n"); err != nil {
 		t.Fatal(err)
 	}
 	s.HTTPS = "https://" + host + ":" + os.Getenv("HTTPS_PORT")
 	s.Client.Transport = &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: ca.roots()},
+		TLSClientConfig: &tls.Config{RootCAs: ca.Roots()},
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, strings.Replace(addr, host, "127.0.0.1", 1))
 		},
@@ -58,53 +53,4 @@ func TestACME(t *testing.T) {
 	if log := s.Log(); strings.Contains(log, "12345678") || !strings.Contains(log, "certificate obtained successfully") {
 		t.Error("the log holds the secret, or nothing of the certificate")
 	}
-}
-
-// pebble is a running ACME server.
-type pebble struct {
-	t                     *testing.T
-	directory, management string
-	certificate           string // file with that of the ACME server itself
-}
-
-func startPebble(t *testing.T, s *caddytest.Server, resolver string) *pebble {
-	t.Helper()
-	certificate, key := writeCertificate(t, s.Dir)
-	acme, management := caddytest.ReservePort(t).Addr(), caddytest.ReservePort(t).Addr()
-	config := filepath.Join(s.Dir, "pebble.json")
-	err := os.WriteFile(config, fmt.Appendf(nil, `{"pebble": {
-		"listenAddress": %q, "managementListenAddress": %q, "certificate": %q, "privateKey": %q,
-		"httpPort": %s, "tlsPort": %s, "ocspResponderURL": "", "externalAccountBindingRequired": false
-	}}`, acme, management, certificate, key, os.Getenv("HTTP_PORT"), os.Getenv("HTTPS_PORT")), 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("pebble", "-config", config, "-dnsserver", resolver)
-	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
-	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	p := &pebble{t: t, directory: "https://" + acme + "/dir", management: "https://" + management, certificate: certificate}
-	await.Done(t, "pebble", func() error {
-		_, err := s.Do(http.MethodGet, p.directory, "")
-		return err
-	})
-	return p
-}
-
-// roots is the authority that pebble signs with, made afresh at each start.
-func (p *pebble) roots() *x509.CertPool {
-	p.t.Helper()
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	s := &caddytest.Server{T: p.t, Client: client}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM([]byte(s.Get(p.management + "/roots/0").Body)) {
-		p.t.Fatal("pebble shows no root certificate")
-	}
-	return pool
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -52,7 +53,7 @@ func TestCanary(t *testing.T) {
 		"client home {\ntoken {env.CANARY_TOKEN}\nhosts home.dyn.example.com a.dead.example.com a.key.example.com\nlan nas.dyn.example.com ::1\n}\n"
 	// Where Caddy obtains one, its TLS app may tell of it while the events app still
 	// enters its subscribers: a data race of Caddy 2.11.
-	certificate, key := writeCertificate(t, t.TempDir())
+	certificate, key := caddytest.WriteCertificate(t, t.TempDir())
 	s := caddytest.Serve(t, adminOn+"debug\nmetrics\nservers {\ntrace\n}\n"+recordEvents, `
 https://localhost:{$HTTPS_PORT} {
 	tls `+certificate+` `+key+`
@@ -135,6 +136,23 @@ http://127.0.0.1:{$HTTP_PORT} {
 				send(http.MethodGet, base+path, "", caddytest.BasicAuth("user", plantedSecret))
 				send(http.MethodPost, base+"/nic/update", strings.TrimPrefix(path, "/nic/update?"), caddytest.BasicAuth("user", plantedToken), "Content-Type: application/x-www-form-urlencoded")
 			}
+			text, _ := json.Marshal(secret)
+			for path, bodies := range map[string][]string{
+				"/present": {`{"fqdn":%s,"value":%s}`, `{"fqdn":"_acme-challenge.home.dyn.example.com","value":%s}`, `{"domain":%s,"keyAuth":%s}`, `{%s:%s}`, `{"fqdn":%s`, `%s`},
+				"/update":  {`{"subdomain":%s,"txt":%s}`, `{"subdomain":"home","txt":%s}`, `{%s`},
+				"/records": {
+					`{"set":[{"name":%s,"type":%s,"data":%s}]}`, `{"set":[{"name":"home.dyn.example.com","type":%s}]}`, `{"set":[{"name":"home.dyn.example.com","type":"A","data":%s}]}`,
+					`{"add":[{"name":"_acme-challenge.home.dyn.example.com","type":"TXT","data":%s}]}`, `{"set":[{"name":"home.dyn.example.com","type":"HTTPS","data":%s}]}`, `{%s:[]}`,
+				},
+			} {
+				for _, body := range bodies {
+					body = strings.ReplaceAll(body, "%s", string(text))
+					for _, credential := range []string{"Authorization: Bearer " + secret, "X-Api-Key: " + secret, caddytest.BasicAuth("user", plantedToken)} {
+						send(http.MethodPost, base+path, body, credential, "X-Api-User: "+secret, "Content-Type: application/json")
+					}
+				}
+			}
+			send(http.MethodGet, base+"/records?name="+secret+"&"+secret, "", caddytest.BasicAuth("user", plantedToken))
 			plain := strings.Trim(url.QueryEscape(secret), "%")
 			for _, path := range []string{"/nic/update?hostname=home.dyn.example.com", "/no/such/path", "/error"} {
 				for _, header := range []string{

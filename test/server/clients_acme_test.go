@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
@@ -15,16 +17,13 @@ import (
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
 
-// hook makes a hook for certbot and dehydrated of the documented line.
-const hook = `#!/bin/sh
-half=$1
-case $1 in
-present | cleanup) ;;
-deploy_challenge) half=present CERTBOT_VALIDATION=$4 ;;
-clean_challenge) half=cleanup CERTBOT_VALIDATION=$4 ;;
-*) exit 0 ;;
-esac
-`
+// acmeClient is a program that gets a certificate.
+type acmeClient struct {
+	name string
+	run  func(t *testing.T, dir string)
+	// file is where it writes the certificate.
+	file string
+}
 
 // ACME clients of Debian get a certificate for a name and its wildcard with nothing but
 // the name's token, and leave nothing behind.
@@ -34,16 +33,12 @@ func TestCertificateClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var commands []string
-	for _, block := range markdown.Blocks("certificates.md", string(page)) {
-		if block.Language == "sh" {
-			commands = append(commands, block.Text)
-		}
+	blocks := markdown.Blocks("certificates.md", string(page))
+	lego := blocks[slices.IndexFunc(blocks, func(b markdown.Block) bool { return b.Language == "sh" && strings.Contains(b.Text, "lego") })].Text
+	hook, err := filepath.Abs("../../example/certificates/dyndns-hook")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(commands) != 2 {
-		t.Fatalf("the page has %d commands, of which this test runs two", len(commands))
-	}
-	lego, curl := commands[0], commands[1]
 	for _, kind := range nameserver.Kinds {
 		t.Run(string(kind), func(t *testing.T) {
 			key := nameserver.NewKey("ddns-key")
@@ -55,45 +50,58 @@ func TestCertificateClients(t *testing.T) {
 				t.Fatal(err)
 			}
 			url := strings.Replace(s.HTTP, "127.0.0.1", "localhost", 1)
-			ca := startPebble(t, s, ns.Addr())
-			script := filepath.Join(s.Dir, "hook")
+			ca := caddytest.StartPebble(t, s, ns.Addr())
 			run := func(t *testing.T, env []string, program string, args ...string) {
 				t.Helper()
 				cmd := exec.Command(program, args...)
 				cmd.Dir = t.TempDir()
-				cmd.Env = append(os.Environ(), append(env, "URL="+url, "TOKEN="+token, "HOME="+cmd.Dir, "CURL_CA_BUNDLE=", "SSL_CERT_FILE="+ca.certificate)...)
+				cmd.Env = append(os.Environ(), append(env, "DYNDNS_URL="+url, "DYNDNS_TOKEN="+token, "TOKEN="+token, "HOME="+cmd.Dir, "CURL_CA_BUNDLE=", "SSL_CERT_FILE="+ca.Certificate)...)
 				if out, err := cmd.CombinedOutput(); err != nil {
 					t.Errorf("%s: %v\n%s", program, err, out)
 				}
 			}
-			// By another process: a fork of ours must not hold it open for writing.
-			documented := strings.NewReplacer("https://dyndns.example.com", url, "/present", "/$half", "lego --email", "lego --accept-tos --server "+ca.directory+
-				" --path .lego --dns.disable-cp --dns.resolvers "+ns.Addr()+" --email")
-			run(t, []string{"HOOK=" + hook + documented.Replace(curl)}, "sh", "-c", `printf %s "$HOOK" >"$1" && chmod 755 "$1"`, "sh", script)
-			for _, client := range []struct {
-				name string
-				run  func(t *testing.T, dir string)
-				// file is where it writes the certificate.
-				file string
-			}{
+			documented := strings.NewReplacer("https://dyndns.example.com", url, "lego --email", "lego --accept-tos --server "+ca.Directory+
+				" --path .lego --dns.disable-cp --dns.resolvers "+ns.Addr()+" --email").Replace(lego)
+			certbot := func(t *testing.T, dir string, args ...string) {
+				run(t, nil, "certbot", append(args, "--non-interactive", "--no-verify-ssl", "--config-dir", dir, "--work-dir", dir, "--logs-dir", dir)...)
+			}
+			programs := []acmeClient{
 				{"lego", func(t *testing.T, dir string) {
-					run(t, []string{"LEGO_CA_CERTIFICATES=" + ca.certificate, "HTTPREQ_POLLING_INTERVAL=1"}, "sh", "-c", "cd "+dir+"\n"+documented.Replace(lego))
+					run(t, []string{"LEGO_CA_CERTIFICATES=" + ca.Certificate, "HTTPREQ_POLLING_INTERVAL=1"}, "sh", "-c", "cd "+dir+"\n"+documented)
 				}, ".lego/certificates/" + name + ".crt"},
 				{"certbot", func(t *testing.T, dir string) {
-					run(t, nil, "certbot", "certonly", "--non-interactive", "--agree-tos", "-m", "a@example.com", "--no-verify-ssl", "--server", ca.directory,
-						"--config-dir", dir, "--work-dir", dir, "--logs-dir", dir, "--manual", "--preferred-challenges", "dns",
-						"--manual-auth-hook", script+" present", "--manual-cleanup-hook", script+" cleanup", "-d", name, "-d", "*."+name)
+					certbot(t, dir, "certonly", "--agree-tos", "-m", "a@example.com", "--server", ca.Directory, "--manual", "--preferred-challenges", "dns",
+						"--manual-auth-hook", hook+" present", "--manual-cleanup-hook", hook+" cleanup", "-d", name, "-d", "*."+name)
+					certbot(t, dir, "renew", "--force-renewal", "--no-random-sleep-on-renew")
 				}, "live/" + name + "/cert.pem"},
 				{"dehydrated", func(t *testing.T, dir string) {
 					config := filepath.Join(dir, "config")
-					text := fmt.Sprintf("CA=%s\nCHALLENGETYPE=dns-01\nBASEDIR=%s\nHOOK=%s\nCURL_OPTS=-k\n", ca.directory, dir, script)
+					text := fmt.Sprintf("CA=%s\nCHALLENGETYPE=dns-01\nBASEDIR=%s\nHOOK=%s\nCURL_OPTS=-k\n", ca.Directory, dir, hook)
 					if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 						t.Fatal(err)
 					}
 					run(t, nil, "dehydrated", "--config", config, "--register", "--accept-terms")
 					run(t, nil, "dehydrated", "--config", config, "--cron", "--domain", name+" *."+name)
 				}, "certs/" + name + "/cert.pem"},
-			} {
+				{"uacme", func(t *testing.T, dir string) {
+					// It trusts the authorities of the system alone.
+					const trust = "mount --bind \"$0\" /etc/ssl/certs/ca-certificates.crt && uacme -y -c \"$1\" -a \"$2\" new && uacme -y -c \"$1\" -a \"$2\" -h \"$3\" issue \"$4\" \"*.$4\""
+					run(t, nil, "unshare", "--map-root-user", "--mount", "sh", "-c", trust, ca.Certificate, dir, ca.Directory, hook, name)
+				}, name + "/cert.pem"},
+			}
+			if kind == nameserver.BIND { // which takes a quarter of a minute
+				programs = append(programs, acmeClient{"two at once", func(t *testing.T, dir string) {
+					var both sync.WaitGroup
+					for i := range 2 {
+						both.Go(func() {
+							own := filepath.Join(dir, fmt.Sprint(i))
+							run(t, []string{"LEGO_CA_CERTIFICATES=" + ca.Certificate, "HTTPREQ_POLLING_INTERVAL=1"}, "sh", "-c", "mkdir "+own+" && cd "+own+"\n"+documented)
+						})
+					}
+					both.Wait()
+				}, "1/.lego/certificates/" + name + ".crt"})
+			}
+			for _, client := range programs {
 				t.Run(client.name, func(t *testing.T) {
 					dir := t.TempDir()
 					client.run(t, dir)

@@ -171,8 +171,8 @@ func TestMetricsFromZero(t *testing.T) {
 		`caddy_dyndns_requests_total{dialect="native",result="`:  "checked deleted failed refused unchanged updated",
 		`caddy_dyndns_requests_total{dialect="dyndns2",result="`: "deleted failed refused unchanged updated",
 		`caddy_dyndns_requests_total{dialect="duckdns",result="`: "deleted failed refused unchanged updated",
-		`caddy_dyndns_requests_total{dialect="pages",result="`:   "failed refused unchanged",
-		`caddy_dyndns_records_changed_total{type="`:              "A AAAA TXT",
+		`caddy_dyndns_requests_total{dialect="pages",result="`:   "deleted failed refused unchanged updated",
+		`caddy_dyndns_records_changed_total{type="`:              "A AAAA HTTPS TXT",
 	} {
 		slices.Sort(words[series])
 		if got := strings.Join(words[series], " "); got != want {

@@ -24,6 +24,8 @@ type Config struct {
 	// HTTPS serves it under https://localhost and https://127.0.0.1, with certificates
 	// of Caddy's own authority (see [Site.RootCA]), instead of plain HTTP.
 	HTTPS bool
+	// Addresses are those of the site beside these.
+	Addresses []string
 }
 
 // Site is a running Caddy.
@@ -64,6 +66,7 @@ func (s *Site) Reload(config Config) error {
 	if config.HTTPS {
 		address = s.HTTPS + ", " + s.numericURL()
 	}
+	address = strings.Join(append(config.Addresses, address), ", ")
 	return s.Load(address + " {\n" + config.Body + "\n}\n")
 }
 

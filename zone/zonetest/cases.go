@@ -205,7 +205,7 @@ func (s suite) nameServers() {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
 	defer cancel()
 	found, err := lister.NameServers(ctx)
-	if err != nil || found.Proven != s.Proven || !slices.IsSorted(found.Names) {
+	if err != nil || s.Proven && !found.Proven || !slices.IsSorted(found.Names) {
 		s.t.Errorf("the nameservers are %v: %v", found, err)
 	}
 	for _, name := range found.Names {

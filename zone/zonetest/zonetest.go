@@ -18,7 +18,8 @@ type Config struct {
 	Name string
 	// Open returns the zone as somebody sees it who has not used it before.
 	Open func(testing.TB) zone.Zone
-	// Proven tells that the backend claims proof of what it does.
+	// Proven tells that the backend claims proof of what it does. Without it, it may still
+	// have proof of the zone's nameservers.
 	Proven bool
 	// NoTTL tells that the backend may hold TTLs down, or change none alone.
 	NoTTL bool
