@@ -1,7 +1,7 @@
 package nameserver
 
 import (
-	"encoding/binary"
+	"encoding/hex"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/authority"
 	"github.com/caddy-dyndns/dyndns/nameserver/internal/cookie"
-	"github.com/caddy-dyndns/dyndns/nameserver/internal/ratelimit"
 	"github.com/caddy-dyndns/dyndns/nameserver/internal/transport"
 )
 
@@ -20,20 +19,14 @@ const (
 	udpSize = 1232
 	// headerSize is the length of a message's header, RFC 1035 section 4.1.1.
 	headerSize = 12
-	// slip is how many replies over the limit are lost for each that says "truncated", so
-	// that a client can come over TCP. BIND and NSD have the same.
-	slip = 2
 )
 
 // answerer answers messages out of what is served.
 type answerer struct {
-	table   *atomic.Pointer[table]
-	writer  *writer
-	hooks   Hooks
-	limiter *ratelimit.Limiter // nil: no limit
-	secrets atomic.Pointer[[]cookie.Secret]
-	// limited counts replies over the limit.
-	limited atomic.Uint32
+	table  *atomic.Pointer[table]
+	writer *writer
+	hooks  Hooks
+	gate   *gate
 }
 
 // request is a message that could be read, and its reply to be.
@@ -67,15 +60,16 @@ func (a *answerer) Handle(x *transport.Exchange) {
 	}
 	r.reply = new(dns.Msg).SetReply(r.message)
 	r.reply.Compress = true
-	if !a.checkCookie(r) {
+	if !a.gate.checkCookie(r) {
 		a.fail(x, dns.RcodeFormatError)
 		return
 	}
-	if r.trust != cookie.Valid && a.limit(x) {
-		if a.limited.Add(1)%slip == 0 {
-			r.reply.Truncated = true
-			a.send(r)
-		}
+	switch a.gate.admit(r) {
+	case lost:
+		return
+	case truncated:
+		r.reply.Truncated = true
+		a.send(r)
 		return
 	}
 	if r.opt != nil && r.opt.Version() != 0 {
@@ -104,36 +98,6 @@ func (r *request) readEDNS() bool {
 	return true
 }
 
-// checkCookie returns false if the message has a cookie that is none.
-func (a *answerer) checkCookie(r *request) bool {
-	r.trust = cookie.Unknown
-	if r.opt == nil {
-		return true
-	}
-	for _, option := range r.opt.Option {
-		c, ok := option.(*dns.EDNS0_COOKIE)
-		if !ok {
-			continue
-		}
-		// Only the first counts, RFC 7873 section 5.2.
-		r.trust, r.cookie = cookie.Check(unhex(c.Cookie), r.From.Addr(), *a.secrets.Load(), time.Now())
-		return r.trust != cookie.Malformed
-	}
-	return true
-}
-
-// limit tells whether no reply goes out, since too many go to the client's network. A
-// client over TCP is who it says it is.
-func (a *answerer) limit(x *transport.Exchange) bool {
-	if x.Stream || a.limiter == nil || a.limiter.Allow(x.From.Addr(), time.Now()) {
-		return false
-	}
-	if a.hooks.Limited != nil {
-		a.hooks.Limited(x.From.Addr())
-	}
-	return true
-}
-
 // authenticate checks the signature, if there is one. It returns false if the message
 // was answered.
 func (a *answerer) authenticate(r *request) bool {
@@ -156,7 +120,7 @@ func (a *answerer) authenticate(r *request) bool {
 		a.fail(r.Exchange, dns.RcodeServerFailure)
 		return false
 	}
-	a.write(r.Exchange, wire)
+	a.write(r.Exchange, wire, r.reply.Rcode)
 	return false
 }
 
@@ -219,7 +183,7 @@ func (r *request) addOPT() {
 	r.reply.SetEdns0(udpSize, r.opt.Do())
 	if r.cookie != nil {
 		opt := r.reply.IsEdns0()
-		opt.Option = append(opt.Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: hexOf(r.cookie)})
+		opt.Option = append(opt.Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: hex.EncodeToString(r.cookie)})
 	}
 }
 
@@ -257,26 +221,26 @@ func (a *answerer) send(r *request) {
 	if r.sig != nil {
 		wire = r.signer.Answer(r.sig).Sign(wire, time.Now())
 	}
-	a.write(r.Exchange, wire)
+	a.write(r.Exchange, wire, r.reply.Rcode)
 }
 
 // fail answers with the bare header, also what cannot be read.
 func (a *answerer) fail(x *transport.Exchange, rcode int) {
-	if a.limit(x) {
+	if a.gate.limit(x) {
 		return
 	}
 	reply := make([]byte, headerSize)
 	copy(reply, x.Query[:2])
 	reply[2] = 0x80 | x.Query[2]&0x79 // QR, the opcode and RD as they came
 	reply[3] = byte(rcode & 0xf)
-	a.write(x, reply)
+	a.write(x, reply, rcode)
 }
 
 // write sends a reply. What becomes of it over UDP nobody knows; a TCP connection that
 // fails is closed.
-func (a *answerer) write(x *transport.Exchange, wire []byte) {
+func (a *answerer) write(x *transport.Exchange, wire []byte, rcode int) {
 	if a.hooks.Answered != nil {
-		a.hooks.Answered(Answer{Stream: x.Stream, Opcode: int(wire[2] >> 3 & 0xf), Rcode: rcodeOf(wire), To: x.From.Addr()})
+		a.hooks.Answered(Answer{To: x.From.Addr(), Stream: x.Stream, Opcode: int(wire[2] >> 3 & 0xf), Rcode: rcode})
 	}
 	_ = x.Reply(wire)
 }
@@ -287,9 +251,7 @@ type Answer struct {
 	To netip.Addr
 	// Stream tells that it goes over TCP.
 	Stream bool
-	// Opcode and Rcode are those of RFC 6895, section 2. An extended rcode counts as its
-	// last four bits.
+	// Opcode and Rcode are those of RFC 6895, sections 2.2 and 2.3. Rcode may be an
+	// extended one, as 16 for BADVERS.
 	Opcode, Rcode int
 }
-
-func rcodeOf(wire []byte) int { return int(binary.BigEndian.Uint16(wire[2:]) & 0xf) }

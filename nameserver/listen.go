@@ -1,7 +1,6 @@
 package nameserver
 
 import (
-	"encoding/hex"
 	"net"
 
 	"github.com/caddy-dyndns/dyndns/nameserver/internal/cookie"
@@ -16,24 +15,13 @@ func (s *Server) AddPacketConn(c net.PacketConn) error { return s.transport.AddP
 // does, too.
 func (s *Server) AddListener(l net.Listener) error { return s.transport.AddListener(l) }
 
-// SetCookieSecrets sets what DNS cookies are made and checked with (RFC 9018). The first
-// one makes cookies. Nameservers that are asked at one address share them; until then
-// the server has one of its own.
-func (s *Server) SetCookieSecrets(secrets ...[16]byte) {
-	own := make([]cookie.Secret, len(secrets))
-	for i, secret := range secrets {
-		own[i] = secret
+// SetCookieSecrets sets what DNS cookies are made and checked with (RFC 9018), the second
+// of which may be those that were used before and those that will be. Nameservers that
+// are asked at one address share them; until then the server has one of its own.
+func (s *Server) SetCookieSecrets(makes [16]byte, checks ...[16]byte) {
+	secrets := []cookie.Secret{makes}
+	for _, secret := range checks {
+		secrets = append(secrets, secret)
 	}
-	s.answerer.secrets.Store(&own)
+	s.answerer.gate.secrets.Store(&secrets)
 }
-
-// unhex returns what the library shows in hexadecimal; nothing if it is none.
-func unhex(s string) []byte {
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		return nil
-	}
-	return b
-}
-
-func hexOf(b []byte) string { return hex.EncodeToString(b) }

@@ -128,10 +128,11 @@ func Open(o Options) (*Server, error) {
 func newServer(o Options, file database) *Server {
 	s := &Server{options: o, writer: newWriter(file, o.Hooks), zones: make(map[string]*served)}
 	s.table.Store(new(table))
-	s.answerer = &answerer{table: &s.table, writer: s.writer, hooks: o.Hooks}
+	gate := &gate{hooks: o.Hooks}
 	if o.RateLimit >= 0 {
-		s.answerer.limiter = ratelimit.New(cmp.Or(o.RateLimit, defaultRateLimit))
+		gate.limiter = ratelimit.New(cmp.Or(o.RateLimit, defaultRateLimit), time.Now())
 	}
+	s.answerer = &answerer{table: &s.table, writer: s.writer, hooks: o.Hooks, gate: gate}
 	var secret [16]byte
 	rand.Read(secret[:])
 	s.SetCookieSecrets(secret)

@@ -2,6 +2,7 @@ package nameserver
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
@@ -153,7 +154,10 @@ func TestAcknowledgement(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	requestMAC := unhex(m.IsTsig().MAC)
+	requestMAC, err := hex.DecodeString(m.IsTsig().MAC)
+	if err != nil {
+		t.Fatal(err)
+	}
 	other := acknowledge(t, m, dns.RcodeSuccess)
 	other[0]++
 	forged := acknowledge(t, m, dns.RcodeSuccess)

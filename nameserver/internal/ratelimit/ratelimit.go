@@ -33,6 +33,8 @@ type Limiter struct {
 	seed maphash.Seed
 	rate float64
 	sets []set
+	// start is what times are measured from: a clock that is set moves none of them.
+	start time.Time
 }
 
 type set struct {
@@ -43,13 +45,13 @@ type set struct {
 // place is a network as a leaky bucket (the generic cell rate algorithm).
 type place struct {
 	key uint64
-	// empty is when the bucket is empty again, in nanoseconds of Unix time.
+	// empty is when the bucket is empty again, in nanoseconds since the start.
 	empty int64
 }
 
-// New returns a limiter to so many replies a second to one address.
-func New(rate int) *Limiter {
-	return &Limiter{seed: maphash.MakeSeed(), rate: float64(rate), sets: make([]set, sets)}
+// New returns a limiter to so many replies a second to one address, which starts now.
+func New(rate int, now time.Time) *Limiter {
+	return &Limiter{start: now, seed: maphash.MakeSeed(), rate: float64(rate), sets: make([]set, sets)}
 }
 
 // Allow tells whether a reply may go to the address, and counts it if so.
@@ -59,7 +61,7 @@ func (l *Limiter) Allow(to netip.Addr, now time.Time) bool {
 		networks = networks4
 	}
 	for i, n := range networks {
-		if !l.add(to, n, now.UnixNano()) {
+		if !l.add(to, n, int64(now.Sub(l.start))) {
 			// The smaller networks have not got it either.
 			for _, n := range networks[:i] {
 				l.takeBack(to, n)

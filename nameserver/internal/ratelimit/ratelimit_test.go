@@ -28,9 +28,10 @@ func TestAllow(t *testing.T) {
 		{"a provider", "2001:db8::/32", 64},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l, network := New(rate), netip.MustParsePrefix(tt.network)
+			start := time.Unix(1_700_000_000, 0)
+			l, network := New(rate, start), netip.MustParsePrefix(tt.network)
 			random := rand.New(rand.NewPCG(1, 1))
-			sent, start := 0, time.Unix(1_700_000_000, 0)
+			sent := 0
 			queries := 3 * rate * tt.factor * seconds
 			for i := range queries {
 				if l.Allow(inside(network, random), start.Add(time.Duration(i)*seconds*time.Second/time.Duration(queries))) {
@@ -69,7 +70,8 @@ func inside(network netip.Prefix, random *rand.Rand) netip.Addr {
 // TestForged has queries come from everywhere: a network that was at its limit before
 // stays there, and somebody else is served.
 func TestForged(t *testing.T) {
-	l, now := New(50), time.Unix(1_700_000_000, 0)
+	now := time.Unix(1_700_000_000, 0)
+	l := New(50, now)
 	victim := netip.MustParseAddr("192.0.2.1")
 	for l.Allow(victim, now) {
 	}
@@ -86,7 +88,7 @@ func TestForged(t *testing.T) {
 }
 
 func BenchmarkAllow(b *testing.B) {
-	l, random := New(50), rand.New(rand.NewPCG(1, 1))
+	l, random := New(50, time.Now()), rand.New(rand.NewPCG(1, 1))
 	for b.Loop() {
 		l.Allow(netip.AddrFrom4([4]byte{1, byte(random.Uint32()), byte(random.Uint32()), byte(random.Uint32())}), time.Now())
 	}
