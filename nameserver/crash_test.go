@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
 
@@ -95,7 +94,7 @@ func TestCrash(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(1, 1))
 	total := 0
-	for range 15 {
+	for range 20 {
 		acknowledged := make(map[int]int)
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestCrash$")
 		cmd.Env = append(os.Environ(), crashVariable+"="+database)
@@ -106,11 +105,8 @@ func TestCrash(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		var timer *time.Timer
+		left := 1 + random.IntN(100)
 		for lines := bufio.NewScanner(output); lines.Scan(); {
-			if timer == nil {
-				timer = time.AfterFunc(time.Duration(random.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
-			}
 			word, rest, _ := strings.Cut(lines.Text(), " ")
 			var i, n int
 			switch word {
@@ -118,6 +114,11 @@ func TestCrash(t *testing.T) {
 				fmt.Sscan(rest, &i, &n)
 				acknowledged[i] = n
 				total++
+				if left--; left == 0 {
+					if err := cmd.Process.Kill(); err != nil {
+						t.Fatal(err)
+					}
+				}
 			case "seen":
 				// The last line may be cut off.
 				if data := strings.Fields(rest); len(data) == 2 && len(data[1]) == 16 {
@@ -126,9 +127,6 @@ func TestCrash(t *testing.T) {
 			case "error", "---", "FAIL":
 				t.Errorf("the process says: %s", lines.Text())
 			}
-		}
-		if timer == nil {
-			t.Fatal("the process says nothing")
 		}
 		_ = cmd.Wait() // it was killed
 		s := reopen(t, database, testConfig())
@@ -144,7 +142,7 @@ func TestCrash(t *testing.T) {
 		}
 	}
 	t.Logf("%d changes, %d serials", total, len(seen))
-	if total < 100 || len(seen) < 100 {
-		t.Errorf("there were %d changes, %d serials", total, len(seen))
+	if len(seen) < 30 {
+		t.Errorf("there were %d serials", len(seen))
 	}
 }
