@@ -46,8 +46,8 @@ func alternate(d time.Duration, steps ...func(n int) error) ([]load, error) {
 
 // oneAtATime changes a name by a bare signed UPDATE on a kept connection, one by
 // the package dnsupdate, and one through Caddy.
-func (m *measurement) oneAtATime(api string) ([]load, error) {
-	conn, err := net.Dial("tcp", m.server.Addr())
+func (m *measurement) oneAtATime(s *site) ([]load, error) {
+	conn, err := net.Dial("tcp", s.dns)
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +58,12 @@ func (m *measurement) oneAtATime(api string) ([]load, error) {
 	}
 	client := dnsupdate.NewClient(dnsupdate.Options{})
 	defer client.Close()
-	updater, err := client.Open(dnsupdate.ZoneConfig{Name: zoneName, Servers: []string{m.server.Addr()}, Key: key})
+	updater, err := client.Open(dnsupdate.ZoneConfig{Name: zoneName, Servers: []string{s.dns}, Key: key})
 	if err != nil {
 		return nil, err
 	}
 	defer updater.Close()
-	web, err := net.Dial("tcp", api)
+	web, err := net.Dial("tcp", s.api)
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +121,11 @@ func bareUpdate(conn net.Conn, key nameserver.Key, n int) error {
 	}
 }
 
+func writeKey(path string, key nameserver.Key) error {
+	text := fmt.Sprintf("key %q { algorithm %s; secret %q; };\n", key.Name, key.Algorithm, key.Secret)
+	return os.WriteFile(path, []byte(text), 0o600)
+}
+
 // nsupdates lets BIND's nsupdate send one message for every change, as the
 // scripts around it do, but in one process. Only those that succeed count.
 func nsupdates(ctx context.Context, dir, addr string, key nameserver.Key, changes int) (load, error) {
@@ -129,8 +134,7 @@ func nsupdates(ctx context.Context, dir, addr string, key nameserver.Key, change
 		return load{}, err
 	}
 	keyFile := filepath.Join(dir, "nsupdate.key")
-	text := fmt.Sprintf("key %q { algorithm %s; secret %q; };\n", key.Name, key.Algorithm, key.Secret)
-	if err := os.WriteFile(keyFile, []byte(text), 0o600); err != nil {
+	if err := writeKey(keyFile, key); err != nil {
 		return load{}, err
 	}
 	var script strings.Builder

@@ -1,6 +1,7 @@
-// Command bench measures the module against BIND, Knot and PowerDNS in one run,
-// and writes RESULTS.md. It sets up everything itself: it needs Go and the
-// nameservers' Debian packages.
+// Command bench measures the module against BIND, Knot, PowerDNS and the nameserver that
+// is brought along, and the latter's answers beside those of others, in one run, and
+// writes RESULTS.md. It sets up everything itself: it needs Go and the Debian packages of
+// the nameservers and dnsperf.
 //
 //	go run ./bench
 package main
@@ -36,7 +37,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each row is measured; the median counts")
 	flag.DurationVar(&o.seconds, "time", 2*time.Second, "how long one measurement lasts")
 	flag.IntVar(&o.storm, "storm", 10000, "how many distinct hosts reconnect at once")
-	servers := flag.String("servers", "BIND,Knot,PowerDNS", "which nameservers to measure")
+	servers := flag.String("servers", "BIND,Knot,PowerDNS,Caddy", "which nameservers to measure")
 	results := flag.String("o", "bench/RESULTS.md", "where to write the results")
 	flag.Parse()
 	for _, kind := range strings.Split(*servers, ",") {
@@ -70,7 +71,13 @@ func measureAll(ctx context.Context, o options, results string) error {
 			return err
 		}
 	}
-	return nil
+	for round := range o.rounds {
+		fmt.Fprintf(os.Stderr, "queries, round %d of %d\n", round+1, o.rounds)
+		if err := measureQueries(ctx, o, filepath.Join(dir, fmt.Sprintf("queries%d", round)), &table); err != nil {
+			return fmt.Errorf("queries: %w", err)
+		}
+	}
+	return os.WriteFile(results, []byte(table.markdown(o)), 0o644)
 }
 
 // measureServer measures everything on one nameserver. Each row is measured
@@ -82,13 +89,17 @@ func measureServer(ctx context.Context, o options, kind nameserver.Kind, dir str
 			return err
 		}
 	}
-	server, err := nameserver.Start(ctx, kind, filepath.Join(dir, "ns"), nameserver.Config{
-		Zones: []nameserver.Zone{{Name: zoneName, Key: key}},
-	})
-	if err != nil {
-		return err
+	var server *nameserver.Server
+	if kind != served {
+		var err error
+		server, err = nameserver.Start(ctx, kind, filepath.Join(dir, "ns"), nameserver.Config{
+			Zones: []nameserver.Zone{{Name: zoneName, Key: key}},
+		})
+		if err != nil {
+			return err
+		}
+		defer server.Close()
 	}
-	defer server.Close()
 	s, err := startSite(o.binary, filepath.Join(dir, "site"), server, key)
 	if err != nil {
 		return err
@@ -111,7 +122,7 @@ type measurement struct {
 	o      options
 	kind   nameserver.Kind
 	dir    string
-	server *nameserver.Server
+	server *nameserver.Server // nil with the one that is brought along
 	key    nameserver.Key
 	table  *report
 }
@@ -132,7 +143,7 @@ func (m *measurement) round(round int, s *site) error {
 	if err := note("Caddy's `respond`, 32 connections", l, err); err != nil {
 		return err
 	}
-	alone, err := m.oneAtATime(s.api)
+	alone, err := m.oneAtATime(s)
 	if err != nil {
 		return fmt.Errorf("one at a time: %w", err)
 	}
@@ -141,7 +152,7 @@ func (m *measurement) round(round int, s *site) error {
 			return err
 		}
 	}
-	l, err = nsupdates(m.ctx, m.dir, m.server.Addr(), m.key, 200)
+	l, err = nsupdates(m.ctx, m.dir, s.dns, m.key, 200)
 	if err := note("nsupdate, one change after the other", l, err); err != nil {
 		return err
 	}

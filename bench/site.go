@@ -26,11 +26,15 @@ const (
 // answers `respond`.
 type site struct {
 	cmd *exec.Cmd
-	// api and respond are host:port.
-	api, respond string
+	// api, respond and the zone's nameserver are host:port.
+	api, respond, dns string
 }
 
-// startSite runs the built Caddy against a nameserver.
+// served is not a nameserver beside Caddy but the one that is brought along.
+const served nameserver.Kind = "Caddy"
+
+// startSite runs the built Caddy against a nameserver, or, if that is nil, with the zone
+// in it.
 func startSite(binary, dir string, server *nameserver.Server, key nameserver.Key) (*site, error) {
 	api, err := loopback.Reserve()
 	if err != nil {
@@ -43,29 +47,58 @@ func startSite(binary, dir string, server *nameserver.Server, key nameserver.Key
 	}
 	defer respond.Close()
 	s := &site{api: api.Addr(), respond: respond.Addr()}
+	var (
+		option, zone string
+		sockets      []*os.File
+	)
+	if server != nil {
+		s.dns = server.Addr()
+		zone = fmt.Sprintf("tsig_key %s %s %s", key.Name, key.Algorithm, key.Secret)
+	} else {
+		port, err := loopback.Reserve()
+		if err != nil {
+			return nil, err
+		}
+		defer port.Close()
+		if sockets, err = listen(port); err != nil {
+			return nil, err
+		}
+		for _, file := range sockets {
+			defer file.Close()
+		}
+		keyFile := filepath.Join(dir, "update.key")
+		if err := writeKey(keyFile, key); err != nil {
+			return nil, err
+		}
+		s.dns = port.Addr()
+		option = fmt.Sprintf("dyndns_nameserver {\n\t\tlisten fd/3 fdgram/4\n\t\tdatabase %s\n\t}", filepath.Join(dir, "zones.db"))
+		zone = fmt.Sprintf("serve {\n\t\t\t\tns ns1.example.com\n\t\t\t\tupdate %s\n\t\t\t}", keyFile)
+	}
 	config := filepath.Join(dir, "Caddyfile")
 	text := fmt.Sprintf(`{
 	admin off
 	persist_config off
 	storage file_system %s
+	%s
 }
 http://%s {
 	dyndns {
 		secret %s
 		nameserver %s
 		zone %s {
-			tsig_key %s %s %s
+			%s
 		}
 	}
 }
 http://%s {
 	respond "UNCHANGED: h1.dyn.example.com. A 192.0.2.1"
 }
-`, dir, s.api, secret, server.Addr(), zoneName, key.Name, key.Algorithm, key.Secret, s.respond)
+`, dir, option, s.api, secret, s.dns, zoneName, zone, s.respond)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	s.cmd = exec.Command(binary, "run", "--config", config, "--adapter", "caddyfile")
+	s.cmd.ExtraFiles = sockets
 	s.cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	log, err := os.Create(filepath.Join(dir, "caddy.log"))
 	if err != nil {
@@ -86,6 +119,25 @@ http://%s {
 	}
 	s.stop()
 	return nil, fmt.Errorf("caddy did not start, see %s", log.Name())
+}
+
+// listen returns the sockets of a port, for TCP and for UDP.
+func listen(port *loopback.Port) ([]*os.File, error) {
+	tcp, udp, err := port.Listen()
+	if err != nil {
+		return nil, err
+	}
+	defer tcp.Close()
+	defer udp.Close()
+	var files []*os.File
+	for _, socket := range []any{tcp, udp} {
+		file, err := socket.(interface{ File() (*os.File, error) }).File()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
 }
 
 func (s *site) stop() {

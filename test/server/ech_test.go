@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,30 +20,13 @@ import (
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
 
-// inNamespace is set in the process that has a network and a /etc/resolv.conf of its own.
-const inNamespace = "DYNDNS_TEST_NAMESPACE"
-
 // Caddy publishes Encrypted ClientHello by its HTTPS record, in its own zone and with a
 // token in that of another, and a client that reads the record uses it. To find the zone
 // Caddy asks the system's resolver at port 53.
 func TestECH(t *testing.T) {
 	const zoneName, token = "dyn.example.com", "token-of-the-home-server"
-	if os.Getenv(inNamespace) == "" {
-		cmd := exec.Command("unshare", "--map-root-user", "--mount", "--net", os.Args[0], "-test.run=^TestECH$", "-test.v")
-		cmd.Env = append(os.Environ(), inNamespace+"=yes")
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestECH/home."+zoneName) {
-			t.Fatalf("%v\n%s", err, out)
-		}
+	if !inNamespace(t, "127.0.0.1") {
 		return
-	}
-	resolver := filepath.Join(t.TempDir(), "resolv.conf")
-	if err := os.WriteFile(resolver, []byte("nameserver 127.0.0.1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, args := range [][]string{{"ip", "link", "set", "lo", "up"}, {"mount", "--bind", resolver, "/etc/resolv.conf"}} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
 	}
 	key := nameserver.NewKey("ddns-key")
 	ns := nameserver.Run(t, nameserver.BIND, nameserver.Config{Zones: []nameserver.Zone{{Name: zoneName, Key: key}}})
