@@ -38,7 +38,7 @@ func TestDocumentedCaddyfiles(t *testing.T) {
 			}
 		}
 	}
-	documented["README.md, all options on"] = commentedOption.ReplaceAllString(everyOption(t), "$1$2")
+	documented["docs/options.md, all on"] = commentedOption.ReplaceAllString(everyOption(t), "$1$2")
 	err := filepath.WalkDir("example", func(path string, entry os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(strings.ToLower(entry.Name()), "caddyfile") {
 			return err
@@ -145,20 +145,20 @@ func valueFor(t *testing.T, name string) string {
 	return ""
 }
 
-// commentedOption is an option of the README that is not on as it stands there.
+// commentedOption is an option of the page about options that is not on as it stands there.
 var commentedOption = regexp.MustCompile(`(?m)^(\s*)# (config|public_only|private_clients|no_certificates|expire)\b`)
 
-// everyOption is the Caddyfile below that heading of the README.
+// everyOption is the Caddyfile of the page about options.
 func everyOption(t *testing.T) string {
 	t.Helper()
-	blocks := markdown.Blocks("README.md", section(t, "Every option"))
+	blocks := markdown.Blocks("options.md", readDoc(t, "options.md"))
 	if len(blocks) == 0 {
-		t.Fatal("the README has no Caddyfile with every option")
+		t.Fatal("the page has no Caddyfile")
 	}
 	return blocks[0].Text
 }
 
-// The README's Caddyfile with every option sets every field that a configuration has.
+// The Caddyfile with every option sets every field that a configuration has.
 func TestEveryOptionIsDocumented(t *testing.T) {
 	_, text, _ := strings.Cut(commentedOption.ReplaceAllString(everyOption(t), "$1$2"), "example.com {\n")
 	h, err := unmarshal(text)
@@ -176,7 +176,7 @@ func TestEveryOptionIsDocumented(t *testing.T) {
 	}
 	for field, isSet := range set {
 		if !isSet {
-			t.Errorf("the README says of no option that sets %s", field)
+			t.Errorf("the page has no option that sets %s", field)
 		}
 	}
 }

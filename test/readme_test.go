@@ -4,12 +4,9 @@ package test
 
 import (
 	"bytes"
-	"context"
-	"crypto/tls"
-	"crypto/x509"
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"os"
@@ -18,13 +15,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/caddy-dyndns/dyndns/internal/await"
-	"github.com/caddy-dyndns/dyndns/internal/loopback"
+	"github.com/caddy-dyndns/dyndns/test/caddytest"
 	"github.com/caddy-dyndns/dyndns/test/markdown"
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
 )
@@ -34,30 +27,38 @@ import (
 var commands = map[string]func(*newcomer, string){
 	"go run ./example\n": (*newcomer).runExample,
 	"test/run\n":         (*newcomer).findTestRun,
-	"xcaddy build --with github.com/caddy-dyndns/dyndns\n":                                        (*newcomer).buildCaddy,
-	"tsig-keygen -a hmac-sha512 dyn.example.com > dyn.example.com.key\n":                          (*newcomer).makeKey,
-	"export HOME_TOKEN=$(caddy dyndns-token | head -n 1)\n":                                       (*newcomer).exportToken,
-	"caddy dyndns-check --config Caddyfile\n":                                                     (*newcomer).checkZones,
-	"caddy run --config Caddyfile\n":                                                              (*newcomer).runCaddy,
-	"curl https://dyndns.example.com/update-by-path/$HOME_TOKEN/home.dyn.example.com/192.0.2.1\n": (*newcomer).update,
-	"caddy dyndns-token\n":                                                                        (*newcomer).makeToken,
-	"caddy dyndns-import /etc/dyndns.yml\n":                                                       (*newcomer).importYAML,
+	"xcaddy build --with github.com/caddy-dyndns/dyndns\n":                                                                                     (*newcomer).buildCaddy,
+	"tsig-keygen -a hmac-sha512 dyn.example.com > dyn.example.com.key\n":                                                                       (*newcomer).makeKey,
+	"export HOME_TOKEN=$(caddy dyndns-token | head -n 1)\n":                                                                                    (*newcomer).exportToken,
+	"caddy dyndns-check --config Caddyfile\n":                                                                                                  (*newcomer).checkZones,
+	"caddy run --config Caddyfile\n":                                                                                                           (*newcomer).runCaddy,
+	"curl https://dyndns.example.com/update-by-path/$HOME_TOKEN/home.dyn.example.com/192.0.2.1\n":                                              (*newcomer).update,
+	"curl https://dyndns.example.com/update-by-path/$HOME_TOKEN/home.example.com/192.0.2.1\n":                                                  (*newcomer).updateAtHoster,
+	"install -m 640 -g bind dyn.example.com.key /etc/bind/\ninstall -m 640 -g caddy dyn.example.com.key /etc/caddy/\nrm dyn.example.com.key\n": (*newcomer).runBIND,
+	"curl -H \"Authorization: Bearer $HOME_TOKEN\" \"https://dyndns.example.com/update-by-query?fqdn=home.dyn.example.com&ipv4=none\"\n":       (*newcomer).removeFamily,
+	"caddy dyndns-token\n":                  (*newcomer).makeToken,
+	"caddy dyndns-import /etc/dyndns.yml\n": (*newcomer).importYAML,
 }
 
-// elsewhere are the pages whose commands are run by tests of test/server.
-var elsewhere = map[string]bool{"certificates.md": true, "customers.md": true}
+// elsewhere are the pages and programs whose commands are run by tests of test/server.
+var elsewhere = map[string]bool{"certificates.md": true, "customers.md": true, "dig": true}
+
+// inOrder are the pages that go on where the one before has ended.
+var inOrder = []string{"README.md", "docs/routers.md", "docs/start.md", "docs/hosters.md"}
 
 // Someone who types what the README says, from nothing to the first update.
 func TestDocumentedCommands(t *testing.T) {
 	pages := markdown.Pages(t, "..")
 	var blocks []markdown.Block
-	for _, file := range slices.Sorted(maps.Keys(pages)) { // README.md first
+	for _, file := range slices.SortedFunc(maps.Keys(pages), func(a, b string) int {
+		return cmp.Or(cmp.Compare(uint(slices.Index(inOrder, a)), uint(slices.Index(inOrder, b))), cmp.Compare(a, b))
+	}) {
 		blocks = append(blocks, markdown.Blocks(file, pages[file])...)
 	}
 	n := newNewcomer(t, blocks)
 	done := make(map[string]bool)
 	for _, block := range blocks {
-		if block.Language != "sh" || elsewhere[filepath.Base(block.File)] {
+		if program, _, _ := strings.Cut(block.Text, " "); block.Language != "sh" || elsewhere[filepath.Base(block.File)] || elsewhere[program] {
 			continue
 		}
 		run := commands[block.Text]
@@ -67,7 +68,7 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 		done[block.Text] = true
 		if !t.Run(strings.TrimSpace(block.Text), func(t *testing.T) {
-			n.t, n.page = t, pages[block.File]
+			n.t, n.page, n.file = t, pages[block.File], block.File
 			run(n, block.Text)
 		}) {
 			break
@@ -77,146 +78,6 @@ func TestDocumentedCommands(t *testing.T) {
 		if !done[command] && !t.Failed() {
 			t.Errorf("this stands nowhere in the documentation:\n%s", command)
 		}
-	}
-}
-
-// newcomer is a user with an empty home, whose machine has what Debian has and
-// Go. The commands share one folder and what they export.
-type newcomer struct {
-	t    *testing.T // of the present command
-	page string     // where it stands
-	root *testing.T // of all commands
-
-	repo, dir               string
-	env                     []string
-	caddyfiles              [2]string // the first in the README: with the nameserver that is brought along, and with BIND
-	admin, http, https, dns *loopback.Port
-	// caddy is what ends the running Caddy, lookup asks the zone's nameserver.
-	caddy  func() error
-	lookup func(name, qtype string) string
-}
-
-func newNewcomer(t *testing.T, blocks []markdown.Block) *newcomer {
-	repo, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := &newcomer{t: t, root: t, repo: repo, dir: t.TempDir()}
-	n.env = append(os.Environ(),
-		"HOME="+n.mkdir("home"), "TMPDIR="+n.mkdir("tmp"),
-		// Caddy's folders follow these before they follow HOME.
-		"XDG_DATA_HOME=", "XDG_CONFIG_HOME=",
-		"PATH="+n.dir+":"+os.Getenv("PATH")+":/usr/sbin",
-	)
-	// Go's caches are those of the machine.
-	for _, name := range []string{"GOPATH", "GOMODCACHE", "GOCACHE"} {
-		value, err := exec.Command("go", "env", name).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		n.env = append(n.env, name+"="+strings.TrimSpace(string(value)))
-	}
-	caddyfiles := slices.DeleteFunc(slices.Clone(blocks), func(b markdown.Block) bool { return b.Language != "caddyfile" })
-	for i := range n.caddyfiles {
-		n.caddyfiles[i] = caddyfiles[i].Text
-	}
-	for _, port := range []**loopback.Port{&n.admin, &n.http, &n.https, &n.dns} {
-		if *port, err = loopback.Reserve(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { (*port).Close() })
-	}
-	n.env = append(n.env, "CADDY_ADMIN="+n.admin.Addr())
-	return n
-}
-
-func (n *newcomer) mkdir(name string) string {
-	n.t.Helper()
-	path := filepath.Join(n.dir, name)
-	if err := os.Mkdir(path, 0o700); err != nil {
-		n.t.Fatal(err)
-	}
-	return path
-}
-
-// command is a shell that types the lines.
-func (n *newcomer) command(ctx context.Context, lines string) *exec.Cmd {
-	exports := filepath.Join(n.dir, "exports")
-	c := exec.CommandContext(ctx, "sh", "-ec", fmt.Sprintf("[ ! -e %[1]s ] || . %[1]s\n%s\nexport -p > %[1]s", exports, lines))
-	c.Dir, c.Env = n.dir, n.env
-	return c
-}
-
-// run runs the lines to their end and returns what they print to standard output.
-func (n *newcomer) run(lines string) string {
-	n.t.Helper()
-	var stdout, stderr bytes.Buffer
-	c := n.command(n.t.Context(), lines)
-	c.Stdout, c.Stderr = &stdout, &stderr
-	if err := c.Run(); err != nil {
-		n.t.Fatalf("%s\n%v\n%s%s", lines, err, stdout.String(), stderr.String())
-	}
-	return stdout.String()
-}
-
-// start starts lines that run until they are interrupted, and returns their
-// output and the function that does it, as Ctrl-C does: for the whole group.
-func (n *newcomer) start(dir, lines string, files ...*os.File) (output io.Reader, interrupt func() error) {
-	n.t.Helper()
-	// The shell stays out of the way, as one does that has a terminal.
-	c := n.command(context.Background(), "exec "+lines)
-	c.Dir, c.ExtraFiles = dir, files
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	read, write, err := os.Pipe()
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	n.root.Cleanup(func() { read.Close() })
-	c.Stdout, c.Stderr = write, write
-	err = c.Start()
-	write.Close()
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	exited := make(chan error, 1)
-	go func() { exited <- c.Wait() }()
-	var once sync.Once
-	interrupt = func() (err error) {
-		once.Do(func() {
-			if err = syscall.Kill(-c.Process.Pid, syscall.SIGINT); err != nil {
-				return
-			}
-			select {
-			case err = <-exited:
-			case <-time.After(time.Minute):
-				err = errors.Join(errors.New("it did not end"), syscall.Kill(-c.Process.Pid, syscall.SIGKILL))
-			}
-		})
-		return err
-	}
-	n.root.Cleanup(func() { _ = interrupt() })
-	return read, interrupt
-}
-
-// readUntil reads output until a text has come.
-func (n *newcomer) readUntil(output io.Reader, text string) string {
-	n.t.Helper()
-	var all []byte
-	buffer := make([]byte, 4096)
-	for !strings.Contains(string(all), text) {
-		length, err := output.Read(buffer)
-		all = append(all, buffer[:length]...)
-		if err != nil {
-			n.t.Fatalf("reading until %q: %v\n%s", text, err, all)
-		}
-	}
-	return string(all)
-}
-
-func (n *newcomer) expect(got, want string) {
-	n.t.Helper()
-	if got != want {
-		n.t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
@@ -303,8 +164,12 @@ func (n *newcomer) exportToken(lines string) {
 	}
 }
 
-// runCaddy runs the first Caddyfile, whose nameserver is handed a free port.
+// runCaddy runs the page's Caddyfile, whose nameserver, if it has one, is handed a free port.
 func (n *newcomer) runCaddy(lines string) {
+	if n.file == "docs/hosters.md" {
+		n.runCaddyAtHoster(lines)
+		return
+	}
 	listener, packets, err := n.dns.Listen()
 	if err != nil {
 		n.t.Fatal(err)
@@ -314,96 +179,79 @@ func (n *newcomer) runCaddy(lines string) {
 	n.lookup = func(name, qtype string) string {
 		return n.run("dig +short @127.0.0.1 -p " + n.dns.Number() + " " + name + " " + qtype)
 	}
-	n.writeCaddyfile(n.caddyfiles[0], "dyndns_nameserver {\n\t\tlisten fd/3 fdgram/4\n\t}")
+	n.writeCaddyfile(n.caddyfiles[n.file], "dyndns_nameserver {\n\t\tlisten fd/3 fdgram/4\n\t}")
 	n.startCaddy(lines, listener.(*net.TCPListener), packets.(*net.UDPConn))
 }
 
-// checkZones checks the zone of the Caddyfile, which no public nameserver leads to.
+// runCaddyAtHoster runs a Caddy that has a module for the hoster: this test's program.
+func (n *newcomer) runCaddyAtHoster(lines string) {
+	if err := n.caddy(); err != nil {
+		n.t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/sh\n%s exec %q \"$@\"\n", caddytest.AsCaddy, os.Args[0])
+	if err := os.Rename(filepath.Join(n.dir, "caddy"), filepath.Join(n.dir, "caddy-without")); err != nil {
+		n.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(n.dir, "caddy"), []byte(script), 0o700); err != nil {
+		n.t.Fatal(err)
+	}
+	n.run("export CLOUDFLARE_API_TOKEN=" + caddytest.CanaryToken)
+	n.writeCaddyfile(n.caddyfiles[n.file], "")
+	n.startCaddy(lines)
+}
+
+// checkZones checks the page's zone, to which no public nameserver leads.
 func (n *newcomer) checkZones(lines string) {
 	report := n.run(lines)
-	if !strings.HasPrefix(report, "zone dyn.example.com.\n") || !strings.Contains(report, "\n  ok ") || strings.Contains(report, "FAILED") {
+	if !regexp.MustCompile(`^zone (dyn\.)?example\.com\.\n`).MatchString(report) || !strings.Contains(report, "\n  ok ") || strings.Contains(report, "FAILED") {
 		n.t.Errorf("the check says\n%s", report)
 	}
 }
 
-// makeKey makes the key and goes on with BIND, from nothing.
-func (n *newcomer) makeKey(lines string) {
-	n.run(lines)
-	bind := nameserver.RunExample(n.root, filepath.Join(n.repo, "example", "bind"), filepath.Join(n.dir, "dyn.example.com.key"))
+// makeKey makes the key in the folder that the next command expects it in.
+func (n *newcomer) makeKey(lines string) { n.run(lines) }
+
+// runBIND gives the key to both and goes on with BIND, from nothing, to the page's first update.
+func (n *newcomer) runBIND(lines string) {
+	group := fmt.Sprint("-g ", os.Getgid())
+	n.run("mkdir -p etc/bind etc/caddy\n" + strings.NewReplacer("/etc/", "etc/", "-g bind", group, "-g caddy", group).Replace(lines))
+	n.expect(n.run("find . -name 'dyn.*.key' -printf '%P %m\n' | sort"), "etc/bind/dyn.example.com.key 640\netc/caddy/dyn.example.com.key 640\n")
+	bind := nameserver.RunExample(n.root, filepath.Join(n.repo, "example", "bind"), filepath.Join(n.dir, "etc/bind/dyn.example.com.key"))
 	n.lookup = func(name, qtype string) string { return bind.MustLookup(n.t, name, qtype) + "\n" }
 	if err := n.caddy(); err != nil {
 		n.t.Fatal(err)
 	}
-	n.writeCaddyfile(strings.NewReplacer("/etc/caddy", n.dir, "nameserver 127.0.0.1", "nameserver "+bind.Addr()).Replace(n.caddyfiles[1]), "")
+	n.writeCaddyfile(strings.NewReplacer("/etc/caddy", n.dir+"/etc/caddy", "nameserver 127.0.0.1", "nameserver "+bind.Addr()).Replace(n.caddyfiles[n.file]), "")
 	n.startCaddy("caddy run --config Caddyfile\n")
 	n.checkZones("caddy dyndns-check --config Caddyfile\n")
-	n.update("curl https://dyndns.example.com/update-by-path/$HOME_TOKEN/home.dyn.example.com/192.0.2.1\n")
-}
-
-// writeCaddyfile writes a Caddyfile for a machine on which others have the ports 80,
-// 443 and 2019 and whose name no public authority certifies.
-func (n *newcomer) writeCaddyfile(text, option string) {
-	options := fmt.Sprintf("{\n\thttp_port %s\n\thttps_port %s\n\tdefault_bind 127.0.0.1\n\tlocal_certs\n\tskip_install_trust\n\t%s\n", n.http.Number(), n.https.Number(), option)
-	n.write("home/.curlrc", fmt.Sprintf("silent\nshow-error\nconnect-to = dyndns.example.com:443:127.0.0.1:%s\ncacert = %s\n", n.https.Number(), n.authority()))
-	n.write("Caddyfile", options+strings.TrimPrefix(text, "{\n"))
-}
-
-func (n *newcomer) write(name, text string) {
-	n.t.Helper()
-	if err := os.WriteFile(filepath.Join(n.dir, name), []byte(text), 0o600); err != nil {
-		n.t.Fatal(err)
-	}
-}
-
-// authority is the certificate of the one that Caddy makes for itself.
-func (n *newcomer) authority() string {
-	return filepath.Join(n.dir, "home/.local/share/caddy/pki/authorities/local/root.crt")
-}
-
-// startCaddy leaves Caddy running for the commands that follow, with these sockets.
-func (n *newcomer) startCaddy(lines string, sockets ...interface{ File() (*os.File, error) }) {
-	var files []*os.File
-	for _, s := range sockets {
-		file, err := s.File()
-		if err != nil {
-			n.t.Fatal(err)
-		}
-		defer file.Close()
-		files = append(files, file)
-	}
-	output, interrupt := n.start(n.dir, lines, files...)
-	n.readUntil(output, "serving initial configuration")
-	go io.Copy(io.Discard, output)
-	n.caddy = interrupt
-	n.root.Cleanup(func() {
-		if err := interrupt(); err != nil {
-			n.root.Errorf("Caddy, after Ctrl-C: %v", err)
-		}
-	})
-	// The certificate is made after Caddy has begun to serve.
-	await.Done(n.t, "the certificate", func() error {
-		ca, err := os.ReadFile(n.authority())
-		if err != nil {
-			return err
-		}
-		roots := x509.NewCertPool()
-		roots.AppendCertsFromPEM(ca)
-		conn, err := tls.Dial("tcp", n.https.Addr(), &tls.Config{RootCAs: roots, ServerName: "dyndns.example.com"})
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	})
+	n.expect(n.run("curl https://dyndns.example.com/update-by-path/$HOME_TOKEN/home.dyn.example.com/192.0.2.1\n"),
+		"UPDATED: home.dyn.example.com. A None -> 192.0.2.1\nUNCHANGED: home.dyn.example.com. AAAA None\n")
+	n.expect(n.lookup("home.dyn.example.com", "A"), "192.0.2.1\n")
 }
 
 var indentation = regexp.MustCompile(`(?m)^ +`)
 
 func (n *newcomer) update(lines string) {
-	reply := n.run(lines)
+	n.expectOnPage(n.run(lines))
+	n.expect(n.lookup("home.dyn.example.com", "A"), "192.0.2.1\n")
+}
+
+// updateAtHoster updates twice, and so reads at the hoster what it has written.
+func (n *newcomer) updateAtHoster(lines string) {
+	n.expectOnPage(n.run(lines))
+	n.expect(n.run(lines), "UNCHANGED: home.example.com. A 192.0.2.1\nUNCHANGED: home.example.com. AAAA None\n")
+}
+
+func (n *newcomer) removeFamily(lines string) {
+	n.expectOnPage(n.run(lines))
+	n.expect(n.lookup("home.dyn.example.com", "A"), "")
+}
+
+func (n *newcomer) expectOnPage(reply string) {
+	n.t.Helper()
 	if !strings.Contains(indentation.ReplaceAllString(n.page, ""), "\n"+reply) {
 		n.t.Errorf("the reply stands nowhere on the page:\n%s", reply)
 	}
-	n.expect(n.lookup("home.dyn.example.com", "A"), "192.0.2.1\n")
 }
 
 func (n *newcomer) makeToken(lines string) {

@@ -271,6 +271,9 @@ func CheckNoSecret(t testing.TB, text string) {
 
 const asCaddy = "DYNDNS_TEST_AS_CADDY"
 
+// AsCaddy is the assignment with which a shell starts such a program as the command caddy.
+const AsCaddy = asCaddy + "=1"
+
 // Command is this test's program as the command caddy, if its TestMain calls Main.
 func Command(args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)

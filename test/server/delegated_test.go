@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
+	"github.com/caddy-dyndns/dyndns/test/markdown"
 )
 
 // A public DNS of one server, from the root to the zone above the one that is served.
@@ -41,6 +42,8 @@ example.com. NS  a.root.
 `
 )
 
+const startPage = "docs/start.md"
+
 // The zone is found from the root, and those who judge nameservers find nothing but that
 // the addresses are those of documentation and have no names.
 func TestDelegated(t *testing.T) {
@@ -58,6 +61,7 @@ func TestDelegated(t *testing.T) {
 	if got := s.Get(s.HTTP + "/update-by-path/" + caddytest.CanarySecret + "/home.dyn.example.com/198.51.100.99"); got.Status != 200 {
 		t.Fatalf("%d %s", got.Status, got.Body)
 	}
+	asked := 0
 	command := func(name string, args ...string) string {
 		t.Helper()
 		cmd := exec.Command(name, args...)
@@ -68,8 +72,21 @@ func TestDelegated(t *testing.T) {
 		}
 		return string(out)
 	}
-	if got := command("dig", "+trace", "+nodnssec", "home.dyn.example.com", "A"); !strings.Contains(got, "198.51.100.99") {
-		t.Errorf("dig +trace:\n%s", got)
+	for _, b := range markdown.Blocks(startPage, markdown.Pages(t, "../..")[startPage]) {
+		if b.Language != "sh" || !strings.HasPrefix(b.Text, "dig ") {
+			continue
+		}
+		for line := range strings.Lines(strings.ReplaceAll(b.Text, "198.51.100.1", "203.0.113.53")) {
+			got := command("sh", "-c", line)
+			whole := strings.Contains(got, "status: NOERROR") && strings.Contains(got, "flags: qr aa")
+			if traced := strings.Contains(got, "198.51.100.99"); !whole && !traced {
+				t.Errorf("%s%s", line, got)
+			}
+			asked++
+		}
+	}
+	if asked != 3 {
+		t.Errorf("%s has %d lines that ask from outside", startPage, asked)
 	}
 	report := command("zonemaster-cli", "--hints", "hints", "--level", "INFO", "--show-module", "--no-time", "dyn.example.com")
 	if !strings.Contains(report, "NAMESERVER") {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,30 +15,18 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/service"
-	"github.com/caddy-dyndns/dyndns/test/markdown"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // tableRow begins with one or two code spans.
 var tableRow = regexp.MustCompile("(?m)^\\| (`[^|]+`) \\| (.+) \\|$")
 
-// section is the part of the README below a heading.
-func section(t *testing.T, title string) string {
-	t.Helper()
-	_, text, found := strings.Cut(markdown.Pages(t, ".")["README.md"], "\n## "+title+"\n")
-	if !found {
-		t.Fatalf("the README has no section %q", title)
-	}
-	text, _, _ = strings.Cut(text, "\n## ")
-	return text
-}
-
 var (
 	statusCode = regexp.MustCompile(`\b[2-5]\d\d\b`)
 	codeSpan   = regexp.MustCompile("`([^`]+)`")
 )
 
-// The README's words and statuses are those of the native dialect.
+// The words and statuses of the page about requests are those of the native dialect.
 func TestDocumentedStatuses(t *testing.T) {
 	answered := make(map[string]map[string]bool)
 	answer := func(outcome service.Outcome) {
@@ -66,7 +53,7 @@ func TestDocumentedStatuses(t *testing.T) {
 	answer(service.Outcome{Checks: []service.ZoneCheck{{Steps: []zone.CheckStep{{Err: errors.New("refused")}}}}})
 
 	documented := make(map[string]map[string]bool)
-	for _, row := range tableRow.FindAllStringSubmatch(section(t, "What can be asked"), -1) {
+	for _, row := range tableRow.FindAllStringSubmatch(readDoc(t, "requests.md"), -1) {
 		if strings.HasPrefix(row[1], "`/") { // the table of paths
 			continue
 		}
@@ -79,22 +66,22 @@ func TestDocumentedStatuses(t *testing.T) {
 	}
 	for _, word := range slices.Sorted(maps.Keys(answered)) {
 		if !maps.Equal(documented[word], answered[word]) {
-			t.Errorf("%s: the README says %v, the dialect %v", word,
+			t.Errorf("%s: the page says %v, the dialect %v", word,
 				slices.Sorted(maps.Keys(documented[word])), slices.Sorted(maps.Keys(answered[word])))
 		}
 	}
 	for word := range documented {
 		if answered[word] == nil {
-			t.Errorf("the README knows a word %s", word)
+			t.Errorf("the page knows a word %s", word)
 		}
 	}
 }
 
-// The README's paths are answered by the dialect that the README says.
+// The paths of the page about requests are answered by the dialect that it says.
 func TestDocumentedPaths(t *testing.T) {
 	argument := strings.NewReplacer("[", "", "]", "", "<secret>", "x", "<fqdn>", "home.dyn.example.com", "<ip_1>", "192.0.2.1", "<ip_2>", "2001:db8::1", "<domains>", "home", "<token>", "x", "<ip>", "192.0.2.1")
 	seen := make(map[string]int)
-	for _, row := range tableRow.FindAllStringSubmatch(section(t, "What can be asked"), -1) {
+	for _, row := range tableRow.FindAllStringSubmatch(readDoc(t, "requests.md"), -1) {
 		for _, span := range codeSpan.FindAllStringSubmatch(row[1], -1) {
 			if !strings.HasPrefix(span[1], "/") {
 				continue
@@ -108,28 +95,11 @@ func TestDocumentedPaths(t *testing.T) {
 			name := d.Info().Name
 			seen[name]++
 			if want := cmp.Or(regexp.MustCompile(`dyndns2|DuckDNS|httpreq|^ *records`).FindString(row[2]), "native"); !strings.EqualFold(name, strings.TrimSpace(want)) {
-				t.Errorf("%s is answered by %s, the README says %s", path, name, want)
+				t.Errorf("%s is answered by %s, the page says %s", path, name, want)
 			}
 		}
 	}
 	if want := map[string]int{"native": 4, "dyndns2": 7, "duckdns": 2, "httpreq": 2, "records": 1}; !maps.Equal(seen, want) {
-		t.Errorf("the README shows the paths %v, want %v", seen, want)
-	}
-}
-
-// goodUpdate is a row of the clients' page about an update that went well.
-var goodUpdate = regexp.MustCompile(`(?m)^\| ([^|]+ \| [^|]+) \| good (\| .+)$`)
-
-// The README shows one update of every client, as the page about them has it.
-// That page is written by the test that runs the clients.
-func TestDocumentedClients(t *testing.T) {
-	_, table, found := strings.Cut(section(t, "Router settings"), "| client | over | request | reply | what the client concludes |\n|---|---|---|---|---|\n")
-	table, _, _ = strings.Cut(table, "\n\n")
-	var want []string
-	for _, row := range goodUpdate.FindAllStringSubmatch(markdown.Pages(t, ".")[filepath.Join("docs", "clients.md")], -1) {
-		want = append(want, "| "+row[1]+" "+row[2])
-	}
-	if got := strings.Split(strings.TrimSpace(table), "\n"); !found || len(want) == 0 || !slices.Equal(got, want) {
-		t.Errorf("the README's clients are\n%s\nthose of the page\n%s", table, strings.Join(want, "\n"))
+		t.Errorf("the page shows the paths %v, want %v", seen, want)
 	}
 }

@@ -1,4 +1,4 @@
-package dyndns
+package caddytest
 
 import (
 	"github.com/caddyserver/caddy/v2"
@@ -9,7 +9,8 @@ import (
 
 func init() { caddy.RegisterModule(new(cloudflare)) }
 
-// cloudflare stands for the module of that name, which the documentation shows.
+// cloudflare stands for the module of that name, which the documentation shows. Its zone
+// is example.com, kept in memory.
 type cloudflare struct {
 	APIToken string `json:"api_token,omitempty"`
 
@@ -17,7 +18,9 @@ type cloudflare struct {
 }
 
 func (*cloudflare) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "dns.providers.cloudflare", New: func() caddy.Module { return new(cloudflare) }}
+	return caddy.ModuleInfo{ID: "dns.providers.cloudflare", New: func() caddy.Module {
+		return &cloudflare{Provider: hostedtest.Provider{Zone: "example.com."}}
+	}}
 }
 
 func (c *cloudflare) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
