@@ -71,7 +71,7 @@ func (m *measurement) oneAtATime(s *site) ([]load, error) {
 	reader := bufio.NewReader(web)
 	address := func(n int) string { return fmt.Sprintf("192.0.2.%d", 1+n%2) }
 	return alternate(3*m.o.seconds,
-		func(n int) error { return bareUpdate(conn, m.key, n) },
+		func(n int) error { return bareUpdate(conn, m.key, "bare", n) },
 		func(n int) error {
 			return updater.Apply(m.ctx, []zone.Change{{
 				Name: "apply." + zoneName, Type: zone.TypeA, Action: zone.Set, Values: []string{address(n)}, TTL: 300,
@@ -86,10 +86,43 @@ func (m *measurement) oneAtATime(s *site) ([]load, error) {
 		})
 }
 
-func bareUpdate(conn net.Conn, key nameserver.Key, n int) error {
+// bareUpdates lets so many change a host each, one signed UPDATE after the other and nothing else: the
+// least that a service does that makes a message of every request. They share at most 64 kept
+// connections, since BIND takes 150 of all clients together.
+func (m *measurement) bareUpdates(clients int) (load, error) {
+	conns := make(chan net.Conn, min(clients, 64))
+	for range cap(conns) {
+		c, err := net.Dial("tcp", m.dns)
+		if err != nil {
+			return load{}, err
+		}
+		defer c.Close()
+		conns <- c
+	}
+	return together(clients, func(i int, end time.Time) ([]time.Duration, error) {
+		var latencies []time.Duration
+		host := fmt.Sprintf("bare%d", i)
+		for n, start := 0, time.Now(); start.Before(end); n, start = n+1, time.Now() {
+			conn := <-conns
+			err := conn.SetDeadline(start.Add(time.Minute))
+			if err == nil {
+				err = bareUpdate(conn, m.key, host, n)
+			}
+			conns <- conn
+			if err != nil {
+				return latencies, err
+			}
+			latencies = append(latencies, time.Since(start))
+		}
+		return latencies, nil
+	}, m.o.seconds)
+}
+
+// bareUpdate gives a host the one or the other address by one signed message.
+func bareUpdate(conn net.Conn, key nameserver.Key, host string, n int) error {
 	m := new(dns.Msg)
 	m.SetUpdate(dns.Fqdn(zoneName))
-	owner := dns.RR_Header{Name: "bare." + dns.Fqdn(zoneName), Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 300}
+	owner := dns.RR_Header{Name: host + "." + dns.Fqdn(zoneName), Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 300}
 	m.RemoveRRset([]dns.RR{&dns.A{Hdr: owner}})
 	m.Insert([]dns.RR{&dns.A{Hdr: owner, A: net.IPv4(192, 0, 2, byte(1+n%2))}})
 	m.SetTsig(dns.Fqdn(key.Name), dns.Fqdn(key.Algorithm), 300, time.Now().Unix())
@@ -115,7 +148,7 @@ func bareUpdate(conn net.Conn, key nameserver.Key, n int) error {
 	case dns.RcodeSuccess:
 		return nil
 	case dns.RcodeServerFailure: // PowerDNS, when its database is locked
-		return bareUpdate(conn, key, n)
+		return bareUpdate(conn, key, host, n)
 	default:
 		return fmt.Errorf("UPDATE: %s", dns.RcodeToString[rcode])
 	}

@@ -49,19 +49,25 @@ func run(addr string, connections int, d time.Duration, perConnection int, next 
 		defer c.Close()
 		conns[i] = c
 	}
+	return together(connections, func(i int, end time.Time) ([]time.Duration, error) {
+		return drive(conns[i], i, end, perConnection, next)
+	}, d)
+}
+
+// together runs so many at once, each until the given time, and puts together what they took.
+func together(number int, each func(i int, end time.Time) ([]time.Duration, error), d time.Duration) (load, error) {
 	var (
 		wg      sync.WaitGroup
 		mu      sync.Mutex
 		total   load
 		failed  error
-		start   = time.Now()
-		end     = start.Add(d)
+		start   time.Time
 		release = make(chan struct{})
 	)
-	for i, c := range conns {
+	for i := range number {
 		wg.Go(func() {
 			<-release
-			latencies, err := drive(c, i, end, perConnection, next)
+			latencies, err := each(i, start.Add(d))
 			mu.Lock()
 			defer mu.Unlock()
 			total.latencies = append(total.latencies, latencies...)

@@ -67,7 +67,7 @@ func measureAll(ctx context.Context, o options, results string) error {
 		if err := measureServer(ctx, o, kind, filepath.Join(dir, string(kind)), &table); err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
-		if err := os.WriteFile(results, []byte(table.markdown(o)), 0o644); err != nil {
+		if err := table.write(o, results); err != nil {
 			return err
 		}
 	}
@@ -77,7 +77,7 @@ func measureAll(ctx context.Context, o options, results string) error {
 			return fmt.Errorf("queries: %w", err)
 		}
 	}
-	return os.WriteFile(results, []byte(table.markdown(o)), 0o644)
+	return table.write(o, results)
 }
 
 // measureServer measures everything on one nameserver. Each row is measured
@@ -106,7 +106,7 @@ func measureServer(ctx context.Context, o options, kind nameserver.Kind, dir str
 	}
 	defer s.stop()
 
-	m := measurement{ctx: ctx, o: o, kind: kind, dir: dir, server: server, key: key, table: table}
+	m := measurement{ctx: ctx, o: o, kind: kind, dir: dir, server: server, dns: s.dns, key: key, table: table}
 	for round := range o.rounds {
 		fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", kind, round+1, o.rounds)
 		if err := m.round(round, s); err != nil {
@@ -116,6 +116,14 @@ func measureServer(ctx context.Context, o options, kind nameserver.Kind, dir str
 	return nil
 }
 
+// What is measured with different numbers of connections, and drawn.
+const (
+	changedRow = "changed, connections: %d"
+	bareRow    = "one bare UPDATE for each change, clients: %d"
+)
+
+var connectionCounts = []int{1, 8, 32, 128, 512}
+
 // measurement measures on one nameserver and notes the rows.
 type measurement struct {
 	ctx    context.Context
@@ -123,6 +131,7 @@ type measurement struct {
 	kind   nameserver.Kind
 	dir    string
 	server *nameserver.Server // nil with the one that is brought along
+	dns    string             // host:port of the nameserver
 	key    nameserver.Key
 	table  *report
 }
@@ -152,7 +161,7 @@ func (m *measurement) round(round int, s *site) error {
 			return err
 		}
 	}
-	l, err = nsupdates(m.ctx, m.dir, s.dns, m.key, 200)
+	l, err = nsupdates(m.ctx, m.dir, m.dns, m.key, 200)
 	if err := note("nsupdate, one change after the other", l, err); err != nil {
 		return err
 	}
@@ -165,11 +174,14 @@ func (m *measurement) round(round int, s *site) error {
 			return err
 		}
 	}
-	counts := []int{1, 8, 32, 128, 512}
-	for i, connections := range counts {
-		number := round*len(counts) + i
+	for i, connections := range connectionCounts {
+		number := round*len(connectionCounts) + i
 		l, err := s.load(s.api, connections, m.o.seconds, 0, changed("g", number))
-		if err := note(fmt.Sprintf("changed, connections: %d", connections), l, err); err != nil {
+		if err := note(fmt.Sprintf(changedRow, connections), l, err); err != nil {
+			return err
+		}
+		l, err = m.bareUpdates(connections)
+		if err := note(fmt.Sprintf(bareRow, connections), l, err); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -39,8 +40,17 @@ func (r *report) add(server, name string, l load, memory float64) {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
+// write writes the medians, and a picture of them beside.
+func (r *report) write(o options, results string) error {
+	picture := strings.TrimSuffix(results, ".md") + ".svg"
+	if err := os.WriteFile(picture, []byte(r.picture()), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(results, []byte(r.markdown(o, filepath.Base(picture))), 0o644)
+}
+
 // markdown renders the medians.
-func (r *report) markdown(o options) string {
+func (r *report) markdown(o options, picture string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Measured
 
@@ -48,13 +58,23 @@ Written by `+"`go run ./bench`"+` on %s: %d rounds of %s each, medians. Nameserv
 Caddy and load generator share the machine: %s, %d cores, %s.
 "Caddy µs" is the processor time of Caddy for a request.
 
+![Changes per second over connections](%s)
+
+Changes per second over the connections at work: through this server, which sends what arrives meanwhile together, and
+with a signed UPDATE for each change and nothing before it, which is the least that a script or service does
+that makes a message of every request.
+
 %s
-`, time.Now().UTC().Format(time.DateOnly), o.rounds, o.seconds, cpu(), runtime.NumCPU(), kernel(), versions())
+`, time.Now().UTC().Format(time.DateOnly), o.rounds, o.seconds, cpu(), runtime.NumCPU(), kernel(), picture, versions())
 	server := ""
 	for _, row := range r.rows {
 		if row.server != server {
 			server = row.server
-			fmt.Fprintf(&b, "\n## %s\n\n| what | per second | p50 ms | p99 ms | slowest ms | all after s | Caddy µs | Caddy MiB |\n|---|---:|---:|---:|---:|---:|---:|---:|\n", server)
+			fmt.Fprintf(&b, "\n## %s\n\n", server)
+			if server == queriesTitle {
+				b.WriteString(queriesNote + "\n\n")
+			}
+			b.WriteString("| what | per second | p50 ms | p99 ms | slowest ms | all after s | Caddy µs | Caddy MiB |\n|---|---:|---:|---:|---:|---:|---:|---:|\n")
 		}
 		fmt.Fprintf(&b, "| %s | %.0f | %s | %s | %s | %.2f | %s | %s |\n", row.name, median(row.rate),
 			orDash("%.2f", row.p50), orDash("%.2f", row.p99), orDash("%.1f", row.slowest), median(row.took), orDash("%.1f", row.cpu), orDash("%.0f", row.memory))

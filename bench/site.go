@@ -162,11 +162,16 @@ func (s *site) memory() (float64, error) {
 
 // load runs the load generator and measures the processor time of Caddy.
 func (s *site) load(addr string, connections int, d time.Duration, perConnection int, next requester) (load, error) {
+	return s.measure(func() (load, error) { return run(addr, connections, d, perConnection, next) })
+}
+
+// measure adds the processor time of Caddy to what was measured meanwhile.
+func (s *site) measure(run func() (load, error)) (load, error) {
 	before, err := s.cpu()
 	if err != nil {
 		return load{}, err
 	}
-	l, err := run(addr, connections, d, perConnection, next)
+	l, err := run()
 	if err != nil {
 		return l, err
 	}

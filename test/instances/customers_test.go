@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,8 +131,8 @@ type customer struct {
 	revoked []string // of which the end was acknowledged
 }
 
-// live returns when the process is gone.
-func (c *customer) live(p *process) {
+// live returns when the process is gone. It tells of each end of a token that was acknowledged.
+func (c *customer) live(p *process, acknowledged func()) {
 	for {
 		if p.create(c.name) != nil {
 			return
@@ -146,6 +147,7 @@ func (c *customer) live(p *process) {
 			c.token = next
 			if old != "" {
 				c.revoked = append(c.revoked, old)
+				acknowledged()
 			}
 		}
 		old := c.token
@@ -154,62 +156,71 @@ func (c *customer) live(p *process) {
 			return
 		}
 		c.revoked = append(c.revoked, old)
+		acknowledged()
 	}
 }
 
-// Where a process is killed between two writes, what was acknowledged holds, nobody has
+// Where processes are killed between two writes, what was acknowledged holds, nobody has
 // more rights than before, and the same request again completes it.
 func TestCustomersKilled(t *testing.T) {
 	c := newCluster(t)
 	other := c.start("other")
-	for round := range 3 {
-		victim := c.start("data")
-		customers := make([]customer, 16)
-		var all sync.WaitGroup
-		for i := range customers {
-			customers[i].name = fmt.Sprintf("customer-%d-%d", round, i)
-			all.Go(func() { customers[i].live(victim) })
-		}
-		time.AfterFunc(time.Second+rand.N(200*time.Millisecond), func() { _ = victim.cmd.Process.Kill() })
-		all.Wait()
-		_ = victim.cmd.Wait()
-		acknowledged := 0
-		for i := range customers {
-			k := &customers[i]
-			acknowledged += len(k.revoked)
-			for _, token := range k.revoked {
-				if got := other.update(k.name, token); got != "badauth" {
-					t.Errorf("%s: a token of which the end was acknowledged: %s", k.name, got)
-				}
-			}
-			if k.token != "" {
-				if got := other.update(k.name, k.token); got != "good" && got != "nochg" {
-					t.Errorf("%s: a token that was acknowledged: %s", k.name, got)
-				}
-			}
-		}
-		if acknowledged == 0 {
-			t.Error("nothing was acknowledged")
-		}
-		// The locks of the process that is gone are taken over after some ten seconds.
-		for i := range customers {
-			all.Go(func() {
-				name := customers[i].name
-				if err := other.create(name); err != nil {
-					t.Errorf("%s again: %v", name, err)
-					return
-				}
-				token, err := other.newToken(name, "0s")
-				if err != nil {
-					t.Errorf("a token for %s again: %v", name, err)
-					return
-				}
-				if got := other.update(name, token); got != "good" && got != "nochg" {
-					t.Errorf("%s again: %s", name, got)
+	victims := []*process{c.start("data0"), c.start("data1"), c.start("data2")}
+	var all sync.WaitGroup
+	for i, victim := range victims {
+		all.Go(func() { killed(t, victim, other, fmt.Sprintf("customer-%d", i)) })
+	}
+	all.Wait()
+}
+
+// killed kills a process that makes customers come, change and go, and asks another
+// process of them.
+func killed(t *testing.T, victim, other *process, prefix string) {
+	customers := make([]customer, 16)
+	var (
+		all  sync.WaitGroup
+		left atomic.Int64 // until the kill, which meets the others anywhere
+	)
+	left.Store(20 + rand.Int64N(100))
+	for i := range customers {
+		customers[i].name = fmt.Sprintf("%s-%d", prefix, i)
+		all.Go(func() {
+			customers[i].live(victim, func() {
+				if left.Add(-1) == 0 {
+					_ = victim.cmd.Process.Kill()
 				}
 			})
-		}
-		all.Wait()
-		t.Logf("round %d: %d ends of tokens were acknowledged", round, acknowledged)
+		})
 	}
+	all.Wait()
+	_ = victim.cmd.Wait()
+	for i := range customers {
+		k := &customers[i]
+		for _, token := range k.revoked {
+			if got := other.update(k.name, token); got != "badauth" {
+				t.Errorf("%s: a token of which the end was acknowledged: %s", k.name, got)
+			}
+		}
+		if k.token != "" {
+			if got := other.update(k.name, k.token); got != "good" && got != "nochg" {
+				t.Errorf("%s: a token that was acknowledged: %s", k.name, got)
+			}
+		}
+		// The locks of the process that is gone are taken over after some ten seconds.
+		all.Go(func() {
+			if err := other.create(k.name); err != nil {
+				t.Errorf("%s again: %v", k.name, err)
+				return
+			}
+			token, err := other.newToken(k.name, "0s")
+			if err != nil {
+				t.Errorf("a token for %s again: %v", k.name, err)
+				return
+			}
+			if got := other.update(k.name, token); got != "good" && got != "nochg" {
+				t.Errorf("%s again: %s", k.name, got)
+			}
+		})
+	}
+	all.Wait()
 }
