@@ -38,6 +38,7 @@ func main() {
 	flag.DurationVar(&o.seconds, "time", 2*time.Second, "how long one measurement lasts")
 	flag.IntVar(&o.storm, "storm", 10000, "how many distinct hosts reconnect at once")
 	servers := flag.String("servers", "BIND,Knot,PowerDNS,Caddy", "which nameservers to measure")
+	duration := flag.Duration("soak", 0, "only let clients change names for that long, and say what Caddy holds")
 	results := flag.String("o", "bench/RESULTS.md", "where to write the results")
 	flag.Parse()
 	for _, kind := range strings.Split(*servers, ",") {
@@ -45,13 +46,13 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := measureAll(ctx, o, *results); err != nil {
+	if err := measureAll(ctx, o, *duration, *results); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func measureAll(ctx context.Context, o options, results string) error {
+func measureAll(ctx context.Context, o options, duration time.Duration, results string) error {
 	dir, err := os.MkdirTemp("", "dyndns-bench-")
 	if err != nil {
 		return err
@@ -61,6 +62,9 @@ func measureAll(ctx context.Context, o options, results string) error {
 	build := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "./bench/caddy")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building Caddy: %w: %s", err, out)
+	}
+	if duration > 0 {
+		return soak(ctx, o, duration)
 	}
 	var table report
 	for _, kind := range o.servers {
@@ -221,7 +225,7 @@ func (m *measurement) fresh(row string, connections, each int, next requester, a
 	if err != nil {
 		return fmt.Errorf("%s: %w", row, err)
 	}
-	memory, err := s.memory()
+	memory, err := s.status("VmHWM:")
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,8 @@ type site struct {
 	cmd *exec.Cmd
 	// api, respond and the zone's nameserver are host:port.
 	api, respond, dns string
+	// admin is the socket of Caddy's admin endpoint.
+	admin string
 }
 
 // served is not a nameserver beside Caddy but the one that is brought along.
@@ -46,7 +48,7 @@ func startSite(binary, dir string, server *nameserver.Server, key nameserver.Key
 		return nil, err
 	}
 	defer respond.Close()
-	s := &site{api: api.Addr(), respond: respond.Addr()}
+	s := &site{api: api.Addr(), respond: respond.Addr(), admin: filepath.Join(dir, "admin.sock")}
 	var (
 		option, zone string
 		sockets      []*os.File
@@ -76,7 +78,7 @@ func startSite(binary, dir string, server *nameserver.Server, key nameserver.Key
 	}
 	config := filepath.Join(dir, "Caddyfile")
 	text := fmt.Sprintf(`{
-	admin off
+	admin unix/%s
 	persist_config off
 	storage file_system %s
 	%s
@@ -93,7 +95,7 @@ http://%s {
 http://%s {
 	respond "UNCHANGED: h1.dyn.example.com. A 192.0.2.1"
 }
-`, dir, option, s.api, secret, s.dns, zoneName, zone, s.respond)
+`, s.admin, dir, option, s.api, secret, s.dns, zoneName, zone, s.respond)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -145,19 +147,19 @@ func (s *site) stop() {
 	_ = s.cmd.Wait()
 }
 
-// memory is the most resident memory that the process had, in MiB.
-func (s *site) memory() (float64, error) {
+// status is a figure of the process, in MiB: VmHWM is the most resident memory that it had.
+func (s *site) status(name string) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if value, ok := strings.CutPrefix(line, name); ok {
 			kib, err := strconv.Atoi(strings.Fields(value)[0])
 			return float64(kib) / 1024, err
 		}
 	}
-	return 0, fmt.Errorf("process %d tells no VmHWM", s.cmd.Process.Pid)
+	return 0, fmt.Errorf("process %d tells no %s", s.cmd.Process.Pid, name)
 }
 
 // load runs the load generator and measures the processor time of Caddy.
