@@ -48,7 +48,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, from netip.Addr
 	if !slices.Contains(dialect.Methods, r.Method) {
 		return refuse(&service.Error{Reason: service.BadMethod, Message: "this path does not take that method"})
 	}
-	if dialect.CrossSite(r) {
+	if dialect.CrossSite(r, encrypted(r)) {
 		return refuse(&service.Error{Reason: service.CrossSite, Message: "this request comes from another site's page"})
 	}
 	if err := readBody(w, r, d, in); err != nil {

@@ -201,7 +201,7 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 		MaxTTL:         c.maxTTL,
 		PublicOnly:     c.publicOnly,
 		PrivateClients: c.privateClients,
-		Challenges:     challenge.Notes{Storage: ctx.Storage()},
+		Challenges:     &challenge.Notes{Storage: ctx.Storage()},
 		Checking:       selfTest,
 		Timeout:        c.timeout,
 		Warn: func(message, zone string, err error) {

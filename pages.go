@@ -67,7 +67,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && !posted:
 		header.Set("Allow", "GET, HEAD")
 		p.message(http.StatusMethodNotAllowed, "Method not allowed", "This page can only be read.")
-	case posted && dialect.CrossSite(r):
+	case posted && dialect.CrossSite(r, encrypted(r)):
 		p.outcome.Err = &service.Error{Reason: service.CrossSite, Message: "this request comes from another site's page"}
 		p.message(http.StatusForbidden, "Not from here", "Another site's page sent this.")
 	case path == pathHealth:

@@ -39,7 +39,7 @@ type Opener interface {
 type Config struct {
 	zones name.Zones
 	names []string
-	// Purge removes the addresses of absolute names, as far as they lie in zones of the
+	// Purge removes the records of absolute names, as far as they lie in zones of the
 	// handler, and returns the errors by name. Nil where there is no handler.
 	Purge func(ctx context.Context, names []string) map[string]error
 	// Expires returns when the first address of these absolute names is removed if nobody

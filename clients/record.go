@@ -190,11 +190,11 @@ func (r *Record) Digests() []Digest {
 func (r *Record) Lists(digest Digest) bool { return slices.Contains(r.Digests(), digest) }
 
 // Names returns the normalised names that the record has without a pattern, those of LAN
-// hosts too.
+// hosts and of texts too.
 func (r *Record) Names() []string {
 	var names []string
 	add := func(text string) {
-		if n, err := name.Normalize(text); err == nil && !strings.HasPrefix(n, "*.") && !slices.Contains(names, n) {
+		if n, err := name.Owner(text); err == nil && !strings.HasPrefix(n, "*.") && !slices.Contains(names, n) {
 			names = append(names, n)
 		}
 	}

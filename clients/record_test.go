@@ -16,7 +16,7 @@ const wholeRecord = `{
 	"tokens": ["sha256:0000000000000000000000000000000000000000000000000000000000000001",
 		{"id": "ignored", "digest": "sha256:0000000000000000000000000000000000000000000000000000000000000002", "created": "2026-11-23T12:00:00Z", "expires": "2026-12-23T12:00:00Z"}],
 	"owner": ["sha256:0000000000000000000000000000000000000000000000000000000000000003"],
-	"hosts": ["home.dyn.example.com", "*.home.dyn.example.com", "HOME.dyn.example.com.", "cam.elsewhere.test"],
+	"hosts": ["home.dyn.example.com", "*.home.dyn.example.com", "HOME.dyn.example.com.", "cam.elsewhere.test", "_x.home.dyn.example.com"],
 	"lan": [{"name": "nas.dyn.example.com", "interface_id": "::1"}, {"name": "nas.elsewhere.test", "interface_id": "::1"}],
 	"from": ["192.0.2.0/24", "2001:db8::1"], "limit": {"changes": 10, "per": "1d"}, "disabled": true, "no_certificates": true
 }`
@@ -40,7 +40,7 @@ func TestRecord(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(r, again) {
 		t.Errorf("%s is read as %+v, %v", text, again, err)
 	}
-	if got := r.Names(); !slices.Equal(got, []string{"home.dyn.example.com.", "cam.elsewhere.test.", "nas.dyn.example.com.", "nas.elsewhere.test."}) {
+	if got := r.Names(); !slices.Equal(got, []string{"home.dyn.example.com.", "cam.elsewhere.test.", "_x.home.dyn.example.com.", "nas.dyn.example.com.", "nas.elsewhere.test."}) {
 		t.Errorf("names %q", got)
 	}
 
@@ -51,7 +51,7 @@ func TestRecord(t *testing.T) {
 	if c.Name != "home router" || c.Owner() || !c.Disabled() || !c.NoCertificates() || c.Limit() != (Limit{10, 24 * time.Hour}) {
 		t.Errorf("the client is %+v", c)
 	}
-	if !slices.Equal(c.ExactHosts(), []string{"home.dyn.example.com."}) || len(c.LAN) != 1 {
+	if !slices.Equal(c.ExactHosts(), []string{"home.dyn.example.com.", "_x.home.dyn.example.com."}) || len(c.LAN) != 1 {
 		t.Errorf("what lies in other zones is not left out: %q, %v", c.ExactHosts(), c.LAN)
 	}
 	if c.Expired(time.Now().Add(100 * 365 * 24 * time.Hour)) {
@@ -114,6 +114,7 @@ func TestBadRecords(t *testing.T) {
 		{"plain token in an object", with(`"tokens":[{"digest":"` + tokenA + `"}]`), "digest"},
 		{"short digest", with(`"tokens":["sha256:00"]`), "64"},
 		{"token without digest", with(`"tokens":[{"created":"2026-11-23T12:00:00Z"}]`), "no digest"},
+		{"token with a digest of zeros", with(`"tokens":["sha256:` + strings.Repeat("0", 64) + `"]`), "no digest"},
 		{"null token", with(`"tokens":[null]`), "no digest"},
 		{"token with an unknown member", with(`"tokens":[{"digest":"` + d + `","expire":"2026-11-23T12:00:00Z"}]`), "unknown field"},
 		{"token twice", with(`"tokens":["` + d + `","` + d + `"]`), "twice"},

@@ -37,12 +37,14 @@ func (t Token) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads both forms.
 func (t *Token) UnmarshalJSON(data []byte) error {
-	if len(data) > 0 && data[0] == '"' {
-		*t = Token{}
-		return json.Unmarshal(data, &t.Digest)
-	}
 	var object jsonToken
-	if err := DecodeStrict(data, &object); err != nil {
+	var err error
+	if len(data) > 0 && data[0] == '"' {
+		err = json.Unmarshal(data, &object.Digest)
+	} else {
+		err = DecodeStrict(data, &object)
+	}
+	if err != nil {
 		return err
 	}
 	if object.Digest == (Digest{}) {

@@ -142,8 +142,8 @@ func TestMalformed(t *testing.T) {
 
 func TestSize(t *testing.T) {
 	var records []string
-	for i := range 200 {
-		records = append(records, fmt.Sprintf("many A 192.0.2.%d", i))
+	for i := range maxRecords {
+		records = append(records, fmt.Sprintf("many AAAA 2001:db8::%x", i))
 	}
 	addr := listen(t, open(t, keyed(testConfig(records...))))
 	for _, tt := range []struct {
@@ -159,13 +159,13 @@ func TestSize(t *testing.T) {
 		{"TCP", "tcp", 0, 65535, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := query("many A")
+			m := query("many AAAA")
 			if tt.edns > 0 {
 				m.SetEdns0(tt.edns, false)
 			}
 			for _, wire := range [][]byte{pack(t, m), first(signed(t, m))} {
 				reply, raw := exchange(t, tt.network, addr, wire)
-				if len(raw) > tt.limit || reply.Truncated != tt.truncated || len(reply.Answer) != map[bool]int{false: 200}[tt.truncated] {
+				if len(raw) > tt.limit || reply.Truncated != tt.truncated || len(reply.Answer) != map[bool]int{false: maxRecords}[tt.truncated] {
 					t.Errorf("%d octets, %d records, truncated: %t", len(raw), len(reply.Answer), reply.Truncated)
 				}
 			}

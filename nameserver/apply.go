@@ -77,8 +77,8 @@ func (a *application) name(c *configuration, overlay *authority.Zone, name strin
 			r.TTL = after.TTL
 		}
 		if r.Changed = !before.SameValues(after) || after.Exists() && before.TTL != after.TTL; r.Changed {
-			if size := wireSize(recordsOf(name, w.Type, after)); size > maxRRset {
-				return nil, &zone.Error{Reason: zone.Refused, Hint: fmt.Sprintf("the values have %d octets together, more than %d", size, maxRRset)}
+			if err := checkRRset(recordsOf(name, w.Type, after)); err != nil {
+				return nil, &zone.Error{Reason: zone.Refused, Hint: err.Error()}
 			}
 			changed[w.Type] = after
 		}

@@ -144,8 +144,8 @@ func (c *configuration) checkRecords() error {
 				return fmt.Errorf("records: %s has a CNAME record beside others", h.Name)
 			}
 		}
-		if size := wireSize(c.static.Records(h.Name, h.Rrtype)); size > maxRRset {
-			return fmt.Errorf("records: those of type %s at %s have %d octets together, more than %d", dns.TypeToString[h.Rrtype], h.Name, size, maxRRset)
+		if err := checkRRset(c.static.Records(h.Name, h.Rrtype)); err != nil {
+			return fmt.Errorf("records: type %s at %s: %w", dns.TypeToString[h.Rrtype], h.Name, err)
 		}
 	}
 	for _, ns := range c.nameServers {
@@ -232,14 +232,28 @@ func digest(records []dns.RR) (store.Digest, error) {
 }
 
 // maxRRset is the most octets that an RRset may have: it has to fit into one message
-// over TCP, beside the question and the signature.
-const maxRRset = 60_000
+// over TCP, beside the question and the signature. maxRecords is how many records BIND
+// transfers of one by default (max-records-per-type, since 9.18.28).
+const (
+	maxRRset   = 60_000
+	maxRecords = 100
+)
 
-// wireSize returns the octets of records whose owner is compressed.
-func wireSize(records []dns.RR) int {
+// checkRRset returns why the zone cannot have an RRset: it could not be answered, or would
+// keep secondaries from transferring the zone.
+func checkRRset(records []dns.RR) error {
+	if n := len(records); n > maxRecords {
+		return fmt.Errorf("it would have %d records, more than %d", n, maxRecords)
+	}
 	size := 0
 	for _, rr := range records {
-		size += dns.Len(rr) - len(rr.Header().Name) + 1
+		if err := change.CheckBinding(rr); err != nil {
+			return err
+		}
+		size += dns.Len(rr) - len(rr.Header().Name) + 1 // the owner is compressed
 	}
-	return size
+	if size > maxRRset {
+		return fmt.Errorf("its records would have %d octets together, more than %d", size, maxRRset)
+	}
+	return nil
 }

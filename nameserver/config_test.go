@@ -23,8 +23,8 @@ func TestValidate(t *testing.T) {
 	}
 	record := func(lines ...string) ZoneConfig { return testConfig(lines...) }
 	var many []string
-	for i := range 300 {
-		many = append(many, fmt.Sprintf("a TXT %d%s", i, strings.Repeat("x", 200)))
+	for i := range maxRecords {
+		many = append(many, fmt.Sprintf("a TXT %d%s", i, strings.Repeat(" "+strings.Repeat("x", 200), 3)))
 	}
 	for _, tt := range []struct {
 		name string

@@ -76,33 +76,43 @@ func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skippe
 		if n == maxImport {
 			return nil, fmt.Errorf("the file has more than %d records", maxImport)
 		}
+		if rr, err = authority.AsReceived(rr); err != nil {
+			return nil, err
+		}
 		h := rr.Header()
 		h.Name = dns.CanonicalName(h.Name)
-		if !dns.IsSubDomain(z.name, h.Name) {
+		switch {
+		case !dns.IsSubDomain(z.name, h.Name):
 			return nil, fmt.Errorf("%s is not in the zone %s", h.Name, z.name)
-		}
-		if !slices.Contains(zone.Types[:], zone.Type(h.Rrtype)) {
+		case h.Class != dns.ClassINET:
+			return nil, fmt.Errorf("%s has a record of another class than IN", h.Name)
+		case h.Ttl > 1<<31-1: // RFC 2181 section 8
+			return nil, fmt.Errorf("%s has a TTL greater than 2147483647", h.Name)
+		case !slices.Contains(zone.Types[:], zone.Type(h.Rrtype)):
 			if h.Rrtype != dns.TypeSOA && h.Rrtype != dns.TypeNS {
 				skipped = append(skipped, rr.String())
 			}
 			continue
 		}
+		h.Rdlength = 0
 		id := authority.RRset{Owner: h.Name, Type: h.Rrtype}
-		if before := sets[id]; before != nil {
-			h.Ttl = before[0].Header().Ttl // one for all (RFC 2181 section 5.2)
+		set := sets[id]
+		if slices.ContainsFunc(set, func(other dns.RR) bool { return dns.IsDuplicate(other, rr) }) {
+			continue
 		}
-		sets[id] = append(sets[id], rr)
+		if set != nil {
+			h.Ttl = set[0].Header().Ttl // one for all (RFC 2181 section 5.2)
+		}
+		sets[id] = append(set, rr)
+		if err := checkRRset(sets[id]); err != nil {
+			return nil, fmt.Errorf("%s, type %s: %w", id.Owner, dns.TypeToString[id.Type], err)
+		}
 	}
 	if err := parser.Err(); err != nil {
 		return nil, err
 	}
-	for id, set := range sets {
-		if wireSize(set) > maxRRset {
-			return nil, fmt.Errorf("%s has too many records of type %s", id.Owner, dns.TypeToString[id.Type])
-		}
-	}
 	var hidden []string
-	j := &job{zone: served, size: 1, done: make(chan struct{})}
+	j := &job{zone: served, size: 1, renumbers: true, done: make(chan struct{})}
 	j.change = func(c *configuration, overlay *authority.Zone) map[authority.RRset][]dns.RR {
 		hidden = nil
 		for _, id := range overlay.Sets() {
@@ -120,7 +130,7 @@ func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skippe
 			overlay.Store(id, set)
 		}
 		soa := dns.Copy(overlay.SOA()).(*dns.SOA)
-		soa.Serial = max(soa.Serial, uint32(time.Now().Unix()), after) + 1
+		soa.Serial = max(1, max(soa.Serial, uint32(time.Now().Unix()), after)+1) // as RaiseSerial
 		overlay.Store(authority.RRset{Owner: c.name, Type: dns.TypeSOA}, []dns.RR{soa})
 		return nil
 	}

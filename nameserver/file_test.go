@@ -96,6 +96,7 @@ func TestBadImport(t *testing.T) {
 	before, serial := export(t, z)
 	for name, file := range map[string]string{
 		"an address": "x 60 IN A 192.0.2", "another zone": "example.com. 60 IN A 192.0.2.1", "an inclusion": "$INCLUDE /etc/passwd",
+		"another class": "a 60 CH A 192.0.2.1", "a TTL of 32 bits": "a 4000000000 IN A 192.0.2.1",
 		"a broken last line": "a 60 IN A 192.0.2.1\nb 60 IN A", "too many": strings.Repeat("a 60 IN TXT "+strings.Repeat("x", 200)+"\n", 1) + manyTexts(),
 	} {
 		if _, err := z.Import(context.Background(), strings.NewReader(file), 0); err == nil {
@@ -114,4 +115,51 @@ func manyTexts() string {
 		b.WriteString("a 60 IN TXT " + strings.Repeat("x", 200) + string(rune('a'+i%26)) + strings.Repeat("y", i/26) + "\n")
 	}
 	return b.String()
+}
+
+// A file may write a name and a record in several ways, and the zone has them once, as
+// queries ask for them.
+func TestImportSpellings(t *testing.T) {
+	z := openZone(t)
+	file := `\104OME 60 IN A 192.0.2.1
+home.dyn.test. 3600 A 192.0.2.1
+home 60 IN A 192.0.2.2
+t 60 TXT "\097b" ( "c"
+ )
+t 60 TXT ab c
+`
+	if _, err := z.Import(t.Context(), strings.NewReader(file), 0); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := export(t, z)
+	got = slices.DeleteFunc(got, func(line string) bool { return !strings.HasPrefix(line, "home") && !strings.HasPrefix(line, "t.") })
+	want := []string{"home.dyn.test. 60 IN A 192.0.2.1", "home.dyn.test. 60 IN A 192.0.2.2", `t.dyn.test. 60 IN TXT "ab" "c"`}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if r := z.Apply(t.Context(), []zone.Change{{Name: "home.dyn.test.", Type: zone.TypeA, Action: zone.Keep}})[0]; len(r.New) != 2 {
+		t.Errorf("home.dyn.test. has %q", r.New)
+	}
+}
+
+// The serial moves past that of the secondaries also where nothing else changes.
+func TestImportOfTheSame(t *testing.T) {
+	z := openZone(t)
+	var file strings.Builder
+	if err := z.Export(&file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := z.Import(t.Context(), strings.NewReader(file.String()), 4_000_000_000); err != nil {
+		t.Fatal(err)
+	}
+	if _, serial := export(t, z); serial != 4_000_000_001 {
+		t.Errorf("the serial is %d", serial)
+	}
+	// After the greatest comes 1, and 0 is left out (RFC 1982).
+	if _, err := z.Import(t.Context(), strings.NewReader(file.String()), 4_294_967_295); err != nil {
+		t.Fatal(err)
+	}
+	if _, serial := export(t, z); serial != 1 {
+		t.Errorf("the serial is %d", serial)
+	}
 }

@@ -18,7 +18,7 @@ func (a *answerer) update(r *request) {
 	change := func(c *configuration, overlay *authority.Zone) map[authority.RRset][]dns.RR {
 		r.reply.Rcode, changed = overlay.Update(r.message, policyOf(c))
 		for id := range changed {
-			if wireSize(overlay.Records(id.Owner, id.Type)) > maxRRset {
+			if checkRRset(overlay.Records(id.Owner, id.Type)) != nil {
 				undo(overlay, changed)
 				r.reply.Rcode, changed = dns.RcodeRefused, nil
 				break

@@ -93,15 +93,15 @@ func TestTooLarge(t *testing.T) {
 	texts := func(from, to int) func(*dns.Msg) {
 		return func(m *dns.Msg) {
 			for i := from; i < to; i++ {
-				m.Insert(record(t, fmt.Sprintf("big 60 TXT %d%s", i, strings.Repeat("x", 170))))
+				m.Insert(record(t, fmt.Sprintf("big 60 TXT %d%s", i, strings.Repeat(" "+strings.Repeat("x", 200), 3))))
 			}
 		}
 	}
-	if got := update(t, addr, updateMessage(texts(0, 290))); got != dns.RcodeSuccess {
+	if got := update(t, addr, updateMessage(texts(0, 90))); got != dns.RcodeSuccess {
 		t.Fatal(dns.RcodeToString[got])
 	}
 	before := serial(s)
-	if got := update(t, addr, updateMessage(texts(290, 400), insert(t, "a 60 A 192.0.2.1"))); got != dns.RcodeRefused || serial(s) != before || values(s, "a", dns.TypeA) != "" {
+	if got := update(t, addr, updateMessage(texts(90, maxRecords), insert(t, "a 60 A 192.0.2.1"))); got != dns.RcodeRefused || serial(s) != before || values(s, "a", dns.TypeA) != "" {
 		t.Errorf("got %s, serial +%d", dns.RcodeToString[got], serial(s)-before)
 	}
 	many := zone.Change{Name: "many." + apex, Type: zone.TypeTXT, Action: zone.Add, TTL: 60}
@@ -113,9 +113,63 @@ func TestTooLarge(t *testing.T) {
 		t.Errorf("got %v and %v", results[0].Err, results[1].Err)
 	}
 	reply, _ := exchange(t, "tcp", addr, pack(t, query("big TXT")))
-	if len(reply.Answer) != 290 || reply.Truncated {
+	if len(reply.Answer) != 90 || reply.Truncated {
 		t.Errorf("the answer has %d records", len(reply.Answer))
 	}
+}
+
+// What BIND would not transfer with its defaults, or could not read, never comes into the
+// zone: else who has one name could cut all others off from the secondaries.
+func TestUntransferable(t *testing.T) {
+	s := open(t, keyed(testConfig()))
+	addr := listen(t, s)
+	z := s.Zone(apex)
+	var lines []string
+	many := zone.Change{Name: "many." + apex, Type: zone.TypeA, Action: zone.Set, TTL: 60}
+	for i := range maxRecords + 1 {
+		many.Values = append(many.Values, fmt.Sprintf("192.0.2.%d", i))
+		lines = append(lines, fmt.Sprintf("many 60 IN A 192.0.2.%d", i))
+	}
+	if err := testConfig(lines...).Validate(); err == nil {
+		t.Error("the configuration may have too many records")
+	}
+	insertAll := func(m *dns.Msg) {
+		for _, line := range lines {
+			insert(t, line)(m)
+		}
+	}
+	before := serial(s)
+	for name, err := range map[string]error{
+		"a change": z.Apply(t.Context(), []zone.Change{many})[0].Err,
+		"a service binding": z.Apply(t.Context(), []zone.Change{{
+			Name: "a." + apex, Type: zone.TypeHTTPS, Action: zone.Set, Values: []string{"1 . no-default-alpn"},
+		}})[0].Err,
+		"an import":                      imported(t, z, strings.Join(lines, "\n")),
+		"an import of a service binding": imported(t, z, "a 60 IN HTTPS 1 . no-default-alpn"),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	for name, m := range map[string]*dns.Msg{
+		"an update": updateMessage(insertAll), "an update with a service binding": updateMessage(insert(t, "a 60 SVCB 1 . mandatory=alpn")),
+	} {
+		if got := update(t, addr, m); got != dns.RcodeRefused {
+			t.Errorf("%s: %s", name, dns.RcodeToString[got])
+		}
+	}
+	if serial(s) != before {
+		t.Errorf("the serial rose by %d", serial(s)-before)
+	}
+	many.Values = many.Values[1:]
+	if err := z.Apply(t.Context(), []zone.Change{many})[0].Err; err != nil {
+		t.Error(err)
+	}
+}
+
+func imported(t *testing.T, z *Zone, file string) error {
+	_, err := z.Import(t.Context(), strings.NewReader(file), 0)
+	return err
 }
 
 // Who has no rights learns nothing.

@@ -23,6 +23,8 @@ type job struct {
 	zone *served
 	// size is the number of changes.
 	size int
+	// renumbers: the new serial counts by itself.
+	renumbers bool
 	// change makes the changes in an overlay, and tells what the RRsets were before. It
 	// may be called several times, the last of which counts.
 	change func(*configuration, *authority.Zone) map[authority.RRset][]dns.RR
@@ -143,7 +145,8 @@ func (w *writer) write(jobs []*job) (err error) {
 	for z, overlay := range w.changeAll(jobs) {
 		differences := overlay.Differences()
 		// Changes may have cancelled each other out.
-		if len(differences) <= 1 {
+		renumbered := slices.ContainsFunc(jobs, func(j *job) bool { return j.zone == z && j.renumbers && !j.finished })
+		if len(differences) <= 1 && !renumbered {
 			continue
 		}
 		shown[z] = differences

@@ -182,7 +182,7 @@ type Removed struct {
 	// Hosts are the names that the client had, by name or behind its router, and no other
 	// client has. What stands there leads to whoever gets the address next.
 	Hosts []string `json:"hosts"`
-	// Purged tells that their addresses were removed.
+	// Purged tells that their records were removed.
 	Purged bool `json:"purged"`
 	// Errors say of which names they were not.
 	Errors map[string]string `json:"errors,omitempty"`

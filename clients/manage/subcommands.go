@@ -224,7 +224,7 @@ func remove() *cobra.Command {
 		for _, host := range removed.Hosts {
 			state := "left behind: what stands there is nobody's"
 			if removed.Purged {
-				state = "addresses removed"
+				state = "records removed"
 			}
 			if err := removed.Errors[host]; err != "" {
 				state = "not removed: " + err
@@ -232,11 +232,11 @@ func remove() *cobra.Command {
 			fmt.Fprintf(c.out, "%s %s\n", host, state)
 		}
 		if len(removed.Errors) > 0 {
-			return errors.New("some addresses could not be removed")
+			return errors.New("some records could not be removed")
 		}
 		return nil
 	})
-	command.Flags().Bool("purge", false, "Remove the addresses of the client's names too")
+	command.Flags().Bool("purge", false, "Remove the records of the client's names too")
 	return command
 }
 

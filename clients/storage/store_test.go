@@ -163,6 +163,12 @@ func TestTaken(t *testing.T) {
 	if err := try(record("c", "b.dyn.example.com"), false); err != nil {
 		t.Errorf("a host that a refused client wanted too: %v", err)
 	}
+	if err := try(record("f", "_x.f.dyn.example.com"), false); err != nil {
+		t.Errorf("the name of a text: %v", err)
+	}
+	if err := try(record("b", "_X.f.dyn.example.com"), false); !errors.Is(err, ErrTaken) {
+		t.Errorf("the name of another's text: %v", err)
+	}
 	if err := try(record("b", "*.dyn.example.com", "*"), false); err != nil {
 		t.Errorf("a pattern: %v", err)
 	}

@@ -47,7 +47,7 @@ func (z *Zone) Load(lines []string) error {
 		if !dns.IsSubDomain(z.Name, rr.Header().Name) {
 			return fmt.Errorf("%s is outside the zone", rr.Header().Name)
 		}
-		received, err := asReceived(rr)
+		received, err := AsReceived(rr)
 		if err != nil {
 			return fmt.Errorf("%s: %w", rr.Header().Name, err)
 		}
@@ -56,9 +56,9 @@ func (z *Zone) Load(lines []string) error {
 	return parser.Err()
 }
 
-// asReceived returns a record as it comes out of a message: a name has several spellings
+// AsReceived returns a record as it comes out of a message: a name has several spellings
 // with escapes (RFC 1035 section 5.1), of which a message gives one.
-func asReceived(rr dns.RR) (dns.RR, error) {
+func AsReceived(rr dns.RR) (dns.RR, error) {
 	wire := make([]byte, dns.Len(rr)+1)
 	end, err := dns.PackRR(rr, wire, 0, nil, false)
 	if err != nil {

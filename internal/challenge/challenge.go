@@ -75,11 +75,14 @@ func at(zone, owner string) string {
 	return strings.TrimSuffix(folder+"/"+strings.TrimSuffix(zone, ".")+"/"+strings.TrimSuffix(owner, "."), "/")
 }
 
-// Notes are the values in one storage.
-type Notes struct{ Storage Storage }
+// Notes are the values in one storage. They must not be copied.
+type Notes struct {
+	Storage Storage
+	turns   turns
+}
 
 // Add notes a value before it is added.
-func (n Notes) Add(ctx context.Context, v Value) error {
+func (n *Notes) Add(ctx context.Context, v Value) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -88,7 +91,7 @@ func (n Notes) Add(ctx context.Context, v Value) error {
 }
 
 // Remove forgets a value that is gone.
-func (n Notes) Remove(ctx context.Context, v Value) error {
+func (n *Notes) Remove(ctx context.Context, v Value) error {
 	if err := n.Storage.Delete(ctx, v.key()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -96,7 +99,7 @@ func (n Notes) Remove(ctx context.Context, v Value) error {
 }
 
 // At returns the values at a name, with an empty owner those in a zone, the oldest first.
-func (n Notes) At(ctx context.Context, zone, owner string) ([]Value, error) {
+func (n *Notes) At(ctx context.Context, zone, owner string) ([]Value, error) {
 	keys, err := n.Storage.List(ctx, at(zone, owner), true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -109,16 +112,11 @@ func (n Notes) At(ctx context.Context, zone, owner string) ([]Value, error) {
 		if !strings.HasSuffix(key, ".json") {
 			continue // a folder
 		}
-		data, err := n.Storage.Load(ctx, key)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed meanwhile
-		}
+		v, known, err := n.load(ctx, key)
 		if err != nil {
-			return nil, fmt.Errorf("loading a challenge: %w", err)
+			return nil, err
 		}
-		var v Value
-		// What cannot be read says nothing that could be removed.
-		if json.Unmarshal(data, &v) == nil && v.key() == key {
+		if known {
 			values = append(values, v)
 		}
 	}
@@ -126,9 +124,22 @@ func (n Notes) At(ctx context.Context, zone, owner string) ([]Value, error) {
 	return values, nil
 }
 
+// load returns the value of an object, and false if that is not there or says nothing that
+// could be removed.
+func (n *Notes) load(ctx context.Context, key string) (v Value, known bool, err error) {
+	data, err := n.Storage.Load(ctx, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return v, false, nil
+	}
+	if err != nil {
+		return v, false, fmt.Errorf("loading a challenge: %w", err)
+	}
+	return v, json.Unmarshal(data, &v) == nil && v.key() == key, nil
+}
+
 // Sweep has each value of the zone that is older than its lifetime removed and forgets it
 // then. One instance does so at a time; the others leave it alone.
-func (n Notes) Sweep(ctx context.Context, zone string, now time.Time, remove func(Value) error) error {
+func (n *Notes) Sweep(ctx context.Context, zone string, now time.Time, remove func(Value) error) error {
 	if err := n.Storage.Lock(ctx, lock); err != nil {
 		return fmt.Errorf("locking %s: %w", lock, err)
 	}
@@ -140,14 +151,26 @@ func (n Notes) Sweep(ctx context.Context, zone string, now time.Time, remove fun
 	}
 	var all error
 	for _, v := range values {
-		if now.Sub(v.Added) < Lifetime {
-			continue
+		if now.Sub(v.Added) >= Lifetime {
+			all = errors.Join(all, n.sweep(ctx, v, remove))
 		}
-		err := remove(v)
-		if err == nil {
-			err = n.Remove(ctx, v)
-		}
-		all = errors.Join(all, err)
 	}
 	return all
+}
+
+// sweep has one value removed, unless it was added again or removed meanwhile.
+func (n *Notes) sweep(ctx context.Context, v Value, remove func(Value) error) error {
+	release, err := n.Hold(ctx, []string{v.Owner})
+	if err != nil {
+		return err
+	}
+	defer release()
+	present, known, err := n.load(ctx, v.key())
+	if !known || err != nil || !present.Added.Equal(v.Added) {
+		return err
+	}
+	if err := remove(v); err != nil {
+		return err
+	}
+	return n.Remove(ctx, v)
 }

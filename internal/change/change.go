@@ -91,7 +91,9 @@ func check(apex string, wish zone.Change) (Change, error) {
 		if len(wish.Values) == 0 {
 			return c, errNoValue
 		}
-		c.Values, err = ParseSet(wish.Type, wish.Values, wish.TTL)
+		if c.Values, err = ParseSet(wish.Type, wish.Values, wish.TTL); err == nil && wish.Action != zone.Remove {
+			err = checkBindings(wish.Type, c.Values)
+		}
 	default:
 		err = errAction
 	}

@@ -23,7 +23,7 @@ func benchmark(b *testing.B, uri string, outcome service.HostOutcome) {
 	b.ReportAllocs()
 	for b.Loop() {
 		call := match(r, Options{})
-		if err := call.read(); err != nil || CrossSite(r) || len(call.req.Credential.Secrets) == 0 {
+		if err := call.read(); err != nil || CrossSite(r, false) || len(call.req.Credential.Secrets) == 0 {
 			b.Fatal("refused")
 		}
 		if len(call.reply(out).Body) == 0 {

@@ -7,15 +7,16 @@ import (
 
 // CrossSite tells whether a browser sent the request on behalf of another site
 // or before its user asked for it. A browser adds the Basic password that it
-// remembers to such requests as well; routers send none of these headers.
-func CrossSite(r *http.Request) bool {
+// remembers to such requests as well; routers send none of these headers. encrypted tells
+// that the browser came over TLS, to this server or to a proxy.
+func CrossSite(r *http.Request, encrypted bool) bool {
 	for _, site := range r.Header["Sec-Fetch-Site"] {
 		if site != "none" && site != "same-origin" {
 			return true
 		}
 	}
 	for _, origin := range r.Header["Origin"] {
-		if !ownOrigin(r, origin) {
+		if !ownOrigin(r.Host, encrypted, origin) {
 			return true
 		}
 	}
@@ -28,12 +29,12 @@ func CrossSite(r *http.Request) bool {
 }
 
 // ownOrigin compares scheme, host and port (RFC 6454 section 5).
-func ownOrigin(r *http.Request, origin string) bool {
+func ownOrigin(own string, encrypted bool, origin string) bool {
 	scheme, port := "http", ":80"
-	if r.TLS != nil {
+	if encrypted {
 		scheme, port = "https", ":443"
 	}
 	given, host, ok := strings.Cut(origin, "://")
 	return ok && strings.EqualFold(given, scheme) && host != "" &&
-		strings.EqualFold(strings.TrimSuffix(host, port), strings.TrimSuffix(r.Host, port))
+		strings.EqualFold(strings.TrimSuffix(host, port), strings.TrimSuffix(own, port))
 }

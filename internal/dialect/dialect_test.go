@@ -2,7 +2,6 @@ package dialect
 
 import (
 	"bufio"
-	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -264,10 +263,7 @@ func TestCrossSite(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := read(t, "GET /nic/update HTTP/1.1\nHost: dyndns.example.com\n"+test.header+"\n\n")
-			if test.tls {
-				r.TLS = &tls.ConnectionState{}
-			}
-			if got := CrossSite(r); got != test.want {
+			if got := CrossSite(r, test.tls); got != test.want {
 				t.Errorf("CrossSite = %t, want %t", got, test.want)
 			}
 		})

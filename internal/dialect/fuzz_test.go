@@ -18,7 +18,7 @@ func exercise(t *testing.T, r *http.Request) {
 	if call == nil {
 		return
 	}
-	CrossSite(r)
+	CrossSite(r, true)
 	err := call.read()
 	for _, secret := range call.req.Credential.Secrets {
 		if secret == "" {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/address"
+	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
@@ -155,6 +156,11 @@ func (r Record) value(kind zone.Type, action zone.Action) (string, *service.Erro
 	case zone.TypeTXT:
 		if strings.ContainsFunc(r.Data, func(c rune) bool { return c < ' ' || c > '~' }) {
 			return "", bad("the text at %s has characters that are not printable ASCII", redact.Echo(r.Name))
+		}
+	}
+	if action != zone.Remove {
+		if err := change.CheckValue(kind, r.Data); err != nil {
+			return "", bad("%s", err)
 		}
 	}
 	return r.Data, nil

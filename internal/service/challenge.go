@@ -25,11 +25,11 @@ const challengeTTL = 60
 // and of its wildcard.
 const rollingValues = 2
 
-// texts are the changes of a TXT RRset and, with them, the notes of the challenges that
-// are added and of those that are gone.
+// texts are the changes of a TXT RRset and, with them, the challenges that are added, those
+// of them that were not noted before, and those that are gone.
 type texts struct {
-	changes     []zone.Change
-	added, gone []challenge.Value
+	changes          []zone.Change
+	added, new, gone []challenge.Value
 }
 
 // text returns what the wishes for a host's challenge and for the texts at its own name
@@ -71,7 +71,7 @@ func (s *Service) challenge(ctx context.Context, client *clients.Client, t *text
 	}
 	wanted := func(v challenge.Value) bool { return slices.Contains(wish.Values, v.Text) }
 	others := slices.DeleteFunc(slices.Clone(ours), wanted)
-	rolled := slices.DeleteFunc(slices.Clone(others), func(v challenge.Value) bool { return !v.Rolls })
+	rolled := slices.DeleteFunc(slices.Clone(others), func(v challenge.Value) bool { return !v.Rolls || v.Client != client.Name })
 	var gone []challenge.Value
 	switch {
 	case wish.Action == zone.Keep:
@@ -100,11 +100,10 @@ func (s *Service) challenge(ctx context.Context, client *clients.Client, t *text
 		}
 		for _, text := range wish.Values {
 			added := challenge.Value{Zone: in.Name, Owner: owner, Text: text, Client: client.Name, Added: time.Now(), Rolls: wish.Roll}
-			// Before the value is added: else nobody would know of it if this process ended.
-			if err := s.Challenges.Add(ctx, added); err != nil {
-				return unnoted(err)
-			}
 			t.added = append(t.added, added)
+			if !slices.ContainsFunc(ours, func(v challenge.Value) bool { return v.Text == text }) {
+				t.new = append(t.new, added)
+			}
 		}
 		change(zone.Add, wish.Values)
 	} else if len(gone) == 0 {
@@ -115,20 +114,6 @@ func (s *Service) challenge(ctx context.Context, client *clients.Client, t *text
 
 func unnoted(err error) *Error {
 	return &Error{Reason: zone.Busy, Message: "the challenge could not be noted; try again later", RetryAfter: busyRetry, Cause: err}
-}
-
-// forget drops the notes of the values that a plan has removed.
-func (s *Service) forget(ctx context.Context, p *plan, outcomes []HostOutcome) {
-	for i, t := range p.targets {
-		if t.texts == nil || outcomes[i].Err != nil {
-			continue
-		}
-		for _, v := range t.texts.gone {
-			if err := s.Challenges.Remove(ctx, v); err != nil {
-				s.Warn("a challenge that is gone could not be forgotten", v.Zone, err)
-			}
-		}
-	}
 }
 
 // propagate waits until the nameservers serve the values that were added, and tells of

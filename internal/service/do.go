@@ -30,10 +30,30 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 	if sub.List {
 		sub.Hosts = s.list(client, sub.Hosts)
 	}
-	p, err := s.plan(ctx, client, &sub)
+	p, err := s.change(ctx, client, &sub)
 	if err != nil {
 		out.Err = err
 		return out
+	}
+	outcomes := p.outcomes()
+	s.propagate(whole, p, outcomes)
+	out.Hosts, out.LAN = outcomes[:len(sub.Hosts)], outcomes[len(sub.Hosts):]
+	return out
+}
+
+// change plans what a submission changes and does it.
+func (s *Service) change(ctx context.Context, client *clients.Client, sub *Submission) (*plan, *Error) {
+	release, err := s.holdChallenges(ctx, client, sub)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	p, err := s.plan(ctx, client, sub)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.note(ctx, p); err != nil {
+		return nil, err
 	}
 	for i := range p.zones {
 		p.zones[i].service = s
@@ -41,11 +61,8 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 	settle := s.reserve(p, client)
 	p.apply(ctx)
 	settle()
-	outcomes := p.outcomes()
-	s.forget(ctx, p, outcomes)
-	s.propagate(whole, p, outcomes)
-	out.Hosts, out.LAN = outcomes[:len(sub.Hosts)], outcomes[len(sub.Hosts):]
-	return out
+	s.forget(ctx, p)
+	return p, nil
 }
 
 // plan is a submission turned into changes, zone by zone.
@@ -255,41 +272,4 @@ func dnsError(err error) *Error {
 		known.Reason = zone.Unreachable
 	}
 	return &Error{Reason: known.Reason, Message: known.Error(), RetryAfter: known.RetryAfter, Cause: err}
-}
-
-// check runs the self-test of every zone, each with the whole timeout of its own.
-func (s *Service) check(ctx context.Context, client *clients.Client) ([]ZoneCheck, *Error) {
-	if !client.All() {
-		return nil, &Error{Reason: NotGranted, Message: "a check needs the secret or a client with hosts *"}
-	}
-	select {
-	case s.Checking <- struct{}{}:
-		defer func() { <-s.Checking }()
-	default:
-		return nil, &Error{Reason: zone.Busy, Message: "another check is running", RetryAfter: busyRetry}
-	}
-	checks := make([]ZoneCheck, len(s.Zones))
-	var wg sync.WaitGroup
-	for i := range s.Zones {
-		z := &s.Zones[i]
-		wg.Go(func() {
-			checks[i].Zone = z.Name
-			backend, ok := z.Backend.(zone.Checker)
-			if !ok {
-				checks[i].Steps = []zone.CheckStep{{Name: "self-test", Warning: true, Err: errors.New("what changes this zone has none")}}
-				return
-			}
-			ctx, cancel := context.WithTimeout(ctx, s.Timeout)
-			defer cancel()
-			defer func() {
-				if v := recover(); v != nil {
-					s.defect(z, panicked(v))
-					checks[i].Steps = []zone.CheckStep{{Name: "self-test", Err: errDefect}}
-				}
-			}()
-			checks[i].Steps = backend.Check(ctx)
-		})
-	}
-	wg.Wait()
-	return checks, nil
 }

@@ -171,7 +171,7 @@ func newFixture(t *testing.T, adjust ...func(*Config)) *fixture {
 		Timeout:  time.Minute,
 
 		NameServers: new(memoryStore),
-		Challenges:  challenge.Notes{Storage: new(mapStorage)},
+		Challenges:  &challenge.Notes{Storage: new(mapStorage)},
 		Warn:        func(string, string, error) {},
 	}
 	specs := []clients.Spec{

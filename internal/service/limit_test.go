@@ -249,9 +249,11 @@ func TestPurge(t *testing.T) {
 	f.dyn.seed("home.dyn.test.", zone.TypeA, "192.0.2.1")
 	f.dyn.seed("home.dyn.test.", zone.TypeAAAA, "2001:db8::1")
 	f.dyn.seed("home.dyn.test.", zone.TypeTXT, "text")
+	f.dyn.seed("home.dyn.test.", zone.TypeHTTPS, "1 . ipv4hint=192.0.2.1")
+	f.dyn.seed("_x.home.dyn.test.", zone.TypeTXT, "text")
 	f.dyn.seed("office.dyn.test.", zone.TypeA, "192.0.2.2")
 	f.other.seed("cam.other.test.", zone.TypeA, "192.0.2.3")
-	failed := f.Purge(t.Context(), []string{"home.dyn.test.", "cam.other.test.", "gone.dyn.test.", "elsewhere.invalid."})
+	failed := f.Purge(t.Context(), []string{"home.dyn.test.", "_x.home.dyn.test.", "cam.other.test.", "gone.dyn.test.", "elsewhere.invalid."})
 	if len(failed) > 0 {
 		t.Errorf("failed: %v", failed)
 	}
@@ -262,6 +264,7 @@ func TestPurge(t *testing.T) {
 		want int
 	}{
 		{f.dyn, "home.dyn.test.", zone.TypeA, 0}, {f.dyn, "home.dyn.test.", zone.TypeAAAA, 0}, {f.dyn, "home.dyn.test.", zone.TypeTXT, 1},
+		{f.dyn, "home.dyn.test.", zone.TypeHTTPS, 0}, {f.dyn, "_x.home.dyn.test.", zone.TypeTXT, 0},
 		{f.dyn, "office.dyn.test.", zone.TypeA, 1}, {f.other, "cam.other.test.", zone.TypeA, 0},
 	} {
 		if got := left.zone.get(left.name, left.kind); len(got) != left.want {

@@ -43,7 +43,7 @@ type Config struct {
 	// PrivateClients publishes a private address that was only detected.
 	PrivateClients bool
 	// Challenges are the values of ACME challenges that were added.
-	Challenges challenge.Notes
+	Challenges *challenge.Notes
 	// Checking holds one value while a self-test runs. Services that change the same
 	// zones have the same: each test writes to every zone.
 	Checking chan struct{}

@@ -99,7 +99,7 @@ func TestDocumentedCustomerCommands(t *testing.T) {
 			return ""
 		},
 		func(out string) string {
-			if out != "customer4.dyn.example.com. left behind: what stands there is nobody's\ncustomer5.dyn.example.com. addresses removed\n" {
+			if out != "customer4.dyn.example.com. left behind: what stands there is nobody's\ncustomer5.dyn.example.com. records removed\n" {
 				return "the names are not said"
 			}
 			return ""

@@ -127,6 +127,8 @@ func TestPagePaths(t *testing.T) {
 		{"any case", "GET", "DYNDNS.Example.COM", "/", nil, 200, asText, "Dynamic DNS on"},
 		{"with a port", "GET", pagesHost + ":8443", "/", nil, 200, asText, "http://dyndns.example.com:8443/nic/update"},
 		{"behind a proxy with TLS", "GET", pagesHost, "/", []string{"X-Forwarded-Proto: https"}, 200, asText, "https://dyndns.example.com/nic/update"},
+		{"a form behind a proxy with TLS", "POST", pagesHost, "/statistics/updates-by-fqdn?rotate", []string{auth, "X-Forwarded-Proto: https", "Origin: https://" + pagesHost}, 403, asText, "Only the token of an owner"},
+		{"a form of another site behind a proxy with TLS", "POST", pagesHost, "/statistics/updates-by-fqdn?rotate", []string{auth, "X-Forwarded-Proto: https", "Origin: http://" + pagesHost}, 403, asText, "Another site"},
 		{"HEAD", "HEAD", pagesHost, "/", nil, 200, asText, ""},
 		{"POST", "POST", pagesHost, "/", nil, 405, asText, "can only be read"},
 		{"POST of a statistics page", "POST", pagesHost, "/statistics/updates-by-fqdn", []string{auth}, 405, asText, "can only be read"},
