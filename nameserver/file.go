@@ -57,9 +57,9 @@ const maxImport = 10_000_000
 
 // Import replaces all that was changed at run time by what a zone file has, in one change.
 // Records of other types than those of package zone, and those that the configuration
-// has, are left out and returned. The new serial is greater than the present one, the Unix
-// time and after, so that secondaries of the file's origin follow. With an error nothing is
-// changed.
+// has, are left out and returned. The new serial is greater than the present one, that of
+// the file, the Unix time and after, so that secondaries of the file's origin follow. With
+// an error nothing is changed.
 func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skipped []string, err error) {
 	served := z.served()
 	if served == nil {
@@ -80,6 +80,9 @@ func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skippe
 		h.Name = dns.CanonicalName(h.Name)
 		if !dns.IsSubDomain(z.name, h.Name) {
 			return nil, fmt.Errorf("%s is not in the zone %s", h.Name, z.name)
+		}
+		if soa, ok := rr.(*dns.SOA); ok {
+			after = max(after, soa.Serial)
 		}
 		if !slices.Contains(zone.Types[:], zone.Type(h.Rrtype)) {
 			if h.Rrtype != dns.TypeSOA && h.Rrtype != dns.TypeNS {
@@ -120,8 +123,9 @@ func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skippe
 			overlay.Store(id, set)
 		}
 		soa := dns.Copy(overlay.SOA()).(*dns.SOA)
-		soa.Serial = max(soa.Serial, uint32(time.Now().Unix()), after) + 1
+		soa.Serial = max(soa.Serial, uint32(time.Now().Unix()), after)
 		overlay.Store(authority.RRset{Owner: c.name, Type: dns.TypeSOA}, []dns.RR{soa})
+		overlay.RaiseSerial()
 		return nil
 	}
 	if !z.server.writer.enter(j) {

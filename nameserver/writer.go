@@ -142,8 +142,8 @@ func (w *writer) write(jobs []*job) (err error) {
 	changes := 0
 	for z, overlay := range w.changeAll(jobs) {
 		differences := overlay.Differences()
-		// Changes may have cancelled each other out.
-		if len(differences) <= 1 {
+		// Changes may have cancelled each other out; an import moves the serial all the same.
+		if len(differences) <= 1 && overlay.SOA().Serial-z.data.SOA().Serial <= 1 {
 			continue
 		}
 		shown[z] = differences
