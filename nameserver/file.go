@@ -105,7 +105,7 @@ func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skippe
 		}
 	}
 	var hidden []string
-	j := &job{zone: served, size: 1, done: make(chan struct{})}
+	j := &job{zone: served, size: 1, imports: true, done: make(chan struct{})}
 	j.change = func(c *configuration, overlay *authority.Zone) map[authority.RRset][]dns.RR {
 		hidden = nil
 		for _, id := range overlay.Sets() {

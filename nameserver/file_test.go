@@ -84,6 +84,10 @@ func TestExportAndImport(t *testing.T) {
 	if after <= before || after != 4_000_000_001 {
 		t.Errorf("the serial went from %d to %d", before, after)
 	}
+	// A secondary of another origin may have had these serials with other data.
+	if log, err := to.server.writer.file.Log(to.name, before, after); err != nil || log != nil {
+		t.Errorf("the log has %v %v", log, err)
+	}
 	if r := to.Apply(t.Context(), changes)[0]; r.Err != nil || r.Changed {
 		t.Errorf("the change is not there: %+v", r)
 	}
