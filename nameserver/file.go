@@ -57,9 +57,9 @@ const maxImport = 10_000_000
 
 // Import replaces all that was changed at run time by what a zone file has, in one change.
 // Records of other types than those of package zone, and those that the configuration
-// has, are left out and returned. The new serial is greater than the present one, the Unix
-// time and after, so that secondaries of the file's origin follow. With an error nothing is
-// changed.
+// has, are left out and returned. The new serial is greater than the present one, that of
+// the file, the Unix time and after, so that secondaries of the file's origin follow. With
+// an error nothing is changed.
 func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skipped []string, err error) {
 	served := z.served()
 	if served == nil {
@@ -88,7 +88,11 @@ func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skippe
 			return nil, fmt.Errorf("%s has a record of another class than IN", h.Name)
 		case h.Ttl > 1<<31-1: // RFC 2181 section 8
 			return nil, fmt.Errorf("%s has a TTL greater than 2147483647", h.Name)
-		case !slices.Contains(zone.Types[:], zone.Type(h.Rrtype)):
+		}
+		if soa, ok := rr.(*dns.SOA); ok {
+			after = max(after, soa.Serial)
+		}
+		if !slices.Contains(zone.Types[:], zone.Type(h.Rrtype)) {
 			if h.Rrtype != dns.TypeSOA && h.Rrtype != dns.TypeNS {
 				skipped = append(skipped, rr.String())
 			}
@@ -112,7 +116,7 @@ func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skippe
 		return nil, err
 	}
 	var hidden []string
-	j := &job{zone: served, size: 1, renumbers: true, done: make(chan struct{})}
+	j := &job{zone: served, size: 1, imports: true, done: make(chan struct{})}
 	j.change = func(c *configuration, overlay *authority.Zone) map[authority.RRset][]dns.RR {
 		hidden = nil
 		for _, id := range overlay.Sets() {
@@ -130,8 +134,9 @@ func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skippe
 			overlay.Store(id, set)
 		}
 		soa := dns.Copy(overlay.SOA()).(*dns.SOA)
-		soa.Serial = max(1, max(soa.Serial, uint32(time.Now().Unix()), after)+1) // as RaiseSerial
+		soa.Serial = max(soa.Serial, uint32(time.Now().Unix()), after)
 		overlay.Store(authority.RRset{Owner: c.name, Type: dns.TypeSOA}, []dns.RR{soa})
+		overlay.RaiseSerial()
 		return nil
 	}
 	if !z.server.writer.enter(j) {

@@ -2,6 +2,8 @@ package nameserver
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -82,8 +84,31 @@ func TestExportAndImport(t *testing.T) {
 	if after <= before || after != 4_000_000_001 {
 		t.Errorf("the serial went from %d to %d", before, after)
 	}
+	// A secondary of another origin may have had these serials with other data.
+	if log, err := to.server.writer.file.Log(to.name, before, after); err != nil || log != nil {
+		t.Errorf("the log has %v %v", log, err)
+	}
 	if r := to.Apply(t.Context(), changes)[0]; r.Err != nil || r.Changed {
 		t.Errorf("the change is not there: %+v", r)
+	}
+}
+
+// The serial goes on behind all that secondaries may have, also where nothing else
+// changes, and is never 0.
+func TestImportSerial(t *testing.T) {
+	for _, tt := range []struct{ file, after, want uint32 }{
+		{3_000_000_000, 0, 3_000_000_001},
+		{3_000_000_000, 3_000_000_005, 3_000_000_006},
+		{1, math.MaxUint32, 1},
+	} {
+		z := openZone(t)
+		file := fmt.Sprintf("@ 60 IN SOA ns1 hostmaster %d 1 1 1 1\n", tt.file)
+		if _, err := z.Import(t.Context(), strings.NewReader(file), tt.after); err != nil {
+			t.Fatal(err)
+		}
+		if _, got := export(t, z); got != tt.want {
+			t.Errorf("%d in the file and %d given: %d, want %d", tt.file, tt.after, got, tt.want)
+		}
 	}
 }
 

@@ -23,11 +23,12 @@ type job struct {
 	zone *served
 	// size is the number of changes.
 	size int
-	// renumbers: the new serial counts by itself.
-	renumbers bool
 	// change makes the changes in an overlay, and tells what the RRsets were before. It
 	// may be called several times, the last of which counts.
 	change func(*configuration, *authority.Zone) map[authority.RRset][]dns.RR
+	// imports tells that secondaries may have serials that stood for other data. The log
+	// begins anew, and the serial counts also if nothing else has changed.
+	imports bool
 	// done is closed when err is set.
 	done chan struct{}
 	// err is nil if what was changed is on disk. The writer alone uses it before.
@@ -144,14 +145,14 @@ func (w *writer) write(jobs []*job) (err error) {
 	changes := 0
 	for z, overlay := range w.changeAll(jobs) {
 		differences := overlay.Differences()
+		imported := slices.ContainsFunc(jobs, func(j *job) bool { return j.zone == z && j.imports && !j.finished })
 		// Changes may have cancelled each other out.
-		renumbered := slices.ContainsFunc(jobs, func(j *job) bool { return j.zone == z && j.renumbers && !j.finished })
-		if len(differences) <= 1 && !renumbered {
+		if len(differences) <= 1 && !imported {
 			continue
 		}
 		shown[z] = differences
 		groups = append(groups, store.Group{
-			Zone: z.config.name, From: z.data.SOA().Serial, To: overlay.SOA().Serial,
+			Zone: z.config.name, From: z.data.SOA().Serial, To: overlay.SOA().Serial, NewLog: imported,
 			Differences: slices.DeleteFunc(slices.Clone(differences), func(d authority.Difference) bool { return d.Type == dns.TypeSOA }),
 		})
 		changes += len(differences) - 1

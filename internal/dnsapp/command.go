@@ -24,9 +24,9 @@ another nameserver, or replaces by one what updates have put into a zone. Record
 other types than A, AAAA, HTTPS and TXT, and those of the configuration, are left
 out of an import, and printed.
 
-After an import the zone's serial is greater than before, than the Unix time and
-than --serial-after: name there the serial that secondaries have of the zone's last
-primary.
+After an import the zone's serial is greater than before, than that of the file, than
+the Unix time and than --serial-after: name there the serial that secondaries have of
+the zone's last primary if that of the file is older.
 `,
 		CobraFunc: func(root *cobra.Command) {
 			root.AddCommand(

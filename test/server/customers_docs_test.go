@@ -15,25 +15,9 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
-	"github.com/caddy-dyndns/dyndns/test/markdown"
 )
 
 const customersPage = "docs/customers.md"
-
-// blocks are the code of the page about customers in one language.
-func blocks(t *testing.T, language string) []string {
-	t.Helper()
-	var all []string
-	for _, b := range markdown.Blocks(customersPage, markdown.Pages(t, "../..")[customersPage]) {
-		if b.Language == language {
-			all = append(all, b.Text)
-		}
-	}
-	if len(all) == 0 {
-		t.Fatalf("%s has no %s", customersPage, language)
-	}
-	return all
-}
 
 // The commands of the page about customers do, one after the other, what the page says.
 func TestDocumentedCustomerCommands(t *testing.T) {
@@ -42,30 +26,9 @@ func TestDocumentedCustomerCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := caddytest.Serve(t, adminOn, "http://:{$HTTP_PORT} {\ndyndns {\nclients storage\nzone dyn.example.com {\nmemory 60\n}\n}\n}\n")
-	bin := t.TempDir()
-	for name, script := range map[string]string{
-		"caddy": fmt.Sprintf("#!/bin/sh\nDYNDNS_TEST_AS_CADDY=1 exec '%s' \"$@\"\n", os.Args[0]),
-		"curl":  fmt.Sprintf("#!/bin/sh\nexec '%s' -sS \"$@\"\n", curl),
-	} {
-		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
 	work := t.TempDir()
-	run := func(script string) string {
-		t.Helper()
-		script = strings.NewReplacer("unix//run/caddy/admin.sock", strings.TrimPrefix(s.Admin, "http://"), "https://dyndns.example.com", s.HTTP, "/var/log/caddy/dyndns.log", filepath.Join(s.Dir, "log")).Replace(script)
-		cmd := exec.Command("sh", "-euc", script)
-		cmd.Dir = work
-		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "XDG_DATA_HOME="+work, "CADDY_ADMIN="+strings.TrimPrefix(s.Admin, "http://"))
-		var stderr strings.Builder
-		cmd.Stderr = &stderr
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("%v in\n%s\n%s%s", err, script, out, &stderr)
-		}
-		return string(out)
-	}
+	run := newShell(t, s, work, map[string]string{"curl": fmt.Sprintf("exec '%s' -sS \"$@\"\n", curl)}, strings.NewReplacer(
+		"unix//run/caddy/admin.sock", strings.TrimPrefix(s.Admin, "http://"), "https://dyndns.example.com", s.HTTP, "/var/log/caddy/dyndns.log", filepath.Join(s.Dir, "log")))
 	token := func(name string) string {
 		t.Helper()
 		text, err := os.ReadFile(filepath.Join(work, name))
@@ -123,13 +86,13 @@ func TestDocumentedCustomerCommands(t *testing.T) {
 			return ""
 		},
 	} {
-		script := blocks(t, "sh")[i]
+		script := blocks(t, customersPage, "sh")[i]
 		out := run(script)
 		if failure := want(out); failure != "" {
 			t.Errorf("%s, after\n%s\n%s", failure, script, out)
 		}
 	}
-	if n := len(blocks(t, "sh")); n != 7 {
+	if n := len(blocks(t, customersPage, "sh")); n != 7 {
 		t.Errorf("%d blocks are not run", n-7)
 	}
 }
@@ -141,8 +104,8 @@ func TestDocumentedPortal(t *testing.T) {
 		t.Fatal(err)
 	}
 	work, port := t.TempDir(), caddytest.ReservePort(t)
-	program := strings.Replace(blocks(t, "python")[0], "8053", port.Number(), 1)
-	if program == blocks(t, "python")[0] {
+	program := strings.Replace(blocks(t, customersPage, "python")[0], "8053", port.Number(), 1)
+	if program == blocks(t, customersPage, "python")[0] {
 		t.Fatal("the portal listens elsewhere")
 	}
 	if n := strings.Count(program, "\n"); n > 35 {

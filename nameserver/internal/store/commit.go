@@ -22,6 +22,8 @@ type Group struct {
 	Zone string
 	// From and To are the serials before and after.
 	From, To uint32
+	// NewLog has the log begin after these changes.
+	NewLog bool
 	// Differences are those of the RRsets that are changed at run time, without the SOA
 	// record.
 	Differences []authority.Difference
@@ -48,15 +50,21 @@ func (s *Store) Configure(name string, configuration Digest, serial uint32) erro
 		if err != nil {
 			return err
 		}
-		if b.Bucket(logBucket) != nil {
-			if err := b.DeleteBucket(logBucket); err != nil {
-				return err
-			}
-		}
-		_, err = b.CreateBucket(logBucket)
+		err = beginLog(b)
 		_, err2 := b.CreateBucketIfNotExists(rrsetBucket)
 		return errors.Join(err, err2, b.Put(digestKey, configuration[:]), b.Put(serialKey, binary.BigEndian.AppendUint32(nil, serial)))
 	})
+}
+
+// beginLog makes an empty log in the bucket of a zone.
+func beginLog(b *bbolt.Bucket) error {
+	if b.Bucket(logBucket) != nil {
+		if err := b.DeleteBucket(logBucket); err != nil {
+			return err
+		}
+	}
+	_, err := b.CreateBucket(logBucket)
+	return err
 }
 
 // Probe writes to the disk and changes no zone.
@@ -115,6 +123,10 @@ func (g *Group) write(b *bbolt.Bucket) error {
 			return err
 		}
 	}
+	serial := binary.BigEndian.AppendUint32(nil, g.To)
+	if g.NewLog {
+		return errors.Join(beginLog(b), b.Put(serialKey, serial))
+	}
 	e := newEntry(g.From, g.To, g.Differences)
 	if _, last := log.Cursor().Last(); len(last) >= entryHeader {
 		e.total = binary.BigEndian.Uint64(last[8:])
@@ -133,7 +145,7 @@ func (g *Group) write(b *bbolt.Bucket) error {
 	if err := trim(log, number, e.total+uint64(len(value))); err != nil {
 		return err
 	}
-	return b.Put(serialKey, binary.BigEndian.AppendUint32(nil, g.To))
+	return b.Put(serialKey, serial)
 }
 
 // trim drops the oldest entries of a log that has grown too long.
