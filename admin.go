@@ -76,6 +76,8 @@ type nameserverStatus struct {
 	RestsTill *time.Time `json:"rests_till,omitempty"`
 	Latency   float64    `json:"latency_seconds"`
 	LastError string     `json:"last_error,omitempty"`
+	// ClockOffset is nil before it told the time.
+	ClockOffset *float64 `json:"clock_offset_seconds,omitempty"`
 }
 
 func describe(s zone.Status) zoneStatus {
@@ -91,6 +93,10 @@ func describe(s zone.Status) zoneStatus {
 		}
 		if !server.Up {
 			n.RestsTill = &server.RestEnds
+		}
+		if server.ClockTold {
+			offset := server.ClockOffset.Round(time.Second).Seconds()
+			n.ClockOffset = &offset
 		}
 		if server.LastError != nil {
 			n.LastError = server.LastError.Error()

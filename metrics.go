@@ -2,6 +2,7 @@ package dyndns
 
 import (
 	"errors"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -106,6 +107,8 @@ var (
 		"Changes that wait for the message in flight, by zone.", []string{"zone"}, nil)
 	nameserverUpDesc = prometheus.NewDesc("caddy_dyndns_nameserver_up",
 		"Whether the nameserver answered when it was last asked; absent before the first time.", []string{"server"}, nil)
+	clockOffsetDesc = prometheus.NewDesc("caddy_dyndns_nameserver_clock_offset_seconds",
+		"How far the nameserver's clock was ahead of this machine's when it last told the time; absent before.", []string{"server"}, nil)
 )
 
 // poolCollector reads queues and nameservers from the shared state at each
@@ -116,14 +119,18 @@ type poolCollector struct{}
 func (poolCollector) Describe(descs chan<- *prometheus.Desc) {
 	descs <- queueLengthDesc
 	descs <- nameserverUpDesc
+	descs <- clockOffsetDesc
 }
 
 func (poolCollector) Collect(metrics chan<- prometheus.Metric) {
 	// Several updaters may serve one zone, with different keys, or ask one server.
-	queues, up := make(map[string]int), make(map[string]float64)
+	queues, up, offsets := make(map[string]int), make(map[string]float64), make(map[string]time.Duration)
 	for _, status := range zoneStatuses() {
 		queues[status.Zone] += status.Waiting
 		for _, s := range status.Servers {
+			if s.ClockTold {
+				offsets[s.Address] = s.ClockOffset
+			}
 			switch {
 			case !s.Seen:
 			case s.Up || up[s.Address] == 1:
@@ -138,5 +145,8 @@ func (poolCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for server, value := range up {
 		metrics <- prometheus.MustNewConstMetric(nameserverUpDesc, prometheus.GaugeValue, value, server)
+	}
+	for server, offset := range offsets {
+		metrics <- prometheus.MustNewConstMetric(clockOffsetDesc, prometheus.GaugeValue, offset.Seconds(), server)
 	}
 }

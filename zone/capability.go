@@ -73,6 +73,10 @@ type ServerStatus struct {
 	Latency time.Duration
 	// LastError is what went wrong last, nil if nothing has yet.
 	LastError *Error
+	// ClockOffset is how far its clock is ahead of this machine's, to a second, if
+	// ClockTold: it has told the time in a signature.
+	ClockOffset time.Duration
+	ClockTold   bool
 }
 
 // Counts are the exchanges of a backend since it was opened.

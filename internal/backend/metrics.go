@@ -41,8 +41,8 @@ func begin(s zone.Status) {
 		for _, op := range []string{"connect", "query", "update"} {
 			exchangeDuration.WithLabelValues(server.Address, op)
 		}
-		for _, reason := range []zone.Reason{zone.Refused, zone.Timeout, zone.Unreachable} {
-			dnsErrorCount.WithLabelValues(server.Address, kindWord(reason))
+		for _, kind := range []string{kindClock, kindKey, kindRefused, kindTimeout, kindUnreachable} {
+			dnsErrorCount.WithLabelValues(server.Address, kind)
 		}
 	}
 }
@@ -55,7 +55,7 @@ func logger() *zap.Logger { return caddy.Log().Named("http.handlers.dyndns") }
 func countExchange(server, op string, took time.Duration, err *zone.Error) {
 	exchangeDuration.WithLabelValues(server, op).Observe(took.Seconds())
 	if err != nil {
-		dnsErrorCount.WithLabelValues(server, kindWord(err.Reason)).Inc()
+		dnsErrorCount.WithLabelValues(server, errorKind(err)).Inc()
 	}
 }
 
@@ -91,16 +91,32 @@ func logPanic(message, zone string, value any, stack []byte) {
 	logger().Error(message, zap.String("zone", zone), zap.String("panic", fmt.Sprint(value)), zap.ByteString("stack", stack))
 }
 
-// kindWord names what became of an exchange in the metrics. The engine's other
-// kinds are of changes that it did not send.
-func kindWord(kind zone.Reason) string {
-	switch kind {
-	case zone.Refused:
-		return "refused"
-	case zone.Timeout:
-		return "timeout"
-	case zone.Busy:
-		return "busy"
+// What became of an exchange, in the metrics.
+const (
+	kindBusy        = "busy"
+	kindClock       = "clock"
+	kindKey         = "key"
+	kindRefused     = "refused"
+	kindTimeout     = "timeout"
+	kindUnreachable = "unreachable"
+)
+
+// errorKind names what became of an exchange. The engine's other reasons are of changes
+// that it did not send.
+func errorKind(err *zone.Error) string {
+	switch err.TSIG {
+	case "BADTIME":
+		return kindClock
+	case "BADKEY", "BADSIG", "BADTRUNC":
+		return kindKey
 	}
-	return "unreachable"
+	switch err.Reason {
+	case zone.Refused:
+		return kindRefused
+	case zone.Timeout:
+		return kindTimeout
+	case zone.Busy:
+		return kindBusy
+	}
+	return kindUnreachable
 }

@@ -37,6 +37,14 @@ func Collectors() []prometheus.Collector {
 
 // hooks count what the nameserver does and log what an operator has to know.
 func hooks(log *zap.Logger) nameserver.Hooks {
+	// An increase from nothing to one is none to Prometheus.
+	limitedCount.WithLabelValues()
+	for _, result := range []string{"ok", "failed"} {
+		notifyCount.WithLabelValues(result)
+		for _, kind := range []string{"AXFR", "IXFR"} {
+			transferCount.WithLabelValues(kind, result)
+		}
+	}
 	result := func(err error) string {
 		if err != nil {
 			return "failed"

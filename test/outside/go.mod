@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/caddyserver/caddy/v2 v2.11.9
+	github.com/grafana/grafana-foundation-sdk/go v0.0.22
 	github.com/libdns/libdns v1.2.0-alpha.1
 	github.com/miekg/dns v1.1.73
 )

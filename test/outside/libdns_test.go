@@ -1,6 +1,6 @@
 // Package outside runs what other projects have: libdns's own test suite against the
-// module dns.providers.dyndns, and the library of lego 5 as an ACME client. It
-// is a module of its own, so that the project does not require them.
+// module dns.providers.dyndns, the library of lego 5 as an ACME client, and Grafana's types
+// of a dashboard. It is a module of its own, so that the project does not require them.
 package outside
 
 import (

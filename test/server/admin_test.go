@@ -21,6 +21,8 @@ type statusReply struct {
 			RestsTill *time.Time `json:"rests_till"`
 			Latency   float64    `json:"latency_seconds"`
 			LastError string     `json:"last_error"`
+			// ClockOffset is nil before it told the time.
+			ClockOffset *float64 `json:"clock_offset_seconds"`
 		}
 		Waiting, Updates, Queries, Unmet, Denied, Failed int
 	}

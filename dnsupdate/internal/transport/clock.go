@@ -37,6 +37,9 @@ type Clock struct {
 	width    time.Duration
 	// echoes tells that its replies repeat the time of the request.
 	echoes bool
+	// told is what the nameserver's clock showed when ours was toldAt, however far
+	// off it was; toldAt is zero if it has told nothing.
+	told, toldAt time.Time
 }
 
 // Sign returns the stamp of an UPDATE that leaves now, and the time of our clock
@@ -66,7 +69,7 @@ func (c *Clock) queried(asked wire.Stamp, seconds uint64, sent, received time.Ti
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.echoes = seconds == asked.Time; c.echoes {
-		c.known = false
+		c.known, c.toldAt = false, time.Time{}
 		return
 	}
 	c.observe(seconds, sent, received)
@@ -96,6 +99,7 @@ func (c *Clock) observe(seconds uint64, sent, received time.Time) bool {
 	// The seconds were cut off at some moment of the round trip.
 	width := received.Sub(sent) + time.Second
 	at := time.Unix(int64(min(seconds, 1<<40)), 0).Add(width / 2)
+	c.told, c.toldAt = at, received
 	if offset := at.Sub(received.Round(0)); max(offset, -offset) > maxOffset {
 		return false
 	}
@@ -107,6 +111,18 @@ func (c *Clock) observe(seconds uint64, sent, received time.Time) bool {
 	}
 	c.known, c.at, c.read, c.width = true, at, received, width
 	return true
+}
+
+// Offset returns how far the nameserver's clock is ahead of this machine's, to a
+// second, by what it told last; false if it has told nothing.
+func (c *Clock) Offset(now time.Time) (time.Duration, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.toldAt.IsZero() {
+		return 0, false
+	}
+	// The age is that of the monotonic clock, now that of the one which may be set.
+	return c.told.Add(now.Sub(c.toldAt)).Sub(now.Round(0)), true
 }
 
 // Echoes tells whether the nameserver repeats our time, as PowerDNS does.

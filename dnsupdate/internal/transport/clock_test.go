@@ -64,3 +64,26 @@ func TestClock(t *testing.T) {
 		})
 	}
 }
+
+// TestClockOffset tells the offset of a nameserver that was followed and of one that was too
+// far off, also after this machine's clock was set, and none of one that repeats our time.
+func TestClockOffset(t *testing.T) {
+	now := time.Now()
+	server := func(offset time.Duration) uint64 { return uint64(now.Add(offset).Unix()) }
+	c := new(Clock)
+	if offset, told := c.Offset(now); told {
+		t.Errorf("%v before it told the time", offset)
+	}
+	for _, want := range []time.Duration{40 * time.Second, -10 * time.Minute, 0} {
+		c.Corrected(server(want), now.Add(-time.Millisecond), now)
+		later := now.Add(time.Hour)
+		offset, told := c.Offset(later)
+		if off := offset - want; !told || max(off, -off) > time.Second {
+			t.Errorf("%v, %t; want %v", offset, told, want)
+		}
+	}
+	c.queried(wire.Stamp{Time: server(-5 * time.Second)}, server(-5*time.Second), now, now)
+	if offset, told := c.Offset(now); told {
+		t.Errorf("%v of a nameserver that repeats our time", offset)
+	}
+}

@@ -149,13 +149,16 @@ func (s *Servers) Status() []zone.ServerStatus {
 	defer s.mu.Unlock()
 	var all []zone.ServerStatus
 	for _, server := range s.list {
+		offset, told := server.Clock.Offset(time.Now())
 		all = append(all, zone.ServerStatus{
-			Address:   server.Address,
-			Seen:      server.seen,
-			Up:        server.failures == 0,
-			RestEnds:  server.restEnds,
-			Latency:   server.latency,
-			LastError: server.lastErr,
+			Address:     server.Address,
+			Seen:        server.seen,
+			Up:          server.failures == 0,
+			RestEnds:    server.restEnds,
+			Latency:     server.latency,
+			LastError:   server.lastErr,
+			ClockOffset: offset,
+			ClockTold:   told,
 		})
 	}
 	return all
