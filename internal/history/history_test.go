@@ -350,6 +350,22 @@ func TestPaging(t *testing.T) {
 	}
 }
 
+// Names come in the order of their numbers, with those that are asked for beside.
+func TestHostsInOrder(t *testing.T) {
+	s := New(Config{})
+	for _, name := range []string{"host10.example.com.", "host2.example.com."} {
+		s.Record(entry(start, set(name, "", "192.0.2.1")))
+	}
+	hosts, total := s.Hosts(nil, 1, 10, "host9.example.com.", "host2.example.com.", "host11.example.com.")
+	var got []string
+	for _, h := range hosts {
+		got = append(got, fmt.Sprint(h.Name, h.Submissions, len(h.Current)))
+	}
+	if want := []string{"host9.example.com.0 0", "host10.example.com.1 1", "host11.example.com.0 0"}; total != 4 || !slices.Equal(got, want) {
+		t.Errorf("%d, %q", total, got)
+	}
+}
+
 func TestLatestCountsRepeats(t *testing.T) {
 	s := New(Config{})
 	s.Record(entry(start, set("quiet.", "", "192.0.2.9")))

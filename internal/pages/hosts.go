@@ -28,12 +28,12 @@ const staleAfter = 31 * 24 * time.Hour
 func statusOf(h *history.Host, refusals []history.Refusal, now time.Time) string {
 	refused := slices.ContainsFunc(refusals, func(r history.Refusal) bool { return r.Name == h.Name && r.At.After(h.Last) })
 	switch {
+	case refused, h.LastResult == "refused":
+		return "refused"
 	case h.LastResult == "":
 		return "new"
 	case h.LastResult == "failed":
 		return "failing"
-	case refused:
-		return "refused"
 	case now.Sub(h.Last) > staleAfter:
 		return "stale"
 	case slices.ContainsFunc(present(h.Current), isPrivate):
