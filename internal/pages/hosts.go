@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -36,17 +35,10 @@ func statusOf(h *history.Host, refusals []history.Refusal, now time.Time) string
 		return "failing"
 	case now.Sub(h.Last) > staleAfter:
 		return "stale"
-	case slices.ContainsFunc(present(h.Current), isPrivate):
+	case slices.ContainsFunc(present(h.Current), address.PrivateText):
 		return "private"
 	}
 	return "current"
-}
-
-// isPrivate tells of an address that nobody outside reaches: behind two routers, or that
-// of a provider's own network.
-func isPrivate(value string) bool {
-	a, err := netip.ParseAddr(value)
-	return err == nil && address.Private(a)
 }
 
 // shownHost is a host with its status.
