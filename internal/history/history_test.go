@@ -202,6 +202,13 @@ func TestRefusals(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
+			// What failed at the nameserver is a submission, with the same words.
+			latest, _ := s.Latest(nil, 0, 10)
+			for _, l := range latest {
+				if !strings.HasSuffix(tt.want, " "+l.Message) || l.Message == "" {
+					t.Errorf("the submission says %q", l.Message)
+				}
+			}
 		})
 	}
 }
