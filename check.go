@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -58,6 +59,9 @@ func checkConfig(ctx context.Context, out io.Writer, config []byte) error {
 		}
 		for _, w := range c.warnings {
 			fmt.Fprintf(out, "unused key: %s\n", w)
+		}
+		for _, s := range c.clients.Shared() {
+			fmt.Fprintf(out, "several clients may change %s, and the last one wins: %s\n", redact.Name(s.Host), strings.Join(s.Clients, ", "))
 		}
 		for _, o := range c.clients.Overlaps() {
 			fmt.Fprintf(out, "client %s may get certificates for %s, which hold for %s of client %s too: no_certificates keeps it from that\n",

@@ -114,6 +114,9 @@ func TestCommandCheck(t *testing.T) {
 		{"a wildcard certificate over another's host", site("http://a.example", dyn+"client home {\ntoken canary-token_0123456789\nhosts home.dyn.example.com\n}\n"+
 			"client nas {\ntoken canary-token_0123456788\nhosts nas.home.dyn.example.com\n}\n"), 0,
 			[]string{"client home may get certificates for *.home.dyn.example.com., which hold for nas.home.dyn.example.com. of client nas too: no_certificates keeps it from that\n"}, nil},
+		{"two clients with one host", site("http://a.example", dyn+"client home {\ntoken canary-token_0123456789\nhosts home.dyn.example.com\n}\n"+
+			"client nas {\ntoken canary-token_0123456788\nhosts home.dyn.example.com\n}\n"), 0,
+			[]string{"several clients may change home.dyn.example.com., and the last one wins: home, nas\n"}, nil},
 		{"no handler", "http://a.example {\nrespond 200\n}\n", 1, nil, []string{"the configuration holds no dyndns handler"}},
 		{"missing zone", site("http://a.example", "nameserver 127.0.0.1\n"), 1, nil, []string{"zone: at least one is needed"}},
 		{"no Caddyfile", "http://a.example {\ndyndns {\nzoen x\n}\n}\n", 1, nil, []string{`unrecognized subdirective`, "zoen"}},

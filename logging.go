@@ -2,12 +2,14 @@ package dyndns
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
@@ -156,6 +158,9 @@ func (r *loggedRecord) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddUint32("ttl", r.TTL)
 	enc.AddBool("changed", r.Changed)
 	enc.AddBool("proven", r.Proven)
+	if slices.ContainsFunc(r.New, address.PrivateText) {
+		enc.AddBool("private", true)
+	}
 	return nil
 }
 

@@ -21,6 +21,7 @@ import (
 	_ "github.com/caddy-dyndns/dyndns/internal/logencoder" // a log encoder for the logs of all of Caddy
 	"github.com/caddy-dyndns/dyndns/internal/proxies"
 	"github.com/caddy-dyndns/dyndns/internal/recorder"
+	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/internal/shared"
 	_ "github.com/caddy-dyndns/dyndns/provider" // the module dns.providers.dyndns
@@ -222,6 +223,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	for _, w := range c.warnings {
 		h.logger.Warn("unused key in configuration file", zap.String("at", w))
+	}
+	for _, s := range c.clients.Shared() {
+		h.logger.Warn("several clients may change one host, and the last one wins", zap.String("host", redact.Name(s.Host)), zap.Strings("clients", s.Clients))
 	}
 	proxies.Warn(ctx, h.logger)
 	h.dialects = dialect.Options{Domains: c.domains, MissingFamilyDelete: c.missingFamilyDelete}

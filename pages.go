@@ -138,7 +138,7 @@ func (p *page) statistics(path string) {
 	case p.r.Method == http.MethodPost:
 		p.rotate(client)
 	default:
-		hosts, total := p.history.Hosts(mine, pages.Offset(number), pages.PageSize)
+		hosts, total := p.history.Hosts(mine, pages.Offset(number), pages.PageSize, ownHosts(client)...)
 		p.write(http.StatusOK, pages.Hosts(client, hosts, p.history.Refusals(client.Name), number, total, time.Now()))
 	}
 }
@@ -251,6 +251,12 @@ func (p *page) expires(of history.Host) func(history.Current) (time.Time, bool) 
 func mayRead(client *clients.Client, fqdn string) bool {
 	return client.Grant(fqdn) != clients.Denied ||
 		slices.ContainsFunc(client.LAN, func(l clients.LAN) bool { return l.Name == fqdn })
+}
+
+// ownHosts returns the names that the client has without a pattern, but for those that only
+// a TXT record can have.
+func ownHosts(client *clients.Client) []string {
+	return slices.DeleteFunc(slices.Clone(client.ExactHosts()), func(fqdn string) bool { return strings.HasPrefix(fqdn, "_") })
 }
 
 // refuse asks for a password, or says why the one given was not taken.

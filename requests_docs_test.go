@@ -1,7 +1,9 @@
 package dyndns
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -14,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
+	"github.com/caddy-dyndns/dyndns/internal/pages"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -101,5 +104,69 @@ func TestDocumentedPaths(t *testing.T) {
 	}
 	if want := map[string]int{"native": 4, "dyndns2": 7, "duckdns": 2, "httpreq": 2, "records": 1}; !maps.Equal(seen, want) {
 		t.Errorf("the page shows the paths %v, want %v", seen, want)
+	}
+}
+
+// deviceRow is a row of a table whose first column may begin with a device's name.
+var deviceRow = regexp.MustCompile(`(?m)^\| ([^|]+?) \| (.+) \|$`)
+
+// The README has the devices of the page, in its order, with the page's addresses and
+// words. What other pages say of a device is the same.
+func TestDocumentedDevices(t *testing.T) {
+	var page struct{ Settings []pages.Device }
+	var b bytes.Buffer
+	site := pages.Site{Host: "dyndns.example.com"}
+	if err := pages.Usage(site, netip.Addr{}, "home.dyn.example.com").Write(&b, site, pages.JSON); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b.Bytes(), &page); err != nil {
+		t.Fatal(err)
+	}
+	address := regexp.MustCompile(`^(https://|dyndns\.example\.com|/)\S*update\S*[?&]`)
+	values, addresses := make(map[string]string), make(map[string][]string)
+	var want, got []string
+	for _, d := range page.Settings {
+		want = append(want, d.Name)
+		for _, s := range d.Settings {
+			values[d.Name] += s.Value + "\n"
+			if address.MatchString(s.Value) && !strings.Contains(s.Value, "\n") {
+				addresses[d.Name] = append(addresses[d.Name], s.Value)
+			}
+		}
+	}
+	spans := func(row string) (all []string) {
+		for _, span := range codeSpan.FindAllStringSubmatch(row, -1) {
+			all = append(all, strings.ReplaceAll(span[1], `\|`, "|"))
+		}
+		return all
+	}
+	_, table, _ := strings.Cut(section(t, "Router settings"), "| router | what to enter |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for _, row := range deviceRow.FindAllStringSubmatch(table, -1) {
+		names := strings.Split(row[1], ", ")
+		got = append(got, names...)
+		for _, span := range spans(row[2]) {
+			if !strings.Contains(values[names[0]], span) {
+				t.Errorf("the page does not have %q of %s", span, names[0])
+			}
+		}
+		for _, a := range addresses[names[0]] {
+			if !slices.Contains(spans(row[2]), a) {
+				t.Errorf("the README does not have %q of %s", a, names[0])
+			}
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the README has the devices %q, the page %q", got, want)
+	}
+	for file, text := range markdown.Pages(t, ".") {
+		for _, row := range deviceRow.FindAllStringSubmatch(text, -1) {
+			for _, span := range spans(row[2]) {
+				name, _, _ := strings.Cut(row[1], ",")
+				if isAddress := address.MatchString(span) || strings.Contains(span, "%IP%"); isAddress && values[name] != "" && !strings.Contains(values[name], span) {
+					t.Errorf("%s: the page does not have %q of %s", file, span, name)
+				}
+			}
+		}
 	}
 }

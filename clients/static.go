@@ -97,6 +97,34 @@ func (s *Static) Overlaps() (overlaps []Overlap) {
 	return overlaps
 }
 
+// Shared is a host that several clients have without a pattern, by their names as a log
+// may show them.
+type Shared struct {
+	Host    string
+	Clients []string
+}
+
+// Shared returns those, sorted by host. A name that only a TXT record can have is none.
+func (s *Static) Shared() (shared []Shared) {
+	owners, seen := make(map[string][]string), make(map[*Client]bool)
+	for _, c := range s.clients {
+		for _, fqdn := range c.exact {
+			if !seen[c] && !strings.HasPrefix(fqdn, "_") {
+				owners[fqdn] = append(owners[fqdn], redact.ClientName(c.Name))
+			}
+		}
+		seen[c] = true
+	}
+	for host, names := range owners {
+		if len(names) > 1 {
+			slices.Sort(names)
+			shared = append(shared, Shared{host, names})
+		}
+	}
+	slices.SortFunc(shared, func(a, b Shared) int { return strings.Compare(a.Host, b.Host) })
+	return shared
+}
+
 // FindClient returns the client that the token belongs to, nil if there is none,
 // and never an error.
 func (s *Static) FindClient(_ context.Context, digest Digest) (*Client, error) {

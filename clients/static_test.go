@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -191,6 +192,20 @@ func TestOverlaps(t *testing.T) {
 		{"nas.home.dyn.test.", "nas", "*.home.dyn.test.", "home"},
 	}
 	if got := s.Overlaps(); !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestShared(t *testing.T) {
+	spec := func(name string, hosts ...string) Spec {
+		return Spec{Name: name, Tokens: []string{name + "-0123456789abcdef", name + "-fedcba9876543210"}, Hosts: hosts}
+	}
+	s := newStatic(t,
+		spec("one", "home.dyn.example.com", "own.dyn.example.com", "_x.dyn.example.com"), spec("two", "HOME.dyn.example.com.", "_x.dyn.example.com", "nas.dyn.example.com"),
+		spec("three", "*.dyn.example.com", "nas.dyn.example.com", "home.dyn.example.com"), spec("all", "*"),
+	)
+	want := []Shared{{"home.dyn.example.com.", []string{"one", "three", "two"}}, {"nas.dyn.example.com.", []string{"three", "two"}}}
+	if got := s.Shared(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v", got)
 	}
 }

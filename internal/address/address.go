@@ -157,3 +157,9 @@ func Private(a netip.Addr) bool {
 	}
 	return a.IsPrivate() || shared.Contains(a) || localNAT64.Contains(a)
 }
+
+// PrivateText tells whether s is an address that is [Private].
+func PrivateText(s string) bool {
+	a, err := netip.ParseAddr(s)
+	return err == nil && Private(a)
+}

@@ -122,6 +122,9 @@ func TestPrivate(t *testing.T) {
 			t.Errorf("Private(%s) = %v", s, got)
 		}
 	}
+	if !PrivateText("10.0.0.1") || PrivateText("192.0.2.1") || PrivateText("none") {
+		t.Error("of a text it is told otherwise")
+	}
 	if Private(netip.Addr{}) {
 		t.Error("no address is private")
 	}

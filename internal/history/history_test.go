@@ -202,6 +202,13 @@ func TestRefusals(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
+			// What failed at the nameserver is a submission, with the same words.
+			latest, _ := s.Latest(nil, 0, 10)
+			for _, l := range latest {
+				if !strings.HasSuffix(tt.want, " "+l.Message) || l.Message == "" {
+					t.Errorf("the submission says %q", l.Message)
+				}
+			}
 		})
 	}
 }
@@ -347,6 +354,22 @@ func TestPaging(t *testing.T) {
 				t.Errorf("latest: %d of %d: %v", len(subs), total, subs)
 			}
 		})
+	}
+}
+
+// Names come in the order of their numbers, with those that are asked for beside.
+func TestHostsInOrder(t *testing.T) {
+	s := New(Config{})
+	for _, name := range []string{"host10.example.com.", "host2.example.com."} {
+		s.Record(entry(start, set(name, "", "192.0.2.1")))
+	}
+	hosts, total := s.Hosts(nil, 1, 10, "host9.example.com.", "host2.example.com.", "host11.example.com.")
+	var got []string
+	for _, h := range hosts {
+		got = append(got, fmt.Sprint(h.Name, h.Submissions, len(h.Current)))
+	}
+	if want := []string{"host9.example.com.0 0", "host10.example.com.1 1", "host11.example.com.0 0"}; total != 4 || !slices.Equal(got, want) {
+		t.Errorf("%d, %q", total, got)
 	}
 }
 

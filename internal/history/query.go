@@ -8,6 +8,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"github.com/caddy-dyndns/dyndns/internal/expiry"
+	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -16,8 +17,8 @@ import (
 type Host struct {
 	Name        string    `json:"name"`
 	Current     []Current `json:"current"`
-	First       time.Time `json:"first_submission"`
-	Last        time.Time `json:"last_submission"`
+	First       time.Time `json:"first_submission,omitzero"` // zero if there was none
+	Last        time.Time `json:"last_submission,omitzero"`
 	Changed     time.Time `json:"last_change,omitzero"`
 	Submissions uint64    `json:"submissions"`
 	Changes     uint64    `json:"changes"`
@@ -72,18 +73,32 @@ type Refusal struct {
 	Cause string
 }
 
-// Hosts returns limit hosts from the offset on, sorted by name, and how many
-// there are. A nil filter lets every name pass. The hosts come without a log.
-func (s *Store) Hosts(filter func(name string) bool, offset, limit int) (page []Host, total int) {
+// Hosts returns limit hosts from the offset on, in the order of [name.Compare], and how
+// many there are. A nil filter lets every name pass. The names in also are among them
+// even if nothing was submitted for them. The hosts come without a log.
+func (s *Store) Hosts(filter func(name string) bool, offset, limit int, also ...string) (page []Host, total int) {
 	s.refresh()
 	hosts := s.all()
 	if filter != nil {
 		hosts = slices.DeleteFunc(hosts, func(h *host) bool { return !filter(h.Name) })
 	}
-	slices.SortFunc(hosts, func(a, b *host) int { return cmp.Compare(a.Name, b.Name) })
+	missing := make(map[string]bool, len(also))
+	for _, n := range also {
+		missing[n] = true
+	}
+	for _, h := range hosts {
+		delete(missing, h.Name)
+	}
+	for n := range missing {
+		hosts = append(hosts, &host{Name: n})
+	}
+	slices.SortFunc(hosts, func(a, b *host) int { return name.Compare(a.Name, b.Name) })
 	for _, h := range window(hosts, offset, limit) {
-		e := s.export(h)
-		e.Log = nil
+		e := Host{Name: h.Name, Current: []Current{}}
+		if !missing[h.Name] {
+			e = s.export(h)
+			e.Log = nil
+		}
 		page = append(page, e)
 	}
 	return page, len(hosts)

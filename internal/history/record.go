@@ -63,7 +63,7 @@ func (s *Store) record(at int64, from origin, o *service.HostOutcome) {
 	}
 	message := ""
 	if o.Err != nil {
-		message = cleanText(o.Err.Message, maxMessage)
+		message = cleanText(Cause(o), maxMessage)
 	}
 	news = news || one.Changes > 0 || result != h.Result
 	h.counts, h.fresh = h.counts.plus(one), h.fresh.plus(one)
@@ -106,7 +106,8 @@ func (h *host) hold(r *service.Record, at int64) bool {
 
 // describe lists what the nameserver confirmed. Its values are shared with the
 // outcome, which nobody changes any more.
-func describe(o *service.HostOutcome) (changes []Change) {
+func describe(o *service.HostOutcome) []Change {
+	changes := []Change{}
 	for _, r := range o.Records {
 		changes = append(changes, Change{Type: r.Type.String(), Old: list(shorten(r.Old)), New: list(shorten(r.New))})
 	}

@@ -25,9 +25,6 @@ func Accounts(fqdn, token, url string) map[string]Account {
 	}}
 }
 
-// fromFile turns a file for copying into the value of a setting.
-var fromFile = strings.NewReplacer("https://dyndns.example.com", "{url}", "home.dyn.example.com", "{name}", placeholderToken, "{token}").Replace
-
 // acmeClients get certificates for a name and its wildcard. They are filled in like devices.
 var acmeClients = []Device{
 	{

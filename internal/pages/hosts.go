@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -28,25 +27,18 @@ const staleAfter = 31 * 24 * time.Hour
 func statusOf(h *history.Host, refusals []history.Refusal, now time.Time) string {
 	refused := slices.ContainsFunc(refusals, func(r history.Refusal) bool { return r.Name == h.Name && r.At.After(h.Last) })
 	switch {
+	case refused, h.LastResult == "refused":
+		return "refused"
 	case h.LastResult == "":
 		return "new"
 	case h.LastResult == "failed":
 		return "failing"
-	case refused:
-		return "refused"
 	case now.Sub(h.Last) > staleAfter:
 		return "stale"
-	case slices.ContainsFunc(present(h.Current), isPrivate):
+	case slices.ContainsFunc(present(h.Current), address.PrivateText):
 		return "private"
 	}
 	return "current"
-}
-
-// isPrivate tells of an address that nobody outside reaches: behind two routers, or that
-// of a provider's own network.
-func isPrivate(value string) bool {
-	a, err := netip.ParseAddr(value)
-	return err == nil && address.Private(a)
 }
 
 // shownHost is a host with its status.

@@ -364,6 +364,8 @@ func TestStatus(t *testing.T) {
 		{"failed last", history.Host{Last: ago(time.Hour), LastResult: "failed", Current: holds("192.0.2.1")}, nil, "failing"},
 		{"refused since", history.Host{Last: ago(time.Hour), LastResult: "updated"}, refusal(host, ago(time.Minute)), "refused"},
 		{"refused before", history.Host{Last: ago(time.Hour), LastResult: "updated"}, refusal(host, ago(2*time.Hour)), "current"},
+		{"refused by what stands in DNS", history.Host{Last: ago(time.Hour), LastResult: "refused"}, refusal(host, ago(time.Hour)), "refused"},
+		{"refused, and never asked for otherwise", history.Host{}, refusal(host, ago(time.Hour)), "refused"},
 		{"another was refused", history.Host{Last: ago(time.Hour), LastResult: "updated"}, refusal("other.example.com.", ago(time.Minute)), "current"},
 		{"silent", history.Host{Last: ago(32 * 24 * time.Hour), LastResult: "updated", Current: holds("192.0.2.1")}, nil, "stale"},
 		{"private", history.Host{Last: ago(time.Hour), LastResult: "updated", Current: holds("192.0.2.1", "100.64.0.1")}, nil, "private"},

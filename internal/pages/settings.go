@@ -1,5 +1,11 @@
 package pages
 
+import (
+	"strings"
+
+	"github.com/caddy-dyndns/dyndns/example/routers"
+)
+
 // What the settings show where the visitor has to put in a value of their own.
 // The page never asks for the token.
 const (
@@ -41,6 +47,13 @@ var endpoints = []Endpoint{
 	{"{base}/ip", "The address that you come from, as plain text."},
 }
 
+// fromFile turns a file for copying into the value of a setting.
+var fromFile = strings.NewReplacer(
+	"https://dyndns.example.com/nic/update", "{url}/nic/update", "https://dyndns.example.com", "{url}",
+	"dyndns.example.com/nic/update", "{server}{base}/nic/update", "/nic/update", "{base}/nic/update",
+	"home.dyn.example.com", "{name}", "dyndns.example.com", "{server}", placeholderToken, "{token}",
+).Replace
+
 // devices are in the order of the page. In the values {url}, {server}, {base},
 // {bare-server}, {port}, {name} and {token} are filled in.
 var devices = []Device{
@@ -61,52 +74,13 @@ var devices = []Device{
 	},
 	{
 		ID: "openwrt", Name: "OpenWrt",
-		Where: "Two files, with the packages ddns-scripts, wget-ssl and ca-bundle",
+		Where: "Two files, with the packages ddns-scripts, ca-bundle, and curl or wget-ssl",
 		Settings: []Setting{
-			{"/usr/share/ddns/custom/dyndns.json", `{
-	"name": "dyndns",
-	"ipv4": {
-		"url": "https://[USERNAME]:[PASSWORD]@{server}{base}/nic/update?hostname=[DOMAIN]&myip=[IP]",
-		"answer": "^(good|nochg)"
-	},
-	"ipv6": {
-		"url": "https://[USERNAME]:[PASSWORD]@{server}{base}/nic/update?hostname=[DOMAIN]&myip=[IP]",
-		"answer": "^(good|nochg)"
-	}
-}
-`},
-			{"/etc/config/ddns", `config service 'dyndns_ipv4'
-	option enabled '1'
-	option service_name 'dyndns'
-	option use_ipv6 '0'
-	option lookup_host '{name}'
-	option domain '{name}'
-	option username 'dyndns'
-	option password '{token}'
-	option use_https '1'
-	option cacert '/etc/ssl/certs/ca-certificates.crt'
-	option ip_source 'network'
-	option ip_network 'wan'
-	option interface 'wan'
-
-config service 'dyndns_ipv6'
-	option enabled '1'
-	option service_name 'dyndns'
-	option use_ipv6 '1'
-	option lookup_host '{name}'
-	option domain '{name}'
-	option username 'dyndns'
-	option password '{token}'
-	option use_https '1'
-	option cacert '/etc/ssl/certs/ca-certificates.crt'
-	option ip_source 'network'
-	option ip_network 'wan6'
-	option interface 'wan6'
-`},
+			{"/usr/share/ddns/custom/dyndns.json", fromFile(routers.OpenWrtProvider)},
+			{"/etc/config/ddns", fromFile(routers.OpenWrt)},
 			{"Once, so that the name exists", `curl -u dyndns "{url}/nic/update?hostname={name}"`},
 			{"Then", "service ddns restart"},
 		},
-		Notes: []string{"The first file says what a success is: without it every answer is one. ddns-scripts waits until the name exists before its first update. Leave out the family that you do not have."},
 	},
 	{
 		ID: "unifi", Name: "UniFi",
@@ -151,20 +125,9 @@ config service 'dyndns_ipv6'
 		ID: "mikrotik", Name: "MikroTik",
 		Where: "System › Scripts, a script named dyndns, for RouterOS 7",
 		Settings: []Setting{
-			{"Source; put your own interface for ether1", `:global dyndnsLast
-:local wan "ether1"
-:local ip [/ip address get [:pick [/ip address find interface=$wan] 0] address]
-:set ip [:pick $ip 0 [:find $ip "/"]]
-:if ($ip != $dyndnsLast) do={
-  :local result [/tool fetch url=("{url}/nic/update\?hostname={name}&myip=" . $ip) user="dyndns" password="{token}" check-certificate=yes output=user as-value]
-  :local answer ($result->"data")
-  :log info ("dyndns: " . $answer)
-  :if ($answer ~ "^(good|nochg)") do={ :set dyndnsLast $ip }
-}
-`},
+			{"Source; put your own interface for ether1", fromFile(routers.MikroTik)},
 			{"Then, in a terminal", "/system scheduler add name=dyndns interval=5m on-event=dyndns"},
 		},
-		Notes: []string{"The certificate is checked against the router's own store: RouterOS before 7.19 needs the root certificate imported under System › Certificates. The clock must be right (System › NTP Client)."},
 	},
 	{
 		ID: "synology", Name: "Synology DSM",
@@ -177,6 +140,30 @@ config service 'dyndns_ipv6'
 			{"Password/Key", "{token}"},
 		},
 		Notes: []string{"The first two belong to the provider, the others to the entry that you add with it."},
+	},
+	{
+		ID: "qnap", Name: "QNAP",
+		Where: "Control Panel › Network & Virtual Switch › DDNS › Add, server “Customized”",
+		Settings: []Setting{
+			{"URL", "{url}/nic/update?user=%USER%&pass=%PASS%&hostname=%HOST%&myip=%IP%"},
+			{"Host name", "{name}"},
+			{"Username", "dyndns"},
+			{"Password", "{token}"},
+		},
+		Notes: []string{"The words between percent signs stay as they are."},
+	},
+	{
+		ID: "draytek", Name: "DrayTek",
+		Where: "Applications › Dynamic DNS Setup, service provider “User-Defined”",
+		Settings: []Setting{
+			{"Provider Host", "{server}"},
+			{"Service API", "{base}/nic/update?hostname={name}&myip=###IP###"},
+			{"Auth Type", "basic"},
+			{"Connection Type", "Https"},
+			{"Login Name", "dyndns"},
+			{"Password", "{token}"},
+		},
+		Notes: []string{"###IP### stays as it is."},
 	},
 	{
 		ID: "speedport", Name: "Speedport", rootOnly: true,
@@ -194,48 +181,15 @@ config service 'dyndns_ipv6'
 		ID: "ddclient", Name: "ddclient",
 		Where: "/etc/ddclient.conf, version 3.10 or later",
 		Settings: []Setting{
-			{"/etc/ddclient.conf", `daemon=300
-ssl=yes
-use=no
-usev4=webv4, webv4={url}/ip
-#usev6=webv6, webv6={url}/ip
-protocol=dyndns2
-server={server}
-script={base}/nic/update
-login=dyndns
-password='{token}'
-{name}
-`},
+			{"/etc/ddclient.conf", fromFile(routers.Ddclient)},
 		},
-		Notes: []string{"For IPv6 remove the # in front of usev6, with version 3.11 or later: 3.10 sends IPv4 alone if it has both."},
 	},
 	{
 		ID: "inadyn", Name: "inadyn",
 		Where: "/etc/inadyn.conf, version 2.10 or later",
 		Settings: []Setting{
-			{"/etc/inadyn.conf", `period     = 300
-allow-ipv6 = true
-
-custom dyndns-ipv4 {
-    username        = dyndns
-    password        = {token}
-    checkip-command = "curl -4fsS {url}/ip"
-    ddns-server     = {server}
-    ddns-path       = "{base}/nic/update?hostname=%h&myip=%i"
-    hostname        = {name}
-}
-
-custom dyndns-ipv6 {
-    username        = dyndns
-    password        = {token}
-    checkip-command = "curl -6fsS {url}/ip"
-    ddns-server     = {server}
-    ddns-path       = "{base}/nic/update?hostname=%h&myip=%i"
-    hostname        = {name}
-}
-`},
+			{"/etc/inadyn.conf", fromFile(routers.Inadyn)},
 		},
-		Notes: []string{"Leave out the block of the family that you do not have."},
 	},
 	{
 		ID: "curl", Name: "curl",

@@ -57,7 +57,8 @@ func TestEverySettingIsComplete(t *testing.T) {
 				if d.ID != "curl" && !strings.Contains(values, placeholderToken) {
 					t.Errorf("%s does not say where the token goes", d.ID)
 				}
-				if d.ID != "speedport" && !strings.Contains(values, tt.server) {
+				// DrayTek takes it in two fields.
+				if d.ID != "speedport" && !strings.Contains(strings.ReplaceAll(values, "\n", ""), tt.server) {
 					t.Errorf("%s does not name the server", d.ID)
 				}
 				if tt.site.Base != "" && strings.Count(values, "/nic/update") != strings.Count(values, tt.site.Base+"/nic/update") {
@@ -103,7 +104,8 @@ func TestURLsParse(t *testing.T) {
 	fill := strings.NewReplacer(
 		"<domain>", "nas.example.net", "<ipaddr>", "192.0.2.1", "<ip6addr>", "2001:db8::1", "<ip6lanprefix>", "2001:db8::/56",
 		"%IP%", "192.0.2.1", "__HOSTNAME__", "nas.example.net", "__MYIP__", "192.0.2.1", "[USERNAME]", "dyndns", "[PASSWORD]", placeholderToken,
-		"[DOMAIN]", "nas.example.net", "[IP]", "192.0.2.1", `\?`, "?",
+		"[DOMAIN]", "nas.example.net", "[IP]", "192.0.2.1", "%USER%", "dyndns", "%PASS%", placeholderToken, "%HOST%", "nas.example.net",
+		`\?`, "?", `" . $host . "`, "nas.example.net", // RouterOS
 	)
 	found := 0
 	for _, d := range settingsOf(t, Site{Host: "dyn.example.com"}, "nas.example.net").Settings {

@@ -90,7 +90,7 @@ var openWrtPrograms = []struct {
 // fetch it and look for the answer that the provider is said to give.
 func openwrt(t *testing.T, s *server, command, section, ip string, oldnew ...string) result {
 	t.Helper()
-	_, text, found := strings.Cut(example(t, "openwrt.ddns", "YOUR-TOKEN", token, "/etc/ssl/certs", s.RootCA()), "config service '"+section+"'")
+	_, text, found := strings.Cut(example(t, "openwrt.ddns", "YOUR-TOKEN", token, "/etc/ssl/certs/ca-certificates.crt", s.RootCA()), "config service '"+section+"'")
 	if !found {
 		t.Fatalf("there is no section %s", section)
 	}
@@ -179,12 +179,12 @@ func mikrotik(t *testing.T, s *server, address string) result {
 }
 
 var (
-	readmeQuery = regexp.MustCompile("(?m)^\\| ([^|]+) \\| .*?/nic/update\\?([^ `]+)[` ]")
+	readmeQuery = regexp.MustCompile("(?m)^\\| ([^|]+) \\| .*?/nic/update\\?([^ `\"]+)[` \"]")
 	// placeholders are what the routers put their values in for.
 	placeholders = strings.NewReplacer(
 		"<domain>", host, "<ipaddr>", "192.0.2.7", "<ip6addr>", "", "<ip6lanprefix>", "2001:db8:0:5::/64",
 		"%h", host, "%i", "192.0.2.7", // UniFi
-		"%HOST%", host, "%IP%", "192.0.2.7",
+		"%HOST%", host, "%IP%", "192.0.2.7", "%USER%", "dyndns", "%PASS%", token, // pfSense, QNAP
 		"[DOMAIN]", host, "[IP]", "192.0.2.7",
 		"__HOSTNAME__", host, "__MYIP__", "192.0.2.7",
 		"###IP###", "192.0.2.7",

@@ -37,6 +37,28 @@ func apiEntries(t testing.TB, log string) []entry {
 	return entries
 }
 
+// A host of two clients is named when the configuration is loaded.
+func TestSharedHostIsLogged(t *testing.T) {
+	s := caddytest.Serve(t, "", `
+http://127.0.0.1:{$HTTP_PORT} {
+	dyndns {
+		`+caddytest.ZoneBlock("dyn.example.com", "127.0.0.1:1")+`
+		client home {
+			token `+canary+`
+			hosts home.dyn.example.com *.home.dyn.example.com
+		}
+		client nas {
+			token nas-token_0123456789
+			hosts home.dyn.example.com nas.dyn.example.com nas.home.dyn.example.com
+		}
+	}
+}`)
+	const want = `"msg":"several clients may change one host, and the last one wins","host":"home.dyn.example.com.","clients":["home","nas"]}`
+	if log := s.Log(); strings.Count(log, want) != 1 || strings.Count(log, "several clients") != 1 {
+		t.Error(log)
+	}
+}
+
 func TestLogEntry(t *testing.T) {
 	ns := caddytest.Nameserver(t, "dyn.example.com.")
 	dead := caddytest.ReservePort(t).Addr()
@@ -67,6 +89,9 @@ http://127.0.0.1:{$HTTP_PORT} {
 		}},
 		{"no change", "/update-by-path/" + canary + "/home.dyn.example.com/192.0.2.1", "", 200, "debug", fields{
 			"result": "unchanged", "client": "home", "dialect": "native", "uri": "/update-by-path/REDACTED/home.dyn.example.com/192.0.2.1",
+		}},
+		{"a private address", "/nic/update?hostname=home.dyn.example.com&myip=100.64.0.1&token=" + canary, "", 200, "info", fields{
+			"hosts": "[map[name:home.dyn.example.com. records:[map[changed:true new:100.64.0.1 old:192.0.2.1 private:true proven:true ttl:300 type:A]] result:updated zone:dyn.example.com.]]",
 		}},
 		{"deletion", "/delete-by-path/" + canary + "/home.dyn.example.com", "", 200, "info", fields{
 			"result": "deleted", "client": "home",

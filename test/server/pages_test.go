@@ -146,7 +146,7 @@ func TestPagePaths(t *testing.T) {
 
 		{"hosts", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{auth}, 200, asText, "HOST"},
 		{"hosts for a browser", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{auth, browser}, 200, asHTML, "home-router"},
-		{"hosts as JSON", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{auth, "Accept: application/json"}, 200, asJSON, `{"hosts":[],"refusals":[],`},
+		{"hosts as JSON", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{auth, "Accept: application/json"}, 200, asJSON, `{"hosts":[{"name":"home.dyn.example.com.","current":[],"submissions":0,`},
 		{"hosts of a bearer", "GET", pagesHost, "/statistics/updates-by-fqdn", []string{"Authorization: Bearer " + homeToken}, 200, asText, "HOST"},
 		{"latest", "GET", pagesHost, "/statistics/latest-submissions", []string{auth}, 200, asText, "TIME (UTC)"},
 		{"latest as JSON", "GET", pagesHost, "/statistics/latest-submissions", []string{auth, "Accept: application/json"}, 200, asJSON, `{"submissions":[],`},
@@ -358,9 +358,10 @@ func TestHistoryOff(t *testing.T) {
 func TestStatisticsPages(t *testing.T) {
 	s := servePages(t)
 	const hosts = pages.PageSize + 20
-	for i := 0; i < hosts; i += 10 {
+	submit(s, homeToken, "myip=192.0.2.1&hostname=home.dyn.example.com")
+	for i := 1; i < hosts; i += 3 {
 		var names []string
-		for j := range 10 {
+		for j := range 3 {
 			names = append(names, fmt.Sprintf("h%03d.home.dyn.example.com", i+j))
 		}
 		submit(s, homeToken, "myip=192.0.2.1&hostname="+strings.Join(names, ","))
