@@ -19,6 +19,9 @@ func init() {
 	caddy.RegisterModule(adminStatus{})
 }
 
+// pathStatus is where the endpoint is in the admin API.
+const pathStatus = "/dyndns/status"
+
 // adminStatus is a module that provides the /dyndns/status endpoint for the
 // Caddy admin API: the zones with their nameservers, queues and counters.
 type adminStatus struct{}
@@ -34,7 +37,7 @@ func (adminStatus) CaddyModule() caddy.ModuleInfo {
 // Routes returns the route of the endpoint.
 func (a adminStatus) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{{
-		Pattern: "/dyndns/status",
+		Pattern: pathStatus,
 		Handler: caddy.AdminHandlerFunc(a.serve),
 	}}
 }
@@ -45,9 +48,7 @@ func (adminStatus) serve(w http.ResponseWriter, r *http.Request) error {
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("method not allowed")}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	status := struct {
-		Zones []zoneStatus `json:"zones"`
-	}{Zones: []zoneStatus{}}
+	status := statusReply{Zones: []zoneStatus{}}
 	for _, s := range zoneStatuses() {
 		status.Zones = append(status.Zones, describe(s))
 	}
@@ -55,6 +56,11 @@ func (adminStatus) serve(w http.ResponseWriter, r *http.Request) error {
 		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
 	}
 	return nil
+}
+
+// statusReply is what the endpoint says.
+type statusReply struct {
+	Zones []zoneStatus `json:"zones"`
 }
 
 // zoneStatus is what the endpoint says of one zone.

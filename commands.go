@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 
@@ -49,6 +50,26 @@ makes certificates wait. It is 1 otherwise.
 			return fs
 		}(),
 		Func: cmdCheck,
+	})
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "dyndns-health",
+		Usage: "[--address <address>]",
+		Short: "Tells whether a running Caddy has dyndns zones, for health checks",
+		Long: `
+Asks the admin endpoint of a running Caddy for its dyndns zones. The exit code is
+0 if there are any, 1 if there are none or nobody answers. Nameservers that are
+down are printed, and are no failure: a restart of Caddy would not mend them.
+
+It is the health check of a container, which has nothing else to ask with.
+`,
+		Flags: func() *flag.FlagSet {
+			fs := flag.NewFlagSet("dyndns-health", flag.ExitOnError)
+			fs.String("address", "", "Address of the admin endpoint; default: $CADDY_ADMIN, or localhost:2019")
+			return fs
+		}(),
+		Func: func(fl caddycmd.Flags) (int, error) {
+			return exitCode(printHealth(os.Stdout, cmp.Or(fl.String("address"), caddy.DefaultAdminListen)))
+		},
 	})
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "dyndns-token",
@@ -112,6 +133,32 @@ func exitCode(err error) (int, error) {
 		return caddy.ExitCodeFailedStartup, err
 	}
 	return caddy.ExitCodeSuccess, nil
+}
+
+// printHealth prints what the admin endpoint at an address says of the zones, and fails
+// if it has none.
+func printHealth(out io.Writer, address string) error {
+	res, err := caddycmd.AdminAPIRequest(address, http.MethodGet, pathStatus, nil, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	var status statusReply
+	if err := json.NewDecoder(res.Body).Decode(&status); err != nil {
+		return fmt.Errorf("reading the answer of the admin endpoint: %w", err)
+	}
+	if len(status.Zones) == 0 {
+		return errors.New("no dyndns handler is running")
+	}
+	for _, z := range status.Zones {
+		for _, n := range z.Nameservers {
+			if n.Up != nil && !*n.Up {
+				fmt.Fprintf(out, "%s nameserver %s is down: %s\n", z.Zone, n.Address, n.LastError)
+			}
+		}
+	}
+	_, err = fmt.Fprintf(out, "healthy, zones: %d\n", len(status.Zones))
+	return err
 }
 
 // printToken prints a new token with its digest, or the digest of the given one.

@@ -50,7 +50,7 @@ func TestCommandHelp(t *testing.T) {
 	if code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	for _, name := range []string{"dyndns-check", "dyndns-token", "dyndns-import"} {
+	for _, name := range []string{"dyndns-check", "dyndns-health", "dyndns-token", "dyndns-import"} {
 		help, _, code := runCommand(t, "", name, "--help")
 		if code != 0 || !strings.Contains(help, "Usage:\n  caddy "+name) {
 			t.Errorf("%s --help: exit code %d, %s", name, code, help)

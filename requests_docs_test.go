@@ -18,6 +18,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/pages"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/test/markdown"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -140,7 +141,7 @@ func TestDocumentedDevices(t *testing.T) {
 		}
 		return all
 	}
-	_, table, _ := strings.Cut(section(t, "Router settings"), "| router | what to enter |\n|---|---|\n")
+	_, table, _ := strings.Cut(markdown.Pages(t, ".")["README.md"], "| router | what to enter |\n|---|---|\n")
 	table, _, _ = strings.Cut(table, "\n\n")
 	for _, row := range deviceRow.FindAllStringSubmatch(table, -1) {
 		names := strings.Split(row[1], ", ")

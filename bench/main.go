@@ -59,7 +59,7 @@ func measureAll(ctx context.Context, o options, duration time.Duration, results 
 	}
 	defer os.RemoveAll(dir)
 	o.binary = filepath.Join(dir, "caddy-bench")
-	build := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "./bench/caddy")
+	build := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "./cmd/caddy")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building Caddy: %w: %s", err, out)
 	}
