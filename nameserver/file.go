@@ -76,18 +76,14 @@ func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skippe
 		if n == maxImport {
 			return nil, fmt.Errorf("the file has more than %d records", maxImport)
 		}
-		if rr, err = authority.AsReceived(rr); err != nil {
-			return nil, err
+		owner := rr.Header().Name
+		if rr, err = authority.FromFile(rr); err != nil {
+			return nil, fmt.Errorf("%s: %w", owner, err)
 		}
 		h := rr.Header()
 		h.Name = dns.CanonicalName(h.Name)
-		switch {
-		case !dns.IsSubDomain(z.name, h.Name):
+		if !dns.IsSubDomain(z.name, h.Name) {
 			return nil, fmt.Errorf("%s is not in the zone %s", h.Name, z.name)
-		case h.Class != dns.ClassINET:
-			return nil, fmt.Errorf("%s has a record of another class than IN", h.Name)
-		case h.Ttl > 1<<31-1: // RFC 2181 section 8
-			return nil, fmt.Errorf("%s has a TTL greater than 2147483647", h.Name)
 		}
 		if soa, ok := rr.(*dns.SOA); ok {
 			after = max(after, soa.Serial)

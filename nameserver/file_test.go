@@ -121,7 +121,7 @@ func TestBadImport(t *testing.T) {
 	before, serial := export(t, z)
 	for name, file := range map[string]string{
 		"an address": "x 60 IN A 192.0.2", "another zone": "example.com. 60 IN A 192.0.2.1", "an inclusion": "$INCLUDE /etc/passwd",
-		"another class": "a 60 CH A 192.0.2.1", "a TTL of 32 bits": "a 4000000000 IN A 192.0.2.1",
+		"another class": "a 60 CH A 192.0.2.1", "a TTL of 32 bits": "a 4000000000 IN A 192.0.2.1", "no data": "a 60 IN A\n",
 		"a broken last line": "a 60 IN A 192.0.2.1\nb 60 IN A", "too many": strings.Repeat("a 60 IN TXT "+strings.Repeat("x", 200)+"\n", 1) + manyTexts(),
 	} {
 		if _, err := z.Import(context.Background(), strings.NewReader(file), 0); err == nil {

@@ -4,6 +4,7 @@
 package authority
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -47,7 +48,7 @@ func (z *Zone) Load(lines []string) error {
 		if !dns.IsSubDomain(z.Name, rr.Header().Name) {
 			return fmt.Errorf("%s is outside the zone", rr.Header().Name)
 		}
-		received, err := AsReceived(rr)
+		received, err := FromFile(rr)
 		if err != nil {
 			return fmt.Errorf("%s: %w", rr.Header().Name, err)
 		}
@@ -56,16 +57,30 @@ func (z *Zone) Load(lines []string) error {
 	return parser.Err()
 }
 
-// AsReceived returns a record as it comes out of a message: a name has several spellings
-// with escapes (RFC 1035 section 5.1), of which a message gives one.
-func AsReceived(rr dns.RR) (dns.RR, error) {
+// FromFile returns a record of a zone file as it comes out of a message: a name has several
+// spellings with escapes (RFC 1035 section 5.1), of which a message gives one. Its error
+// says why no message could bring the record into a zone.
+func FromFile(rr dns.RR) (dns.RR, error) {
 	wire := make([]byte, dns.Len(rr)+1)
 	end, err := dns.PackRR(rr, wire, 0, nil, false)
 	if err != nil {
 		return nil, err
 	}
 	received, _, err := dns.UnpackRR(wire[:end], 0)
-	return received, err
+	if err != nil {
+		return nil, err
+	}
+	switch h := received.Header(); {
+	case meta(h.Rrtype) || h.Rrtype == dns.TypeNone:
+		return nil, errors.New("its type is that of no record of a zone")
+	case h.Class != dns.ClassINET:
+		return nil, errors.New("it has another class than IN")
+	case h.Ttl > 1<<31-1: // RFC 2181 section 8
+		return nil, errors.New("its TTL is greater than 2147483647")
+	case h.Rdlength == 0:
+		return nil, errors.New("it has no data")
+	}
+	return received, nil
 }
 
 // Records returns the records of an RRset, which must not be changed.

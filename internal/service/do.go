@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +39,9 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 	outcomes := p.outcomes()
 	s.propagate(whole, p, outcomes)
 	out.Hosts, out.LAN = outcomes[:len(sub.Hosts)], outcomes[len(sub.Hosts):]
+	if sub.List { // what no pattern covers is known only now
+		out.Hosts = slices.DeleteFunc(out.Hosts, func(h HostOutcome) bool { return h.Err != nil && h.Err.Reason == NotGranted })
+	}
 	return out
 }
 

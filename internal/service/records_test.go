@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,6 +102,7 @@ func TestList(t *testing.T) {
 		{"both", "exact", at("_acme-challenge.home.dyn.test", "HOME.dyn.test."), home + "; " + challenge},
 		{"both, the other way round", "exact", at("home.dyn.test", "_acme-challenge.home.dyn.test"), home + "; " + challenge},
 		{"of a pattern", "below", at("home.dyn.test"), home + "; " + challenge},
+		{"of a pattern, beside what none covers", "below", at("ns1.dyn.test", "home.dyn.test", "dyn.test", "deep.dyn.test"), home + "; " + challenge},
 		{"the challenge without certificates", "bare", at("_acme-challenge.home.dyn.test"), ""},
 		{"another's", "bare", at("office.dyn.test", "_x.home.dyn.test"), ""},
 		{"in no zone, and no name", "secret", at("home.example", "-", ""), ""},
@@ -116,6 +118,9 @@ func TestList(t *testing.T) {
 			out := f.do(t, tt.client, Submission{List: true, Hosts: tt.asked})
 			if got := present(out); got != tt.want {
 				t.Errorf("got %s", got)
+			}
+			if out.Err != nil || slices.ContainsFunc(out.Hosts, func(h HostOutcome) bool { return h.Err != nil }) {
+				t.Errorf("got %+v", out)
 			}
 			if out.Changed() {
 				t.Error("something was changed")

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/miekg/dns"
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
 
@@ -131,7 +132,7 @@ func (s *Store) read(tx *bbolt.Tx) error {
 		if b == nil {
 			return errDamaged
 		}
-		if _, err := readZone(b); err != nil {
+		if _, err := readZone(string(name), b); err != nil {
 			return err
 		}
 		return b.Bucket(logBucket).ForEach(func(_, value []byte) error {
@@ -181,7 +182,7 @@ func (s *Store) Load(name string) (z Zone, err error) {
 	err = guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) (err error) {
 			if b := tx.Bucket(zonesBucket).Bucket([]byte(name)); b != nil {
-				z, err = readZone(b)
+				z, err = readZone(name, b)
 			}
 			return err
 		})
@@ -189,7 +190,7 @@ func (s *Store) Load(name string) (z Zone, err error) {
 	return z, err
 }
 
-func readZone(b *bbolt.Bucket) (z Zone, err error) {
+func readZone(name string, b *bbolt.Bucket) (z Zone, err error) {
 	serial, digest, rrsets := b.Get(serialKey), b.Get(digestKey), b.Bucket(rrsetBucket)
 	if len(serial) != 4 || len(digest) != len(z.Configuration) || rrsets == nil || b.Bucket(logBucket) == nil {
 		return z, errDamaged
@@ -201,8 +202,13 @@ func readZone(b *bbolt.Bucket) (z Zone, err error) {
 			return err
 		}
 		records, err := unpack(value)
-		if err != nil || len(records) == 0 {
+		if err != nil || len(records) == 0 || !dns.IsSubDomain(name, id.Owner) {
 			return errDamaged
+		}
+		for _, rr := range records {
+			if h := rr.Header(); h.Name != id.Owner || h.Rrtype != id.Type || h.Class != dns.ClassINET || dns.CanonicalName(h.Name) != h.Name {
+				return errDamaged
+			}
 		}
 		z.Changed = append(z.Changed, authority.Difference{RRset: id, After: records})
 		return nil

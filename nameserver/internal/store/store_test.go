@@ -221,43 +221,6 @@ func read(t testing.TB, path string) []byte {
 	return b
 }
 
-func TestDamaged(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "whole.db")
-	s := configured(t, path)
-	for i := range uint32(200) {
-		commit(t, s, change(t, 1+i, fmt.Sprintf("n%d.%s", i, apex), nil, []string{"192.0.2.1"}))
-	}
-	whole := read(t, path)
-	zeros := slices.Clone(whole)
-	clear(zeros[len(zeros)/4 : len(zeros)/2])
-	for _, tt := range []struct {
-		name string
-		file []byte
-		says string
-	}{
-		{"cut in half", whole[:len(whole)/2], "damaged"},
-		{"cut to a page", whole[:os.Getpagesize()], "opening the database"},
-		{"cut in the middle of a page", whole[:len(whole)/2-100], "damaged"},
-		{"zeros in the middle", zeros, "damaged"},
-		{"no database", bytes.Repeat([]byte("text "), 10_000), "damaged or no database"},
-		{"the database of another program", foreign(t, "x", "y"), "another program"},
-		{"another format", foreign(t, "meta", "2"), "format"},
-	} {
-		damaged := filepath.Join(t.TempDir(), "half.db")
-		if err := os.WriteFile(damaged, tt.file, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		for range 2 { // it must not stay locked
-			if s, err := Open(damaged); err == nil || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), damaged) {
-				t.Errorf("%s: got %v, %v; want an error that says %q", tt.name, s, err, tt.says)
-			}
-		}
-		if got := read(t, damaged); !bytes.Equal(got, tt.file) && tt.says == "damaged" {
-			t.Errorf("%s: the file was changed", tt.name)
-		}
-	}
-}
-
 // foreign returns a database with a bucket, and a format in it.
 func foreign(t *testing.T, bucket, format string) []byte {
 	path := filepath.Join(t.TempDir(), "foreign.db")
