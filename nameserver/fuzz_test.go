@@ -59,7 +59,8 @@ func FuzzMessage(f *testing.F) {
 		before := serial(s)
 		replies := 0
 		s.answerer.Handle(&transport.Exchange{
-			Query: wire, From: netip.MustParseAddrPort("192.0.2.1:53"), Stream: stream, Go: func(f func()) { f() },
+			Query: wire, From: netip.MustParseAddrPort("192.0.2.1:53"), Stream: stream,
+			Go: func(f func()) { f() }, InOrder: func(f func()) { f() }, Waiting: func() bool { return false },
 			Reply: func(reply []byte) error {
 				replies++
 				checkReply(t, wire, reply, stream)

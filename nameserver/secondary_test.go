@@ -3,7 +3,6 @@
 package nameserver
 
 import (
-	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -45,10 +44,9 @@ func TestSecondaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := listen(t, s)
-	key := daemon.Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: base64.StdEncoding.EncodeToString(testKey.Secret)}
 	var secondaries []*daemon.Server
 	for _, kind := range []daemon.Kind{daemon.BIND, daemon.Knot, daemon.NSD} {
-		secondary := daemon.Run(t, kind, daemon.Config{Zones: []daemon.Zone{{Name: apex, Primary: addr, PrimaryKey: key}}})
+		secondary := daemon.Run(t, kind, daemon.Config{Zones: []daemon.Zone{{Name: apex, Primary: addr, PrimaryKey: daemonKey}}})
 		secondaries = append(secondaries, secondary)
 		config.Secondaries = append(config.Secondaries, Secondary{Address: secondary.Addr(), Key: testKey})
 	}
@@ -111,15 +109,15 @@ func TestSecondaries(t *testing.T) {
 // compareQueries asks a secondary and the server the same.
 func compareQueries(t *testing.T, secondary *daemon.Server, addr string) {
 	t.Helper()
-	g := generator{rand.New(rand.NewPCG(4592, 2308))}
+	g := newGenerator(4592, 2308)
 	kinds := make(map[string]int)
+	us, them := newAsker(t, addr), newAsker(t, secondary.Addr())
 	for range 3000 {
 		name := g.pick(fmt.Sprint("n", g.IntN(150)), fmt.Sprint("N", g.IntN(150)), "@", "static", "x.wild", "y.x.wild", "*.wild", "wild", "here.wild", "x.here.wild", "deep.wild",
 			"x.deep.wild", "a.deep.wild", "x.alias", "alias", "chain", "outside", "dangling", "wild2", "ent", "b.ent", "x.ent", "x.a.ent", "none", "_x._tcp", "_tcp", "x.n1", "example.org.", "com.")
 		q := query(name + " " + g.pick("A", "A", "AAAA", "TXT", "CNAME", "CAA", "MX", "SRV", "SOA", "NS", "HTTPS", "NAPTR"))
 		network := g.pick("udp", "tcp")
-		want, _ := exchange(t, network, secondary.Addr(), pack(t, q))
-		got, _ := exchange(t, network, addr, pack(t, q))
+		want, got := them.ask(t, network, pack(t, q)), us.ask(t, network, pack(t, q))
 		kinds[outline(want)]++
 		if describe(got) != describe(want) {
 			t.Errorf("%s over %s:\n     %s\n%s %s", q.Question[0].String(), network, describe(got), secondary.Kind(), describe(want))

@@ -26,11 +26,14 @@ func (a *answerer) update(r *request) {
 		}
 		return changed
 	}
-	// What changes nothing, as prerequisites alone, waits for no disk.
-	z.read(func(c *configuration, data *authority.Zone) { change(c, data.Overlay()) })
-	if len(changed) == 0 {
-		a.send(r)
-		return
+	// What changes nothing, as prerequisites alone, waits for no disk, but for the messages
+	// of the connection before it: whoever has given one up takes it for done by then.
+	if !r.Waiting() {
+		z.read(func(c *configuration, data *authority.Zone) { change(c, data.Overlay()) })
+		if len(changed) == 0 {
+			a.send(r)
+			return
+		}
 	}
 	j := &job{zone: z, size: len(r.message.Ns), change: change, done: make(chan struct{})}
 	if !a.writer.enter(j) {
@@ -38,7 +41,7 @@ func (a *answerer) update(r *request) {
 		a.send(r)
 		return
 	}
-	r.Go(func() {
+	r.InOrder(func() {
 		<-j.done
 		if j.err != nil {
 			r.reply.Rcode = dns.RcodeServerFailure

@@ -187,6 +187,34 @@ func TestUpdateRights(t *testing.T) {
 	}
 }
 
+// The updates of a connection happen in the order in which they came, and so do their
+// replies: whoever sends a message twice learns first what the first one did.
+func TestUpdateOrder(t *testing.T) {
+	s := open(t, keyed(testConfig()))
+	addr := listen(t, s)
+	conn := dial(t, "tcp", addr)
+	for i := range 100 {
+		owner := fmt.Sprint("a", i)
+		change, _ := signed(t, updateMessage(func(m *dns.Msg) { m.RRsetNotUsed(record(t, owner+" A 192.0.2.1")) }, insert(t, owner+" 60 A 192.0.2.1")))
+		proof, _ := signed(t, updateMessage(func(m *dns.Msg) { m.RRsetUsed(record(t, owner+" A 192.0.2.1")) }))
+		want := []int{dns.RcodeSuccess, dns.RcodeYXRrset, dns.RcodeSuccess}
+		for _, wire := range [][]byte{change, change, proof} {
+			send(t, conn, wire)
+		}
+		var got []int
+		for range want {
+			wire, err := receive(conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, int(wire[3]&0xf))
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("round %d: got %v, want %v", i, got, want)
+		}
+	}
+}
+
 // A second Caddy changes the zone by UPDATE and keeps the contract.
 func TestContractByUpdate(t *testing.T) {
 	s := open(t, keyed(testConfig()))

@@ -55,16 +55,19 @@ func (p *Port) AddrPort() netip.AddrPort {
 
 // Listen returns sockets at the port that the caller closes. It may be called
 // again after that.
-func (p *Port) Listen() (net.Listener, net.PacketConn, error) {
+func (p *Port) Listen() (net.Listener, net.PacketConn, error) { return Listen(p.Addr()) }
+
+// Listen is [Port.Listen] for another process, which knows only the address.
+func Listen(addr string) (net.Listener, net.PacketConn, error) {
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var set error
 		return errors.Join(c.Control(func(socket uintptr) { set = share(socket) }), set)
 	}}
-	tcp, err := config.Listen(context.Background(), "tcp4", p.Addr())
+	tcp, err := config.Listen(context.Background(), "tcp4", addr)
 	if err != nil {
 		return nil, nil, err
 	}
-	udp, err := config.ListenPacket(context.Background(), "udp4", p.Addr())
+	udp, err := config.ListenPacket(context.Background(), "udp4", addr)
 	if err != nil {
 		return nil, nil, errors.Join(err, tcp.Close())
 	}

@@ -40,6 +40,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCaddy) != "" {
+		listenForDNS()
 		caddycmd.Main()
 		return
 	}
@@ -63,16 +64,7 @@ type caddy struct {
 // Caddyfile that tells about them.
 func startCaddy(t *testing.T, name, zones string) *caddy {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	socket, err := listener.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { socket.Close() })
+	socket, url := listenForHTTP(t)
 	// Not t.TempDir: with the test's name the path of the admin socket gets too long.
 	dir, err := os.MkdirTemp("", "histories")
 	if err != nil {
@@ -84,29 +76,12 @@ func startCaddy(t *testing.T, name, zones string) *caddy {
 		name:   name,
 		dir:    dir,
 		socket: socket,
-		url:    "http://" + listener.Addr().String(),
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10000}, Timeout: timeout + grace},
+		url:    url,
+		client: newClient(),
 		admin: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", admin)
 		}}, Timeout: time.Minute},
-		config: fmt.Appendf(nil, `{
-	admin unix/%s
-	persist_config off
-	grace_period 10s
-	storage file_system %s
-	log {
-		level WARN
-	}
-}
-http:// {
-	bind fd/3
-	dyndns {
-		secret %s
-		timeout %s
-		%s
-	}
-}
-`, admin, dir, secret, timeout, zones),
+		config: caddyfile(dir, "", zones),
 	}
 	if err := os.WriteFile(filepath.Join(dir, "Caddyfile"), c.config, 0o600); err != nil {
 		t.Fatal(err)
@@ -124,6 +99,48 @@ http:// {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// listenForHTTP opens the socket of an instance.
+func listenForHTTP(t *testing.T) (socket *os.File, url string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if socket, err = listener.(*net.TCPListener).File(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	return socket, "http://" + listener.Addr().String()
+}
+
+func newClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10000}, Timeout: timeout + grace}
+}
+
+// caddyfile is the configuration of an instance, with further global options.
+func caddyfile(dir, global, zones string) []byte {
+	return fmt.Appendf(nil, `{
+	admin unix/%[1]s/admin.sock
+	persist_config off
+	grace_period 10s
+	storage file_system %[1]s
+	log {
+		level WARN
+	}
+	%[2]s
+}
+http:// {
+	bind fd/3
+	dyndns {
+		secret %[3]s
+		timeout %[4]s
+		%[5]s
+	}
+}
+`, dir, global, secret, timeout, zones)
 }
 
 // start runs the process and waits until it answers.

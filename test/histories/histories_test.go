@@ -100,7 +100,7 @@ func TestHistories(t *testing.T) {
 
 func newRun(t *testing.T, seed uint64, instances int, late, recorded bool) *run {
 	r := &run{seed: seed, late: late, recorded: recorded, start: time.Now(), due: newTicks()}
-	for _, kind := range nameserver.Kinds {
+	for _, kind := range append(slices.Clone(nameserver.Kinds), Caddy) {
 		if regexp.MustCompile(*servers).MatchString(string(kind)) {
 			r.targets = append(r.targets, newTarget(t, r, kind))
 		}

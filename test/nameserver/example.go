@@ -4,7 +4,6 @@ package nameserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -12,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
 // RunExample runs BIND for a test as the folder example/bind configures it, but
@@ -21,39 +18,29 @@ import (
 func RunExample(t testing.TB, folder, keyFile string) *Server {
 	t.Helper()
 	const zone = "dyn.example.com"
-	return RunConfigured(t, BIND, zone, nil, func(dir string, _ netip.AddrPort) (conf string, err error) {
+	return RunConfigured(t, BIND, Config{Zones: []Zone{{Name: zone}}}, func(dir string, at netip.AddrPort) (func() *exec.Cmd, error) {
 		paths := strings.NewReplacer("/etc/bind", dir, "/var/lib/bind", dir)
+		var conf string
 		for _, file := range []string{keyFile, filepath.Join(folder, zone+".zone"), filepath.Join(folder, "named.conf.local")} {
 			text, err := os.ReadFile(file)
 			if err != nil {
-				return "", err
+				return nil, err
 			}
 			conf = paths.Replace(string(text))
 			if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte(conf), 0o600); err != nil {
-				return "", err
+				return nil, err
 			}
 		}
-		return conf, nil
+		return namedCommand(dir, fmt.Sprintf(bindOptions, dir, at.Port(), at.Addr())+conf)
 	})
 }
 
-// RunConfigured runs BIND or Knot for a test with a configuration that a function makes
-// for the server's directory and address; with BIND it has no options. The port is as in
-// [Config].
-func RunConfigured(t testing.TB, kind Kind, zone string, port *loopback.Port, configure func(dir string, at netip.AddrPort) (string, error)) *Server {
+// RunConfigured runs a nameserver for a test that a function configures, for a directory
+// and an address. The function returns the command that runs the server in the foreground.
+// Of the zones only the names count.
+func RunConfigured(t testing.TB, kind Kind, config Config, configure func(dir string, at netip.AddrPort) (func() *exec.Cmd, error)) *Server {
 	t.Helper()
 	return runTest(t, func(ctx context.Context, dir string) (*Server, error) {
-		return run(ctx, kind, dir, Config{Zones: []Zone{{Name: zone}}, Port: port}, func(at netip.AddrPort) (func() *exec.Cmd, error) {
-			conf, err := configure(dir, at)
-			switch {
-			case err != nil:
-				return nil, err
-			case kind == BIND:
-				return namedCommand(dir, fmt.Sprintf(bindOptions, dir, at.Port(), at.Addr())+conf)
-			case kind == Knot:
-				return knotCommand(dir, conf)
-			}
-			return nil, errors.New("only BIND and Knot have a configuration of the test's own")
-		})
+		return run(ctx, kind, dir, config, func(at netip.AddrPort) (func() *exec.Cmd, error) { return configure(dir, at) })
 	})
 }

@@ -65,7 +65,7 @@ var configureExample = map[Kind]func(t *testing.T, dir string, at netip.AddrPort
 		conf := copyExample(t, dir, "knot/knot.conf",
 			"[0.0.0.0@53, ::@53]", fmt.Sprintf("%s@%d", at.Addr(), at.Port()),
 			"/etc/knot", dir, "/var/lib/knot", dir, "/run/knot", dir, "target: syslog", "target: stderr")
-		command, err := knotCommand(dir, conf)
+		command, err := KnotCommand(dir, conf)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,7 @@ func configureKnot(_ context.Context, dir string, at netip.AddrPort, config Conf
 			conf += section.name + ":\n" + section.text
 		}
 	}
-	return knotCommand(dir, conf)
+	return KnotCommand(dir, conf)
 }
 
 // bindOnly tells whether the zone uses an option of BIND.
@@ -61,8 +61,8 @@ func (z Zone) bindOnly() bool {
 	return z.UpdatePolicy != "" || z.Signed || z.MaxTTL > 0 || z.Private
 }
 
-// knotCommand writes knot.conf and returns the command that runs it.
-func knotCommand(dir, conf string) (func() *exec.Cmd, error) {
+// KnotCommand writes knot.conf and returns the command that runs it.
+func KnotCommand(dir, conf string) (func() *exec.Cmd, error) {
 	confFile := filepath.Join(dir, "knot.conf")
 	if err := os.WriteFile(confFile, []byte(conf), 0o600); err != nil {
 		return nil, err

@@ -26,6 +26,7 @@ const nsdServer = `server:
 	database: ""
 	pidfile: ""
 	xfrd-reload-timeout: 0
+	rrl-ratelimit: 0
 	verbosity: 1
 remote-control:
 	control-enable: no

@@ -86,11 +86,12 @@ func TestDocumentedSigning(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustUpdate(t, s, "192.0.2.1")
-	knot := nameserver.RunConfigured(t, nameserver.Knot, grownZone, port, func(dir string, at netip.AddrPort) (string, error) {
+	config := nameserver.Config{Zones: []nameserver.Zone{{Name: grownZone}}, Port: port}
+	knot := nameserver.RunConfigured(t, nameserver.Knot, config, func(dir string, at netip.AddrPort) (func() *exec.Cmd, error) {
 		conf := strings.NewReplacer("[198.51.100.1@53, 127.0.0.1@53]", fmt.Sprintf("%s@%d", at.Addr(), at.Port()), "127.0.0.1@5300", strings.Replace(addr, ":", "@", 1),
 			"/etc/knot", s.Dir+"/knot", "/run/knot", dir, "/var/lib/knot", dir, "target: syslog", "target: stderr").Replace(blocks(t, nameserverPage, "yaml")[0])
 		write(t, knotConf, conf)
-		return conf, nil
+		return nameserver.KnotCommand(dir, conf)
 	})
 	check := func(address string) {
 		t.Helper()
@@ -155,13 +156,17 @@ var moves = map[nameserver.Kind]func(t *testing.T, dir string) (ns *nameserver.S
 		if err != nil {
 			t.Fatal(err)
 		}
-		knot := nameserver.RunConfigured(t, nameserver.Knot, grownZone, nil, func(to string, at netip.AddrPort) (string, error) {
+		config := nameserver.Config{Zones: []nameserver.Zone{{Name: grownZone}}}
+		knot := nameserver.RunConfigured(t, nameserver.Knot, config, func(to string, at netip.AddrPort) (func() *exec.Cmd, error) {
 			zone, err := os.ReadFile(filepath.Join(dir, grownFile))
 			conf, err2 := os.ReadFile("../../example/knot/knot.conf")
+			if err := errors.Join(err, err2); err != nil {
+				return nil, err
+			}
 			write(t, filepath.Join(to, grownZone+".key"), string(key))
 			write(t, filepath.Join(to, grownFile), string(zone))
-			return strings.NewReplacer("[0.0.0.0@53, ::@53]", fmt.Sprintf("%s@%d", at.Addr(), at.Port()),
-				"/etc/knot", to, "/var/lib/knot", to, "/run/knot", to, "target: syslog", "target: stderr").Replace(string(conf)), errors.Join(err, err2)
+			return nameserver.KnotCommand(to, strings.NewReplacer("[0.0.0.0@53, ::@53]", fmt.Sprintf("%s@%d", at.Addr(), at.Port()),
+				"/etc/knot", to, "/var/lib/knot", to, "/run/knot", to, "target: syslog", "target: stderr").Replace(string(conf)))
 		})
 		_, secret, _ := strings.Cut(string(key), "secret: ")
 		return knot, "tsig_key " + grownZone + " hmac-sha512 " + strings.TrimSpace(secret), func(run func(string) string, scripts []string) {

@@ -50,6 +50,9 @@ type conn struct {
 	// underWay counts them.
 	underWay sync.WaitGroup
 	writing  sync.Mutex
+	// last is closed when all that goes in order is done, nil if there was none. The
+	// goroutine that reads messages alone uses it.
+	last chan struct{}
 
 	// The connSet's mutex guards the rest.
 	lastUse time.Time
@@ -81,8 +84,33 @@ func (s *Server) readStream(c *conn) {
 			Query: query, From: from, Stream: true,
 			Reply: func(message []byte) error { return s.writeFrame(c, message) },
 			Go:    func(f func()) { s.spawn(c, f) },
+			InOrder: func(f func()) {
+				before, done := c.last, make(chan struct{})
+				c.last = done
+				s.spawn(c, func() {
+					defer close(done)
+					if before != nil {
+						<-before
+					}
+					f()
+				})
+			},
+			Waiting: c.waiting,
 		})
 		s.conns.use(c, -1)
+	}
+}
+
+// waiting tells whether something that goes in order is not done yet.
+func (c *conn) waiting() bool {
+	if c.last == nil {
+		return false
+	}
+	select {
+	case <-c.last:
+		return false
+	default:
+		return true
 	}
 }
 

@@ -30,6 +30,11 @@ type Exchange struct {
 	// Go goes on in a goroutine of its own. Over TCP it waits while too much of the same
 	// connection is under way; over UDP the message is lost then.
 	Go func(func())
+	// InOrder is Go for what has to be done in the order of the messages: over TCP, what it
+	// was given before on the same connection ends first.
+	InOrder func(func())
+	// Waiting tells whether such is under way on the connection.
+	Waiting func() bool
 }
 
 // Options limit what clients can take up.

@@ -90,7 +90,8 @@ func (s *Server) readPackets(conn *net.UDPConn, wildcard bool) {
 		}
 		source := sourceOf(control[:length])
 		s.handle(&Exchange{
-			Query: buffer[:n], From: netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), Go: s.detach,
+			Query: buffer[:n], From: netip.AddrPortFrom(from.Addr().Unmap(), from.Port()),
+			Go: s.detach, InOrder: s.detach, Waiting: func() bool { return false },
 			Reply: func(message []byte) error {
 				_, _, err := conn.WriteMsgUDPAddrPort(message, source, from)
 				return err
