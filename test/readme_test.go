@@ -40,8 +40,9 @@ var commands = map[string]func(*newcomer, string){
 	"caddy dyndns-import /etc/dyndns.yml\n": (*newcomer).importYAML,
 }
 
-// elsewhere are the pages and programs whose commands are run by tests of test/server.
-var elsewhere = map[string]bool{"certificates.md": true, "customers.md": true, "nameserver.md": true, "dig": true, "jq": true}
+// elsewhere are the pages and programs whose commands are run by tests of test/server and
+// test/operating.
+var elsewhere = map[string]bool{"certificates.md": true, "customers.md": true, "nameserver.md": true, "operating.md": true, "dig": true, "jq": true}
 
 // inOrder are the pages that go on where the one before has ended.
 var inOrder = []string{"README.md", "docs/routers.md", "docs/start.md", "docs/hosters.md"}
