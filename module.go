@@ -18,6 +18,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/expiry"
+	_ "github.com/caddy-dyndns/dyndns/internal/handover"   // a listener wrapper for restarts
 	_ "github.com/caddy-dyndns/dyndns/internal/logencoder" // a log encoder for the logs of all of Caddy
 	"github.com/caddy-dyndns/dyndns/internal/proxies"
 	"github.com/caddy-dyndns/dyndns/internal/recorder"
