@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/dialect"
 	"github.com/caddy-dyndns/dyndns/internal/history"
+	"github.com/caddy-dyndns/dyndns/internal/proxies"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
@@ -48,7 +49,7 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, from netip.Addr
 	if !slices.Contains(dialect.Methods, r.Method) {
 		return refuse(&service.Error{Reason: service.BadMethod, Message: "this path does not take that method"})
 	}
-	if dialect.CrossSite(r, encrypted(r)) {
+	if dialect.CrossSite(r, proxies.Encrypted(r)) {
 		return refuse(&service.Error{Reason: service.CrossSite, Message: "this request comes from another site's page"})
 	}
 	if err := readBody(w, r, d, in); err != nil {

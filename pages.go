@@ -58,7 +58,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	h.limitBody(w, r)
 	start := time.Now()
 	p := &page{Handler: h, w: w, r: r, format: pages.Negotiate(r.Header.Get("Accept"))}
-	p.site = pages.Site{Host: r.Host, Plain: !encrypted(r), Base: strippedPrefix(r), Statistics: h.history != nil}
+	p.site = pages.SiteOf(r, h.history != nil)
 	header := w.Header()
 	header.Set("Vary", "Accept, Authorization")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -67,7 +67,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead && !posted:
 		header.Set("Allow", "GET, HEAD")
 		p.message(http.StatusMethodNotAllowed, "Method not allowed", "This page can only be read.")
-	case posted && dialect.CrossSite(r, encrypted(r)):
+	case posted && dialect.CrossSite(r, !p.site.Plain):
 		p.outcome.Err = &service.Error{Reason: service.CrossSite, Message: "this request comes from another site's page"}
 		p.message(http.StatusForbidden, "Not from here", "Another site's page sent this.")
 	case path == pathHealth:
@@ -75,7 +75,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	case path == pathIP, path == pathMyIP:
 		p.ip()
 	case path == pages.PathUsage:
-		p.write(http.StatusOK, pages.Usage(p.site, clientAddress(r), r.URL.Query().Get(pages.ParamHost)))
+		p.usage()
 	case h.history == nil:
 		p.message(http.StatusNotFound, "No statistics", "This server keeps no history.")
 	default:
@@ -83,26 +83,6 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) bool {
 	}
 	h.report(r, "pages", p.outcome, p.status, time.Since(start))
 	return true
-}
-
-// encrypted tells whether the visitor came over TLS, to Caddy or to a proxy that
-// it trusts.
-func encrypted(r *http.Request) bool {
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
-	return r.TLS != nil || trusted && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
-}
-
-// strippedPrefix is what handle_path or uri strip_prefix took off the path.
-func strippedPrefix(r *http.Request) string {
-	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	if !ok {
-		return ""
-	}
-	prefix, ok := strings.CutSuffix(original.URL.Path, r.URL.Path)
-	if !ok {
-		return ""
-	}
-	return strings.TrimRight(prefix, "/")
 }
 
 func (p *page) ip() {
@@ -114,31 +94,66 @@ func (p *page) ip() {
 	p.send(http.StatusOK, "text/plain; charset=utf-8", []byte(addr.String()+"\n"))
 }
 
-// statistics shows a credential what was submitted for the names that it may change.
-func (p *page) statistics(path string) {
+// authenticate returns the client whose password the visitor has given.
+func (p *page) authenticate() (*clients.Client, *service.Error) {
 	client, err := p.service.Authenticate(p.r.Context(), dialect.HeaderCredential(p.r), clientAddress(p.r), time.Now())
-	if err != nil {
-		p.outcome.Err = err
-		if client != nil {
-			p.outcome.Client = client.Name
-		}
+	p.outcome.Err = err
+	if client != nil {
+		p.outcome.Client = client.Name
+	}
+	return client, err
+}
+
+// usage shows how to set up a router. Who gives a password gets their own names filled in;
+// the page is everybody's.
+func (p *page) usage() {
+	query, v := p.r.URL.Query(), pages.Visitor{Address: clientAddress(p.r)}
+	client, err := p.authenticate()
+	if err != nil && query.Has(pages.ParamSignIn) {
 		p.refuse(err)
 		return
 	}
-	p.outcome.Client = client.Name
+	if err == nil {
+		v.Client, v.Hosts = client.Name, p.names(client)
+	} else if err.Reason == service.NoCredential {
+		p.outcome.Err = nil
+	}
+	p.write(http.StatusOK, pages.Usage(p.site, v, query.Get(pages.ParamHost)))
+}
+
+// names returns host names of a client: those of its configuration, and some that it has
+// used by a pattern.
+func (p *page) names(client *clients.Client) []string {
+	all := client.HostNames()
+	if p.history != nil {
+		byPattern := func(fqdn string) bool { return client.Grant(fqdn) == clients.ByPattern || client.Unrestricted() }
+		known, _ := p.history.Hosts(byPattern, 0, pages.PageSize)
+		for _, h := range known {
+			all = append(all, h.Name)
+		}
+	}
+	return all
+}
+
+// statistics shows a credential what was submitted for the names that it may change.
+func (p *page) statistics(path string) {
+	client, err := p.authenticate()
+	if err != nil {
+		p.refuse(err)
+		return
+	}
 	query := p.r.URL.Query()
 	number, fqdn := pages.PageNumber(query.Get(pages.ParamPage)), query.Get(pages.ParamFQDN)
-	mine := func(fqdn string) bool { return mayRead(client, fqdn) }
 	switch {
 	case path == pages.PathLatest:
-		submissions, total := p.history.Latest(mine, pages.Offset(number), pages.PageSize)
+		submissions, total := p.history.Latest(client.Reads, pages.Offset(number), pages.PageSize)
 		p.write(http.StatusOK, pages.Latest(client.Name, submissions, number, total))
 	case fqdn != "":
 		p.host(client, fqdn)
 	case p.r.Method == http.MethodPost:
 		p.rotate(client)
 	default:
-		hosts, total := p.history.Hosts(mine, pages.Offset(number), pages.PageSize, ownHosts(client)...)
+		hosts, total := p.history.Hosts(client.Reads, pages.Offset(number), pages.PageSize, client.HostNames()...)
 		p.write(http.StatusOK, pages.Hosts(client, hosts, p.history.Refusals(client.Name), number, total, time.Now()))
 	}
 }
@@ -147,7 +162,7 @@ func (p *page) statistics(path string) {
 // known is nobody's business.
 func (p *page) host(client *clients.Client, text string) {
 	fqdn, err := name.Normalize(text)
-	if err != nil || !mayRead(client, fqdn) {
+	if err != nil || !client.Reads(fqdn) {
 		p.message(http.StatusNotFound, "Unknown host", "Nothing has been submitted for this name, or it is not yours.")
 		return
 	}
@@ -184,17 +199,14 @@ func (p *page) host(client *clients.Client, text string) {
 // maxForm is far above what a browser sends of the form, in bytes.
 const maxForm = 4 << 10
 
-// rotationTime is how long the old token of a router is valid beside a new one.
-const rotationTime = 24 * time.Hour
-
-// rotate shows the owner of a router a new token for it.
+// rotate shows the owner of a router a new token for it. The old one is valid for a day.
 func (p *page) rotate(client *clients.Client) {
 	rotator, ok := p.service.Clients.(clients.Rotator)
 	if !ok || !client.Owner() {
 		p.message(http.StatusForbidden, "No new token", "Only the token of an owner makes new ones.")
 		return
 	}
-	until := time.Now().Add(rotationTime)
+	until := time.Now().Add(24 * time.Hour)
 	token, err := rotator.RotateTokens(p.r.Context(), client.Name, until)
 	if err != nil {
 		p.logger.Error("a new token could not be made", zap.String("client", client.Name), zap.Error(err))
@@ -247,36 +259,22 @@ func (p *page) expires(of history.Host) func(history.Current) (time.Time, bool) 
 	return func(history.Current) (time.Time, bool) { return time.Time{}, false }
 }
 
-// mayRead tells whether the client may change the name, itself or by a prefix.
-func mayRead(client *clients.Client, fqdn string) bool {
-	return client.Grant(fqdn) != clients.Denied ||
-		slices.ContainsFunc(client.LAN, func(l clients.LAN) bool { return l.Name == fqdn })
-}
-
-// ownHosts returns the names that the client has without a pattern, but for those that only
-// a TXT record can have.
-func ownHosts(client *clients.Client) []string {
-	return slices.DeleteFunc(slices.Clone(client.ExactHosts()), func(fqdn string) bool { return strings.HasPrefix(fqdn, "_") })
-}
-
 // refuse asks for a password, or says why the one given was not taken.
 func (p *page) refuse(err *service.Error) {
-	if err.Reason == service.ClientsFailed {
-		p.w.Header().Set("Retry-After", strconv.Itoa(int(err.RetryAfter.Seconds())))
-		p.message(http.StatusServiceUnavailable, "Try again later", "It cannot be told at present whose password this is.")
-		return
-	}
-	if err.Reason == service.Throttled {
+	if err.RetryAfter > 0 {
 		p.w.Header().Set("Retry-After", strconv.Itoa(int(err.RetryAfter.Seconds())+1))
+	}
+	switch err.Reason {
+	case service.ClientsFailed:
+		p.message(http.StatusServiceUnavailable, "Try again later", "It cannot be told at present whose password this is.")
+	case service.Throttled:
 		p.message(http.StatusTooManyRequests, "Too many attempts", "There were too many wrong passwords from your network. Try again later.")
-		return
-	}
-	if err.Reason == service.ClientDisabled || err.Reason == service.WrongNetwork {
+	case service.ClientDisabled, service.WrongNetwork:
 		p.message(http.StatusForbidden, "Not allowed", "The password is right, but "+err.Message+".")
-		return
+	default:
+		p.w.Header().Set("WWW-Authenticate", `Basic realm="dyndns"`)
+		p.message(http.StatusUnauthorized, "Password needed", "You need the secret or the token of a client as the password; the user name may be anything.")
 	}
-	p.w.Header().Set("WWW-Authenticate", `Basic realm="dyndns"`)
-	p.message(http.StatusUnauthorized, "Password needed", "Statistics need the secret or the token of a client as the password; the user name may be anything.")
 }
 
 func (p *page) message(status int, title, text string) { p.write(status, pages.Message(title, text)) }

@@ -117,7 +117,7 @@ func TestDocumentedDevices(t *testing.T) {
 	var page struct{ Settings []pages.Device }
 	var b bytes.Buffer
 	site := pages.Site{Host: "dyndns.example.com"}
-	if err := pages.Usage(site, netip.Addr{}, "home.dyn.example.com").Write(&b, site, pages.JSON); err != nil {
+	if err := pages.Usage(site, pages.Visitor{}, "home.dyn.example.com").Write(&b, site, pages.JSON); err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(b.Bytes(), &page); err != nil {

@@ -264,6 +264,12 @@ func (c *Client) All() bool { return c.unrestricted || c.all }
 // order of the configuration. The slice must not be changed.
 func (c *Client) ExactHosts() []string { return c.exact }
 
+// HostNames returns those of ExactHosts that hold addresses: the names that only a TXT
+// record can have are left out.
+func (c *Client) HostNames() []string {
+	return slices.DeleteFunc(slices.Clone(c.exact), func(fqdn string) bool { return strings.HasPrefix(fqdn, "_") })
+}
+
 // Grant tells whether the client may change a name, which [name.Normalize] has
 // made. The names in LAN are not granted.
 func (c *Client) Grant(host string) Grant {
@@ -279,4 +285,10 @@ func (c *Client) Grant(host string) Grant {
 		}
 	}
 	return Denied
+}
+
+// Reads tells whether the client may see a name's history: it may change the name, itself
+// or by a prefix.
+func (c *Client) Reads(host string) bool {
+	return c.Grant(host) != Denied || slices.ContainsFunc(c.LAN, func(l LAN) bool { return l.Name == host })
 }

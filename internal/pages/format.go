@@ -2,7 +2,7 @@ package pages
 
 import (
 	"crypto/sha256"
-	_ "embed" // for the stylesheet
+	_ "embed" // for the stylesheet and the script
 	"encoding/base64"
 	"mime"
 	"strconv"
@@ -51,9 +51,14 @@ func Negotiate(accept string) Format {
 //go:embed templates/style.css
 var style string
 
-// ContentSecurityPolicy is the policy of every HTML page. The one stylesheet
-// stands in the page and is named by its hash, the icon is a data URL.
-var ContentSecurityPolicy = "default-src 'none'; style-src " + hash(style) +
+// script adds what a page does well without.
+//
+//go:embed templates/script.js
+var script string
+
+// ContentSecurityPolicy is the policy of every HTML page. The one stylesheet and the one
+// script stand in the page and are named by their hashes, the icon is a data URL.
+var ContentSecurityPolicy = "default-src 'none'; style-src " + hash(style) + "; script-src " + hash(script) +
 	"; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 func hash(s string) string {

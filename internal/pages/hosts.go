@@ -41,25 +41,19 @@ func statusOf(h *history.Host, refusals []history.Refusal, now time.Time) string
 	return "current"
 }
 
+// notes say more of a status than its word.
+var notes = map[string]string{
+	"new":     "Nothing was submitted for this host yet.",
+	"refused": "What was asked for last was refused. Why, and what to do, stands below.",
+	"failing": "The last update did not get through. Why, and what to do, stands below.",
+	"stale":   "Nothing was said of this host for a month. Is its router still set up?",
+	"private": "An address of this host is private: nobody outside its network reaches it. The router may stand behind another one, or its provider gives it no address of its own. Let the router report the address that it comes from, or use IPv6.",
+}
+
 // shownHost is a host with its status.
 type shownHost struct {
 	history.Host
 	Status string `json:"status"`
-}
-
-// shownRefusal is why a client was refused something.
-type shownRefusal struct {
-	At    time.Time `json:"at"`
-	Name  string    `json:"name,omitempty"`
-	Cause string    `json:"cause"`
-}
-
-func shown(refusals []history.Refusal) []shownRefusal {
-	all := []shownRefusal{}
-	for _, r := range refusals {
-		all = append(all, shownRefusal{r.At, bare(r.Name), r.Cause})
-	}
-	return all
 }
 
 // Hosts is the page of that number of the hosts of a client, of which there are total, with

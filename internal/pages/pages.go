@@ -9,15 +9,14 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	texttemplate "text/template"
+	"time"
 
+	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/history"
-	"github.com/caddy-dyndns/dyndns/internal/name"
 )
 
 // Paths of the pages below Site.Base, and the arguments that they take.
@@ -28,6 +27,8 @@ const (
 
 	// ParamHost is the host name that the usage page puts into its settings.
 	ParamHost = "host"
+	// ParamSignIn asks the usage page to ask for a password.
+	ParamSignIn = "sign-in"
 	// ParamFQDN asks PathHosts for the page of one host.
 	ParamFQDN = "fqdn"
 	// ParamPage is the number of a page of a list, from 1 on.
@@ -36,27 +37,6 @@ const (
 
 // PageSize is how many lines of a list a page shows.
 const PageSize = 50
-
-// Site is where the pages stand.
-type Site struct {
-	// Host is the host name, with the port if it is not the scheme's own.
-	Host string
-	// Plain tells that the page came over HTTP without TLS.
-	Plain bool
-	// Base is the path prefix that was stripped from the request, without a
-	// slash at its end; empty as a rule.
-	Base string
-	// Statistics tells whether there is a history to show.
-	Statistics bool
-}
-
-// URL is the address of the site without a path.
-func (s Site) URL() string {
-	if s.Plain {
-		return "http://" + s.Host + s.Base
-	}
-	return "https://" + s.Host + s.Base
-}
 
 // Page is a page of a site. Its exported fields are for the templates.
 type Page struct {
@@ -116,81 +96,16 @@ func Message(title, text string) Page {
 	return Page{"message", "", title, map[string]any{"error": map[string]string{"message": text}}}
 }
 
-// usage is the usage page with everything filled in.
-type usage struct {
-	Address   string     `json:"address"`
-	Family    string     `json:"-"`
-	Host      string     `json:"-"` // the visitor's own text
-	Error     string     `json:"error,omitempty"`
-	Name      string     `json:"host"`
-	Filled    bool       `json:"-"`
-	Endpoints []Endpoint `json:"endpoints"`
-	Devices   []Device   `json:"settings"`
-	// Certificates are the clients of ACME.
-	Certificates []Device `json:"certificates"`
-}
-
-// Usage is the usage page for a visitor's address and the host name that they typed.
-func Usage(s Site, visitor netip.Addr, host string) Page {
-	u := usage{Address: "unknown", Host: host, Name: placeholderName}
-	if visitor.IsValid() {
-		visitor = visitor.Unmap().WithZone("")
-		u.Address, u.Family = visitor.String(), "IPv4"
-		if visitor.Is6() {
-			u.Family = "IPv6"
-		}
-	}
-	if host != "" {
-		if normal, err := name.Normalize(strings.TrimSpace(host)); err != nil {
-			u.Error = err.Error()
-		} else {
-			u.Name, u.Filled = bare(normal), true
-		}
-	}
-	fill := filler(s, u.Name)
-	for _, e := range endpoints {
-		u.Endpoints = append(u.Endpoints, Endpoint{fill(e.Path), fill(e.Use)})
-	}
-	filled := func(devices []Device) (all []Device) {
-		for _, d := range devices {
-			if d.rootOnly && s.Base != "" {
-				continue
-			}
-			d.Settings = slices.Clone(d.Settings)
-			for i := range d.Settings {
-				d.Settings[i].Value = fill(d.Settings[i].Value)
-			}
-			all = append(all, d)
-		}
-		return all
-	}
-	u.Devices, u.Certificates = filled(devices), filled(acmeClients)
-	return Page{"usage", PathUsage, "Dynamic DNS", u}
-}
-
-// filler puts a site and a name into an endpoint or a setting.
-func filler(s Site, name string) func(string) string {
-	port := "443"
-	if i := strings.LastIndexByte(s.Host, ':'); i > strings.LastIndexByte(s.Host, ']') {
-		port = s.Host[i+1:]
-	} else if s.Plain {
-		port = "80"
-	}
-	// Texts always encode.
-	account, _ := json.Marshal(Accounts(name, placeholderToken, s.URL()))
-	return strings.NewReplacer(
-		"{account}", string(account), "{url}", s.URL(), "{server}", s.Host, "{base}", s.Base,
-		"{bare-server}", strings.TrimSuffix(s.Host, ":"+port), "{port}", port,
-		"{name}", name, "{token}", placeholderToken,
-	).Replace
-}
-
 //go:embed templates
 var files embed.FS
 
 var (
 	functions = template.FuncMap{
 		"style":   func() template.CSS { return template.CSS(style) },
+		"script":  func() template.JS { return template.JS(script) },
+		"ago":     func(t time.Time) string { return ago(time.Since(t)) },
+		"private": address.PrivateText,
+		"note":    func(status string) string { return notes[status] },
 		"bare":    bare,
 		"clean":   clean,
 		"indent":  indent,
@@ -233,6 +148,32 @@ func present(current []history.Current) (all []string) {
 		all = append(all, c.Values...)
 	}
 	return all
+}
+
+// ago says how long ago something was, or in how long it will be, in one unit.
+func ago(d time.Duration) string {
+	const day = 24 * time.Hour
+	unit, length := "minute", time.Minute
+	switch magnitude := d.Abs(); {
+	case magnitude < time.Minute:
+		return "just now"
+	case magnitude >= 2*365*day:
+		unit, length = "year", 365*day
+	case magnitude >= 60*day:
+		unit, length = "month", 30*day
+	case magnitude >= day:
+		unit, length = "day", day
+	case magnitude >= time.Hour:
+		unit, length = "hour", time.Hour
+	}
+	n := int(d.Abs() / length)
+	if n > 1 {
+		unit += "s"
+	}
+	if d < 0 {
+		return fmt.Sprintf("in %d %s", n, unit)
+	}
+	return fmt.Sprintf("%d %s ago", n, unit)
 }
 
 // clean keeps the control characters of a TXT value away from a terminal.

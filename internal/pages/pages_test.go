@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/history"
+	"github.com/caddy-dyndns/dyndns/internal/service"
 )
 
 var site = Site{Host: "dyn.example.com", Statistics: true}
@@ -31,13 +32,14 @@ func details() Details {
 
 // A host's page says when what it holds expires.
 func TestExpires(t *testing.T) {
-	at := time.Date(2026, 12, 24, 18, 0, 0, 0, time.UTC)
+	at := time.Now().Add(50 * time.Hour).UTC()
 	host := history.Host{Name: "home.example.com.", Current: []history.Current{{Type: "A", Values: []string{"192.0.2.1"}}, {Type: "AAAA", Values: []string{"2001:db8::1"}}}}
 	d := details()
 	d.Expires = func(c history.Current) (time.Time, bool) { return at, c.Type == "A" }
 	page := Host(host, d, noon)
 	for format, want := range map[Format]string{
-		HTML: `expires <time datetime="2026-12-24T18:00:00Z">2026-12-24 18:00:00</time> unless`, Text: "A expires (UTC)", JSON: `"expires":"2026-12-24T18:00:00Z"`,
+		HTML: "expires <time datetime=\"" + at.Format("2006-01-02T15:04:05Z") + "\">in 2 days <span class=\"exact\">" + at.Format(time.DateTime) + "</span></time> unless",
+		Text: "A expires (UTC)", JSON: `"expires":"` + at.Format("2006-01-02T15:04:05"),
 	} {
 		if got := write(t, page, Site{}, format); !strings.Contains(got, want) || strings.Contains(got, "AAAA expires") {
 			t.Errorf("%s", got)
@@ -71,9 +73,9 @@ func renderAll(t *testing.T, s Site, f Format) map[string]string {
 	sub := history.Submission{At: host.Last, Name: evil, Result: "updated", Records: host.Log, Message: evil, Times: 3, Client: evil, Source: evil, UserAgent: evil}
 	all := make(map[string]string)
 	for name, page := range map[string]Page{
-		"usage":        Usage(s, netip.Addr{}, ""),
-		"usage filled": Usage(s, netip.MustParseAddr("192.0.2.1"), "a.example.com"),
-		"usage evil":   Usage(s, netip.MustParseAddr("fe80::1%eth0"), evil),
+		"usage":        Usage(s, Visitor{}, ""),
+		"usage filled": Usage(s, Visitor{Address: netip.MustParseAddr("192.0.2.1"), Client: evil, Hosts: []string{evil}}, "a.example.com"),
+		"usage evil":   Usage(s, Visitor{Address: netip.MustParseAddr("fe80::1%eth0"), Client: evil, Hosts: []string{evil, evil}}, evil),
 		"hosts":        Hosts(client, []history.Host{host}, nil, 2, 120, noon),
 		"no hosts":     Hosts(client, nil, nil, 1, 0, noon),
 		"host":         Host(host, details(), noon),
@@ -89,6 +91,7 @@ func renderAll(t *testing.T, s Site, f Format) map[string]string {
 
 var (
 	styleElement = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
+	ownScript    = regexp.MustCompile(`(?s)<script>(.*?)</script>\n</body>`)
 	tag          = regexp.MustCompile(`<[a-z][^>]*>`)
 	quoted       = regexp.MustCompile(`="([^"\s]*)[^"]*"`) // no value is looked into behind its first space
 	attribute    = regexp.MustCompile(`\s(href|src|action|style|on\w+)="?([^"\s>]*)`)
@@ -107,6 +110,12 @@ func TestHTML(t *testing.T) {
 			if strings.Count(page, "<h1") != 1 || !regexp.MustCompile(`<title>[^<]+</title>`).MatchString(page) {
 				t.Error("no single heading or no title")
 			}
+			// The policy allows the one script by its hash.
+			scripts := ownScript.FindAllStringSubmatch(page, -1)
+			if len(scripts) != 1 || !strings.Contains(ContentSecurityPolicy, "script-src "+hash(scripts[0][1])+";") {
+				t.Error("the policy does not allow the page's script")
+			}
+			page = ownScript.ReplaceAllString(page, "</body>")
 			for _, bad := range []string{"<script", "<img", "ZgotmplZ", "<no value>"} {
 				if strings.Contains(page, bad) {
 					t.Errorf("the page contains %q", bad)
@@ -150,7 +159,7 @@ func TestContentSecurityPolicy(t *testing.T) {
 			t.Errorf("%s is missing", want)
 		}
 	}
-	for _, bad := range []string{"unsafe", "script-src", "*", "http"} {
+	for _, bad := range []string{"unsafe", "*", "http"} {
 		if strings.Contains(ContentSecurityPolicy, bad) {
 			t.Errorf("it contains %s", bad)
 		}
@@ -183,7 +192,7 @@ func TestJSON(t *testing.T) {
 
 // TestFormRoundTrip fills in the form as a browser without scripts does.
 func TestFormRoundTrip(t *testing.T) {
-	get := func(host string) string { return write(t, Usage(site, netip.Addr{}, host), site, HTML) }
+	get := func(host string) string { return write(t, Usage(site, Visitor{}, host), site, HTML) }
 	form := regexp.MustCompile(`(?s)<form method="get" action="/">.*?<input id="host" name="` + ParamHost + `" value="([^"]*)"`)
 	for _, tt := range []struct {
 		name, typed, filled string // filled is empty if the name is refused
@@ -234,7 +243,7 @@ func TestNoAddressAndNoChange(t *testing.T) {
 		format Format
 		want   string
 	}{
-		{"host", hosts, HTML, `class="addresses"><span class="quiet">none</span></td>`},
+		{"host", hosts, HTML, `data-label="Addresses"><span class="quiet">none</span></td>`},
 		{"host as text", hosts, Text, "home.example.com  new     none  "},
 		{"submission", latest, HTML,
 			`<div>A <code>192.0.2.1</code> → <span class="quiet">none</span></div><div>AAAA <span class="quiet">none</span></div>`},
@@ -263,10 +272,10 @@ func TestLinksOfTheLists(t *testing.T) {
 		}
 	}
 	without := Site{Host: "example.com"}
-	if strings.Contains(write(t, Usage(without, netip.Addr{}, ""), without, HTML), PathHosts) {
+	if strings.Contains(write(t, Usage(without, Visitor{}, ""), without, HTML), PathHosts) {
 		t.Error("a link to statistics that do not exist")
 	}
-	text := write(t, Usage(without, netip.Addr{}, ""), without, Text)
+	text := write(t, Usage(without, Visitor{}, ""), without, Text)
 	if !strings.Contains(text, "/?"+ParamHost+"="+placeholderName+"\n") {
 		t.Error("the argument of the usage page has another name")
 	}
@@ -341,8 +350,8 @@ func FuzzUsage(f *testing.F) {
 	f.Add("nas.example.com")
 	f.Add(evil)
 	f.Fuzz(func(t *testing.T, host string) {
-		page := write(t, Usage(site, netip.Addr{}, host), site, HTML)
-		if strings.Contains(page, "<script") || strings.Count(page, "<input") != 1 {
+		page := write(t, Usage(site, Visitor{}, host), site, HTML)
+		if strings.Count(page, "<script") != 1 || strings.Count(page, "<input") != 1 {
 			t.Error("markup got through")
 		}
 	})
@@ -377,5 +386,38 @@ func TestStatus(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 		})
+	}
+}
+
+// Every refusal of a client has a cure.
+func TestCures(t *testing.T) {
+	for _, reason := range service.Reasons {
+		unknown := reason == service.NoCredential || reason == service.BadCredential || reason == service.Throttled
+		if (cures[reason] == "") != unknown {
+			t.Errorf("%s: %q", reason, cures[reason])
+		}
+	}
+	if len(cures) != len(service.Reasons)-3 {
+		t.Errorf("%d cures of %d reasons", len(cures), len(service.Reasons))
+	}
+	refusals := []history.Refusal{{At: noon, Reason: service.BadAddress, Cause: "?ipaddr? is not an IP address"}}
+	for _, format := range []Format{HTML, Text, JSON} {
+		page := write(t, Hosts(client, nil, refusals, 1, 0, noon), site, format)
+		if !strings.Contains(page, "?ipaddr? is not an IP address") || !strings.Contains(page, "others reach") {
+			t.Errorf("%s", page)
+		}
+	}
+}
+
+func TestAgo(t *testing.T) {
+	const day = 24 * time.Hour
+	for d, want := range map[time.Duration]string{
+		0: "just now", 59 * time.Second: "just now", -59 * time.Second: "just now", time.Minute: "1 minute ago", 59*time.Minute + 59*time.Second: "59 minutes ago",
+		time.Hour: "1 hour ago", day - 1: "23 hours ago", day: "1 day ago", 60*day - 1: "59 days ago", 60 * day: "2 months ago",
+		729 * day: "24 months ago", 730 * day: "2 years ago", -90 * time.Minute: "in 1 hour", -40 * day: "in 40 days",
+	} {
+		if got := ago(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
 	}
 }

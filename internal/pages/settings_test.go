@@ -2,7 +2,6 @@ package pages
 
 import (
 	"encoding/json"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -16,7 +15,7 @@ func settingsOf(t *testing.T, s Site, host string) (page struct {
 	Settings  []Device
 }) {
 	t.Helper()
-	if err := json.Unmarshal([]byte(write(t, Usage(s, netip.Addr{}, host), s, JSON)), &page); err != nil {
+	if err := json.Unmarshal([]byte(write(t, Usage(s, Visitor{}, host), s, JSON)), &page); err != nil {
 		t.Fatal(err)
 	}
 	return page

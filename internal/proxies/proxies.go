@@ -2,7 +2,9 @@
 package proxies
 
 import (
+	"net/http"
 	"reflect"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -40,4 +42,11 @@ func trustsProxies(server *caddyhttp.Server) bool {
 	}
 	source := reflect.ValueOf(server).Elem().FieldByName("trustedProxies")
 	return source.IsValid() && !source.IsZero()
+}
+
+// Encrypted tells whether the visitor came over TLS, to Caddy or to a proxy that
+// it trusts.
+func Encrypted(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return r.TLS != nil || trusted && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }

@@ -79,7 +79,7 @@ func nameOwn(client *clients.Client, hosts []Host) []Host {
 		return hosts
 	}
 	hosts = slices.Clone(hosts)
-	exact := slices.DeleteFunc(slices.Clone(client.ExactHosts()), func(fqdn string) bool { return strings.HasPrefix(fqdn, "_") })
+	exact := client.HostNames()
 	for i := range hosts {
 		if hosts[i].Own && len(exact) == 1 {
 			hosts[i].Name = exact[0]

@@ -198,7 +198,7 @@ func TestReadmeSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows := readmeQuery.FindAllStringSubmatch(string(readme), -1)
-	if len(rows) < 7 {
+	if len(rows) < 6 {
 		t.Errorf("found %d routers with a URL", len(rows))
 	}
 	s := start(t, false)

@@ -73,7 +73,7 @@ func TestMigrating(t *testing.T) {
 		"HEAD":                                           {requests: []string{"HEAD " + path + "home.dyn.test/192.0.2.1"}, status: 405},
 		"POST":                                           {requests: []string{"POST /update-by-query"}, headers: []string{"Content-Type: application/x-www-form-urlencoded"}, body: "secret=" + caddytest.CanarySecret + "&fqdn=home.dyn.test&ipv4=192.0.2.1", status: 200, want: "UPDATED: home.dyn.test. A None -> 192.0.2.1\n" + noAAAA, serial: 1},
 		"`/check`":                                       {requests: []string{"/check"}, status: 401, want: "PARAMETER_ERROR: …"},
-		"statistics":                                     {requests: []string{"/statistics/updates-by-fqdn"}, status: 401, want: "Statistics need…"},
+		"statistics":                                     {requests: []string{"/statistics/updates-by-fqdn"}, status: 401, want: "You need the secret…"},
 	}
 	runRows(t, "| request | 1.1.1 | 2.0.0 | here |\n", cases)
 }

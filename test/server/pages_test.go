@@ -281,6 +281,56 @@ func TestStatisticsShowOnlyOwnHosts(t *testing.T) {
 	})
 }
 
+// The page about the settings asks for no password unless the visitor wants to sign in. To one
+// who has, it offers their names; a wrong one counts, so that nobody guesses here.
+func TestSignIn(t *testing.T) {
+	s := servePages(t, "throttle 2 1h")
+	submit(s, homeToken, "hostname=cam.home.dyn.example.com,home.dyn.example.com&myip=192.0.2.1&ip6lanprefix=2001:db8:1::/64")
+	submit(s, officeToken, "hostname=office.dyn.example.com&myip=192.0.2.1")
+	rows := []struct {
+		name, path, password, from string
+		status                     int
+		want                       string // client, hosts and the name in the settings
+	}{
+		{"nobody", "/", "", "", 200, " [] home.example.com"},
+		{"nobody signs in", "/?sign-in", "", "", 401, ""},
+		{"a token", "/?sign-in", homeToken, "", 200, "home-router [home.dyn.example.com cam.home.dyn.example.com] home.dyn.example.com"},
+		{"a name is typed", "/?host=cam.home.dyn.example.com", homeToken, "", 200, "home-router [home.dyn.example.com cam.home.dyn.example.com] cam.home.dyn.example.com"},
+		{"another token, below a prefix", "/dns/", officeToken, "", 200, "office-router [office.dyn.example.com] office.dyn.example.com"},
+		{"the secret", "/", "12345678", "", 200, "secret [cam.home.dyn.example.com home.dyn.example.com nas.dyn.example.com office.dyn.example.com] cam.home.dyn.example.com"},
+		{"a wrong one", "/", "wrong-token_0123456789", "203.0.113.1", 200, " [] home.example.com"},
+		{"a wrong one signs in", "/?sign-in", "wrong-token_0123456789", "203.0.113.1", 401, ""},
+		{"the right one after too many", "/", homeToken, "203.0.113.1", 200, " [] home.example.com"},
+		{"the same from elsewhere", "/", homeToken, "203.0.113.2", 200, "home-router [home.dyn.example.com cam.home.dyn.example.com] home.dyn.example.com"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			headers := []string{"Accept: application/json"}
+			if row.from != "" {
+				headers = append(headers, "X-Forwarded-For: "+row.from)
+			}
+			if row.password != "" {
+				headers = append(headers, caddytest.BasicAuth("any", row.password))
+			}
+			reply := ask(s, http.MethodGet, pagesHost, row.path, headers...)
+			var page struct {
+				Client, Host string
+				Hosts        []string
+			}
+			if err := json.Unmarshal([]byte(reply.Body), &page); err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			if reply.Status == 200 {
+				got = fmt.Sprintf("%s %v %s", page.Client, page.Hosts, page.Host)
+			}
+			if challenged := reply.Header.Get("WWW-Authenticate") != ""; reply.Status != row.status || got != row.want || challenged != (row.status == 401) {
+				t.Errorf("got %d %q, want %d %q", reply.Status, got, row.status, row.want)
+			}
+		})
+	}
+}
+
 func TestStatisticsThrottle(t *testing.T) {
 	s := servePages(t, "throttle 2 1h")
 	wrong := caddytest.BasicAuth("any", "wrong-token_0123456789")
@@ -327,7 +377,7 @@ func TestPagesEscape(t *testing.T) {
 		pages.PathHosts + "?fqdn=%3Cscript%3E", pages.PathLatest, pages.PathLatest + "?page=%3Cscript%3E",
 	} {
 		got := ask(s, http.MethodGet, pagesHost, path, "Accept: text/html", caddytest.BasicAuth("any", homeToken))
-		if !strings.HasPrefix(got.Body, "<!doctype html>") || strings.Contains(got.Body, "<script") || strings.Contains(got.Body, `"'>`) {
+		if !strings.HasPrefix(got.Body, "<!doctype html>") || strings.Count(got.Body, "<script") != 1 || strings.Contains(got.Body, `"'>`) {
 			t.Errorf("%s: %d %s", path, got.Status, got.Body)
 		}
 	}
@@ -336,7 +386,7 @@ func TestPagesEscape(t *testing.T) {
 		t.Error("the user agent is not shown")
 	}
 	evil := ask(s, http.MethodGet, `dyndns.example.com:"><script>`, "/", "Accept: text/html")
-	if strings.Contains(evil.Body, "<script") {
+	if strings.Contains(evil.Body, `"><script`) {
 		t.Errorf("host with markup: %s", evil.Body)
 	}
 }

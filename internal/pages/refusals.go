@@ -1,0 +1,56 @@
+package pages
+
+import (
+	"time"
+
+	"github.com/caddy-dyndns/dyndns/internal/history"
+	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/zone"
+)
+
+// shownRefusal is why a client was refused something, and what to do about it.
+type shownRefusal struct {
+	At    time.Time `json:"at"`
+	Name  string    `json:"name,omitempty"`
+	Cause string    `json:"cause"`
+	Cure  string    `json:"cure"`
+}
+
+func shown(refusals []history.Refusal) []shownRefusal {
+	all := []shownRefusal{}
+	for _, r := range refusals {
+		all = append(all, shownRefusal{r.At, bare(r.Name), r.Cause, cures[r.Reason]})
+	}
+	return all
+}
+
+const (
+	setUpAgain  = "Compare the settings of your router with those of the page “Set up”, letter by letter."
+	tryAgain    = "Nothing: your router asks again by itself. If it lasts, tell the operator."
+	forOperator = "This is for the operator, who finds it in the server's log."
+)
+
+// cures are for the owner of a router, who sees no configuration of the server. Reasons
+// for which no client is known have none.
+var cures = map[service.Reason]string{
+	service.ClientsFailed:  tryAgain,
+	service.ClientDisabled: "Ask the operator: nothing works with this token until then.",
+	service.WrongNetwork:   "Ask from a network that the token is meant for, or have the operator add yours.",
+	service.LimitReached:   "Wait. Two devices that report different addresses for one name change it all the time.",
+	service.CrossSite:      "Open the address itself, not by a page of another site.",
+	service.BadMethod:      "Let the device ask by GET, or by POST with a form.",
+	service.BadMediaType:   "Let the device ask by GET, or by POST with a form.",
+	service.BadParameter:   setUpAgain,
+	service.TooManyHosts:   "Give one request fewer names.",
+	service.Unsupported:    "Leave “offline” out; the page of a host has a button that removes its addresses.",
+	service.BadName:        "Enter the name of one of your hosts. A word such as <domain> belongs into the update URL only, where the router puts the name in.",
+	service.NoZone:         "Look for a slip in the name: this server knows no domain that it is in.",
+	service.NotGranted:     "Look for a slip in the name. If it is right, the operator has to grant it to your token.",
+	service.BadAddress:     "The router sent no address that others reach. Write its own word for the address, such as <ipaddr>, as the page “Set up” shows it, or no address at all: then the one that it comes from counts.",
+	zone.Conflict:          "Use another name, or have whoever keeps the zone remove what stands there.",
+	zone.Refused:           forOperator,
+	zone.Invalid:           forOperator,
+	zone.Unreachable:       tryAgain,
+	zone.Timeout:           tryAgain,
+	zone.Busy:              tryAgain,
+}
