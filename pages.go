@@ -176,11 +176,7 @@ func (p *page) host(client *clients.Client, text string) {
 		return
 	}
 	host.Name = fqdn
-	for _, r := range p.history.Refusals(client.Name) {
-		if r.Name == fqdn {
-			d.Refusals = append(d.Refusals, r)
-		}
-	}
+	d.Reader, d.Refusals = client, p.history.Refusals(client.Name)
 	now := p.service.Do(p.r.Context(), client, records.List([]string{fqdn}))
 	for h := range now.Names() {
 		if h.Err != nil {

@@ -59,6 +59,7 @@ type shownHost struct {
 // Hosts is the page of that number of the hosts of a client, of which there are total, with
 // its last refusals.
 func Hosts(client *clients.Client, hosts []history.Host, refusals []history.Refusal, number, total int, now time.Time) Page {
+	refusals = named(client, refusals)
 	all := make([]shownHost, len(hosts))
 	for i, h := range hosts {
 		all[i] = shownHost{h, statusOf(&h, refusals, now)}
@@ -85,7 +86,9 @@ type Details struct {
 	// Now is what its nameserver says, or Error why it says nothing.
 	Now   []history.Current `json:"nameserver"`
 	Error string            `json:"nameserver_error,omitempty"`
-	// Refusals are those of the client for this host.
+	// Reader is whose password was given, Refusals are all of theirs: the page shows those of the
+	// host.
+	Reader   *clients.Client   `json:"-"`
 	Refusals []history.Refusal `json:"-"`
 	// Notice says what became of a button, Failed that it did not do what it should.
 	Notice string `json:"-"`
@@ -105,6 +108,7 @@ func Host(h history.Host, d Details, now time.Time) Page {
 			h.Current[i].Expires = at
 		}
 	}
+	d.Refusals = slices.DeleteFunc(named(d.Reader, d.Refusals), func(r history.Refusal) bool { return r.Name != h.Name })
 	return Page{"host", PathHosts, bare(h.Name), struct {
 		shownHost
 		Details

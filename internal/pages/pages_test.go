@@ -27,7 +27,7 @@ var noon = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 
 // details are those of a host of which nothing expires.
 func details() Details {
-	return Details{Expires: func(history.Current) (time.Time, bool) { return time.Time{}, false }}
+	return Details{Reader: client, Expires: func(history.Current) (time.Time, bool) { return time.Time{}, false }}
 }
 
 // A host's page says when what it holds expires.
@@ -418,6 +418,41 @@ func TestAgo(t *testing.T) {
 	} {
 		if got := ago(d); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
+
+// A refused address says nothing of a host, but the client has one alone.
+func TestRefusalOfTheOnlyHost(t *testing.T) {
+	spec := func(name string, hosts ...string) clients.Spec {
+		return clients.Spec{Name: name, Tokens: []string{name + "-token_0123456789"}, Hosts: hosts}
+	}
+	static, err := clients.NewStatic([]clients.Spec{
+		spec("one", "home.dyn.test", "*.home.dyn.test", "_acme-challenge.dyn.test"), spec("two", "home.dyn.test", "nas.dyn.test"),
+	}, clients.NewConfig([]string{"dyn.test."}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := history.Host{Name: "home.dyn.test.", Last: noon.Add(-time.Hour), LastResult: "updated"}
+	for _, tt := range []struct {
+		client string
+		reason service.Reason
+		name   string
+		want   string
+	}{
+		{"one", service.BadAddress, "", "refused"},
+		{"one", service.BadAddress, "cam.home.dyn.test.", "current"},
+		{"one", service.BadMethod, "", "current"},
+		{"two", service.BadAddress, "", "current"},
+	} {
+		client, _ := static.FindClient(t.Context(), clients.DigestOf(tt.client+"-token_0123456789"))
+		refusals := []history.Refusal{{At: noon, Reason: tt.reason, Name: tt.name, Cause: "1.2.3 is not an IP address"}}
+		d := details()
+		d.Reader, d.Refusals = client, refusals
+		list, page := write(t, Hosts(client, []history.Host{host}, refusals, 1, 1, noon), site, JSON), write(t, Host(host, d, noon), site, JSON)
+		if status := `"status":"` + tt.want + `"`; !strings.Contains(list, status) || !strings.Contains(page, status) ||
+			strings.Contains(page, "1.2.3 is") != (tt.want == "refused") {
+			t.Errorf("%+v\n%s%s", tt, list, page)
 		}
 	}
 }

@@ -1,8 +1,10 @@
 package pages
 
 import (
+	"slices"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/history"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/zone"
@@ -14,6 +16,18 @@ type shownRefusal struct {
 	Name  string    `json:"name,omitempty"`
 	Cause string    `json:"cause"`
 	Cure  string    `json:"cure"`
+}
+
+// named returns refusals of a client in which an address that was refused is one of its only
+// host, if it has one alone: the request was not read to its names.
+func named(client *clients.Client, refusals []history.Refusal) []history.Refusal {
+	refusals, own := slices.Clone(refusals), client.HostNames()
+	for i := range refusals {
+		if r := &refusals[i]; r.Reason == service.BadAddress && r.Name == "" && len(own) == 1 {
+			r.Name = own[0]
+		}
+	}
+	return refusals
 }
 
 func shown(refusals []history.Refusal) []shownRefusal {
