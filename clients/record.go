@@ -1,11 +1,8 @@
 package clients
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -84,23 +81,6 @@ func DecodeRecord(data []byte) (*Record, error) {
 		return nil, fmt.Errorf("%w: %w", ErrBadRecord, err)
 	}
 	return r, nil
-}
-
-// DecodeStrict reads one JSON value of at most [MaxRecord] bytes with nothing behind it and
-// no unknown member.
-func DecodeStrict(data []byte, into any) error {
-	if len(data) > MaxRecord {
-		return fmt.Errorf("it is longer than %d bytes", MaxRecord)
-	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return errors.New("something follows the record")
-	}
-	return nil
 }
 
 // Check returns what is wrong with a record, whatever the zones are.

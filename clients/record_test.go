@@ -117,6 +117,10 @@ func TestBadRecords(t *testing.T) {
 		{"token with a digest of zeros", with(`"tokens":["sha256:` + strings.Repeat("0", 64) + `"]`), "no digest"},
 		{"null token", with(`"tokens":[null]`), "no digest"},
 		{"token with an unknown member", with(`"tokens":[{"digest":"` + d + `","expire":"2026-11-23T12:00:00Z"}]`), "unknown field"},
+		{"restriction twice", with(`"disabled":true,"disabled":false`), "twice"},
+		{"restriction twice in another spelling", with(`"from":["192.0.2.0/24"],"FROM":[]`), "twice"},
+		{"list twice in a spelling that Unicode folds", with(`"note":"x","hoſts":["b.dyn.example.com"]`), "twice"},
+		{"token's end twice", with(`"tokens":[{"digest":"` + d + `","expires":"2026-11-23T12:00:00Z","expires":"2036-11-23T12:00:00Z"}]`), "twice"},
 		{"token twice", with(`"tokens":["` + d + `","` + d + `"]`), "twice"},
 		{"token of both kinds", with(`"tokens":["` + d + `"],"owner":["` + d + `"]`), "twice"},
 	} {

@@ -79,12 +79,12 @@ func rateLimit(text string) (time.Duration, bool) {
 	if match == nil {
 		return limitedRetry, true
 	}
+	unit := time.Second
 	if match[2] != "" {
-		d, err := time.ParseDuration(match[1] + match[2])
-		return d, err == nil
+		unit, _ = time.ParseDuration("1" + match[2]) // one of the pattern's
 	}
-	seconds, err := strconv.ParseFloat(match[1], 64)
-	return time.Duration(seconds * float64(time.Second)), err == nil
+	number, _ := strconv.ParseFloat(match[1], 64) // infinite if it is too great
+	return time.Duration(min(number*float64(unit), float64(maxRetry))), true
 }
 
 // note counts an exchange.

@@ -21,6 +21,9 @@ func TestRateLimitText(t *testing.T) {
 		{"429: retry_after=1.5", true, 1500 * time.Millisecond},
 		{"429: try again in 250ms", true, 250 * time.Millisecond},
 		{"429: retry after 2h", true, 2 * time.Hour},
+		{"429: retry after 3000000", true, 24 * time.Hour},
+		{"429: retry after 99999999999999999999", true, 24 * time.Hour},
+		{"429: try again in 99999999999h", true, 24 * time.Hour},
 		{"429: retry after 30 milliseconds", true, 30 * time.Second},
 	} {
 		if wait, limited := rateLimit(tt.text); limited != tt.limited || wait != tt.wait {

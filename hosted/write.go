@@ -21,6 +21,9 @@ const (
 	// failedRetry is what clients are told to wait if the provider says nothing, and
 	// limitedRetry if it says nothing but that it is asked too often.
 	failedRetry, limitedRetry = 10 * time.Second, time.Minute
+	// maxRetry bounds what is believed of a provider: limits are of a day at most, and the
+	// zone does not change until then.
+	maxRetry = 24 * time.Hour
 )
 
 // round is one group of items on the way to their results.

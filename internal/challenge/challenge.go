@@ -116,7 +116,8 @@ func (n *Notes) At(ctx context.Context, zone, owner string) ([]Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		if known {
+		// To object stores the path is a prefix, also of other names.
+		if known && v.Zone == zone && (owner == "" || v.Owner == owner) {
 			values = append(values, v)
 		}
 	}

@@ -72,6 +72,7 @@ func TestChallengeRequests(t *testing.T) {
 
 		{"records", "/records", `{"add":[{"name":"_acme-challenge.` + host1 + `","type":"TXT","data":"` + v + `"}]}`, json, host1 + ". TXT:add " + v},
 		{"records, a list twice", "/records", `{"add":[],"ADD":[{"name":"` + host1 + `","type":"A","data":"192.0.2.1"}]}`, json, lists},
+		{"records, a list twice as Unicode folds it", "/records", `{"set":[],"ſet":[{"name":"` + host1 + `","type":"A","data":"192.0.2.1"}]}`, json, lists},
 		{"records, a member twice", "/records", `{"add":[{"name":"` + host1 + `","Name":"` + host1 + `","type":"A","data":"192.0.2.1"}]}`, json, lists},
 		{"records, an unknown member", "/records", `{"put":[]}`, json, lists},
 		{"records, an unknown member of a record", "/records", `{"add":[{"name":"` + host1 + `","type":"A","data":"192.0.2.1","x":1}]}`, json, lists},

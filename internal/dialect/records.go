@@ -1,13 +1,9 @@
 package dialect
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
-	"strings"
 
+	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/records"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
@@ -41,54 +37,12 @@ func (recordsAPI) Read(in *Input) (r Request) {
 		return r
 	}
 	var request records.Request
-	if err := decodeStrictly(in.body, &request); err != nil {
+	if err := clients.DecodeStrict(in.body, &request); err != nil {
 		r.Err = badParameter("the body is not one JSON object with lists of records in set, add and delete")
 		return r
 	}
 	r.Submission, r.Err = request.Submission()
 	return r
-}
-
-// decodeStrictly decodes one JSON value, without unknown members and without one that is
-// there twice: of those the last would count.
-func decodeStrictly(body []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	if err := checkMembers(decoder); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something stands behind the value")
-	}
-	decoder = json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode(into)
-}
-
-// checkMembers refuses a value in which an object has a member twice, in any case.
-func checkMembers(decoder *json.Decoder) error {
-	start, err := decoder.Token()
-	if err != nil || start != json.Delim('{') && start != json.Delim('[') {
-		return err
-	}
-	seen := map[string]bool{}
-	for decoder.More() {
-		if start == json.Delim('{') {
-			key, err := decoder.Token()
-			if err != nil {
-				return err
-			}
-			name := strings.ToLower(key.(string)) // the decoder takes no other key
-			if seen[name] {
-				return errors.New("a member is there twice")
-			}
-			seen[name] = true
-		}
-		if err := checkMembers(decoder); err != nil {
-			return err
-		}
-	}
-	_, err = decoder.Token()
-	return err
 }
 
 func (recordsAPI) Write(_ *Input, _ *Request, out *service.Outcome) Reply { return nativeJSON(out) }

@@ -158,14 +158,14 @@ func (a *App) Stop() error {
 	return r.end(a)
 }
 
-// server returns the running nameserver, nil if there is none yet.
+// server returns the nameserver that runs with the database of the app, nil if there is none.
+// It may still be that of the configuration before: handlers can be asked before their app
+// starts.
 func (a *App) server() *nameserver.Server {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.running == nil {
-		return nil
+	if r := process.current.Load(); r != nil && r.path == a.path {
+		return r.server
 	}
-	return a.running.server
+	return nil
 }
 
 // Interface guards

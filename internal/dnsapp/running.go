@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -23,6 +24,9 @@ import (
 var process struct {
 	sync.Mutex
 	running *running
+
+	// current is running for who cannot wait while a configuration starts.
+	current atomic.Pointer[running]
 }
 
 // running is an open database with sockets, and the configurations that use it.
@@ -55,6 +59,7 @@ func begin(a *App) (*running, error) {
 		r = &running{server: server, path: a.path, sockets: make(map[string]io.Closer)}
 		r.shareCookies(a)
 		process.running = r
+		process.current.Store(r)
 		var ctx context.Context
 		ctx, r.stop = context.WithCancel(context.Background())
 		go r.look(ctx)
@@ -80,6 +85,7 @@ func (r *running) leave(a *App) error {
 	switch {
 	case len(r.apps) == 0:
 		process.running = nil
+		process.current.Store(nil)
 		r.stop()
 		return r.server.Close() // with the sockets
 	case last:

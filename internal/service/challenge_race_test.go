@@ -162,6 +162,23 @@ func TestRefusedChallenge(t *testing.T) {
 	}
 }
 
+// Values at a name that begins alike are not those of the name.
+func TestChallengesOfNamesThatBeginAlike(t *testing.T) {
+	f := newFixture(t)
+	for n := range challenge.MaxValues {
+		out := f.do(t, "below", Submission{Hosts: []Host{{Name: "home.dyn.test.x.dyn.test", Challenge: text(zone.Add, false, n)}}})
+		if err := out.Hosts[0].Err; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.wishFor(t, "exact", text(zone.Add, false, 0)); err != nil {
+		t.Error(err)
+	}
+	if got, want := f.noted(t), []string{digest(0)}; !slices.Equal(got, want) {
+		t.Errorf("%q are noted, want %q", got, want)
+	}
+}
+
 // The values of one client are no leftovers of another that has the same host.
 func TestRollingChallengesOfTwo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

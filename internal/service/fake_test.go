@@ -290,9 +290,10 @@ func (m *mapStorage) Delete(_ context.Context, key string) error {
 	return nil
 }
 
+// List takes the path for a prefix, as object stores do.
 func (m *mapStorage) List(_ context.Context, path string, _ bool) (keys []string, _ error) {
 	m.objects.Range(func(key, _ any) bool {
-		if strings.HasPrefix(key.(string), path+"/") {
+		if strings.HasPrefix(key.(string), path) {
 			keys = append(keys, key.(string))
 		}
 		return true

@@ -36,12 +36,20 @@ func (s *connSet) enter(c net.Conn) *conn {
 	return conn
 }
 
+// stallTime is how long a client may read nothing of an answer before its connection counts
+// as idle: to ask and not to read must not keep others away.
+const stallTime = time.Second
+
+// started is what the times of writes are measured from: a clock that is set moves none of
+// them.
+var started = time.Now()
+
 // evict closes the connection that was idle longest of those that count. It returns
 // false if all are busy.
 func (s *connSet) evict(counts func(*conn) bool) bool {
 	var oldest *conn
 	for c := range s.open {
-		if c.busy == 0 && counts(c) && (oldest == nil || c.lastUse.Before(oldest.lastUse)) {
+		if (c.busy == 0 || c.stalled()) && counts(c) && (oldest == nil || c.lastUse.Before(oldest.lastUse)) {
 			oldest = c
 		}
 	}
@@ -50,6 +58,12 @@ func (s *connSet) evict(counts func(*conn) bool) bool {
 	}
 	s.remove(oldest)
 	return true
+}
+
+// stalled tells whether an answer does not get away.
+func (c *conn) stalled() bool {
+	began := c.writes.Load()
+	return began != 0 && time.Since(started)-time.Duration(began) >= stallTime
 }
 
 // remove closes a connection. The caller holds the mutex.

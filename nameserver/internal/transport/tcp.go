@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -50,6 +51,8 @@ type conn struct {
 	// underWay counts them.
 	underWay sync.WaitGroup
 	writing  sync.Mutex
+	// writes is when the write under way began, in nanoseconds since started, 0 if there is none.
+	writes atomic.Int64
 	// last is closed when all that goes in order is done, nil if there was none. The
 	// goroutine that reads messages alone uses it.
 	last chan struct{}
@@ -144,6 +147,8 @@ func (s *Server) writeFrame(c *conn, message []byte) error {
 	frame := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(message)), uint16(len(message)))
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	c.writes.Store(int64(time.Since(started)))
+	defer c.writes.Store(0)
 	err := c.SetWriteDeadline(time.Now().Add(s.options.WriteTime))
 	if err == nil {
 		_, err = c.Write(append(frame, message...))
