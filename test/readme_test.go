@@ -41,8 +41,8 @@ var commands = map[string]func(*newcomer, string){
 }
 
 // elsewhere are the pages and programs whose commands are run by tests of test/server and
-// test/operating.
-var elsewhere = map[string]bool{"certificates.md": true, "customers.md": true, "nameserver.md": true, "operating.md": true, "dig": true, "jq": true}
+// test/operating and test/packaging.
+var elsewhere = map[string]bool{"certificates.md": true, "customers.md": true, "install.md": true, "nameserver.md": true, "operating.md": true, "dig": true, "jq": true}
 
 // inOrder are the pages that go on where the one before has ended.
 var inOrder = []string{"README.md", "docs/routers.md", "docs/start.md", "docs/hosters.md"}
