@@ -34,20 +34,19 @@ import (
 // zones is the namespace of the guest modules that change zones.
 const zones = "http.handlers.dyndns.zones."
 
-// unmarshalGuest reads a word that is the name of a guest module.
-func (z *Zone) unmarshalGuest(d *caddyfile.Dispenser, word string) error {
-	shown := redact.Name(z.Name)
+// unmarshalGuest reads a word that is the name of a guest module. where begins its errors.
+func (z *Zone) unmarshalGuest(d *caddyfile.Dispenser, where, word string) error {
 	if _, err := caddy.GetModule(zones + word); err != nil {
 		if redact.Word(word) != word {
-			return directive.Unknown(d, "zone "+shown+": ")
+			return directive.Unknown(d, where)
 		}
 		if backend.IsProvider(word) {
-			return d.Errf("zone %s: unrecognized subdirective %q: for the module dns.providers.%s write dns %s", shown, word, word, word)
+			return d.Errf("%sunrecognized subdirective %q: for the module dns.providers.%s write dns %s", where, word, word, word)
 		}
-		return d.Errf("zone %s: unrecognized subdirective %q, and no module %s%s is compiled in", shown, word, zones, word)
+		return d.Errf("%sunrecognized subdirective %q, and no module %s%s is compiled in", where, word, zones, word)
 	}
 	if z.BackendRaw != nil {
-		return d.Errf("zone %s: %s: it can be changed in one way only", shown, word)
+		return d.Errf("%s%s: it can be changed in one way only", where, word)
 	}
 	var err error
 	z.BackendRaw, err = directive.Guest(d, zones, "type", word)

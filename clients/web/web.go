@@ -94,26 +94,26 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := directive.Last(d, "clients http"); err != nil {
 		return err
 	}
-	return m.UnmarshalBlock(d, where, func(word string) (bool, error) {
+	return directive.Block(d, where, func(word string) error {
 		switch word {
 		case "header":
 			var name, value string
 			if !d.AllArgs(&name, &value) {
-				return true, directive.ArgErr(d, where+word)
+				return directive.ArgErr(d, where+word)
 			}
 			if m.Header == nil {
 				m.Header = make(http.Header)
 			}
 			m.Header.Add(name, value)
-			return true, nil
+			return nil
 		case "socket":
-			return true, directive.One(d, where+word, &m.Socket)
+			return directive.One(d, where+word, &m.Socket)
 		case "tls_trust":
-			return true, directive.One(d, where+word, &m.TLSTrust)
+			return directive.One(d, where+word, &m.TLSTrust)
 		case "timeout":
-			return true, directive.Duration(d, where+word, &m.Timeout)
+			return directive.Duration(d, where+word, &m.Timeout)
 		}
-		return false, nil
+		return m.UnmarshalWord(d, where, word)
 	}, "header")
 }
 
