@@ -15,7 +15,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/clients/cached"
+	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/placeholder"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
@@ -143,7 +143,7 @@ func (m *Module) expand() error {
 	if parsed.Fragment != "" || parsed.Query().Has("digest") {
 		return errors.New("url: it has a fragment, or a digest of its own")
 	}
-	if parsed.Scheme != "https" && m.Socket == "" && !isLoopback(parsed.Hostname()) {
+	if parsed.Scheme != "https" && m.Socket == "" && !address.IsLoopbackHost(parsed.Hostname()) {
 		return errors.New("url: only a server on this machine is asked without https")
 	}
 	m.url = *parsed
@@ -197,12 +197,6 @@ func (m *Module) expand() error {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return nil
-}
-
-// isLoopback tells whether a host is this machine (RFC 6761 section 6.3).
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 // find asks for one client.
