@@ -148,26 +148,22 @@ func (h *Handler) firstExpiry(ctx context.Context, sweepers []*expiry.Sweeper, n
 	return first
 }
 
-// The keys of the process's throttle, of its self-test and of its quota among what is shared.
+// process is what all handlers of the process count together, processKey its key among what
+// is shared.
 type (
-	throttleKey struct{}
-	checkingKey struct{}
-	quotaKey    struct{}
+	process struct {
+		throttle *throttle.Throttle
+		quota    *quota.Quota
+		checking chan struct{} // filled during a self-test
+	}
+	processKey struct{}
 )
 
 // open takes all that the settings need and joins it to a service.
 func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error) {
-	counters, err := shared.Take(&h.leases, throttleKey{}, func() (*throttle.Throttle, error) {
-		return throttle.New(), nil
+	all, err := shared.Take(&h.leases, processKey{}, func() (process, error) {
+		return process{throttle.New(), quota.New(), make(chan struct{}, 1)}, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	selfTest, err := shared.Take(&h.leases, checkingKey{}, func() (chan struct{}, error) { return make(chan struct{}, 1), nil })
-	if err != nil {
-		return nil, err
-	}
-	changes, err := shared.Take(&h.leases, quotaKey{}, func() (*quota.Quota, error) { return quota.New(), nil })
 	if err != nil {
 		return nil, err
 	}
@@ -193,15 +189,15 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 	}
 	config := service.Config{
 		Clients:        source,
-		Throttle:       counters,
+		Throttle:       all.throttle,
 		Limit:          c.limit,
-		Quota:          changes,
+		Quota:          all.quota,
 		MinTTL:         c.minTTL,
 		MaxTTL:         c.maxTTL,
 		PublicOnly:     c.publicOnly,
 		PrivateClients: c.privateClients,
 		Challenges:     &challenge.Notes{Storage: ctx.Storage()},
-		Checking:       selfTest,
+		Checking:       all.checking,
 		Timeout:        c.timeout,
 		Warn: func(message, zone string, err error) {
 			concerned := zap.Skip()
