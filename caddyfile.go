@@ -67,18 +67,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return directive.ArgErr(d, "dyndns")
 	}
-	seen := make(map[string]bool)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		word := d.Val()
-		if word != "zone" && word != "client" {
-			if seen[word] {
-				return d.Errf("%s: stands here twice", redact.Word(word))
-			}
-			seen[word] = true
-		}
-		if err := h.unmarshalWord(d, word); err != nil {
-			return err
-		}
+	read := func(word string) error { return h.unmarshalWord(d, word) }
+	if err := directive.Block(d, "", read, "zone", "client"); err != nil {
+		return err
 	}
 	// A block, even an empty one, would have left the dispenser at its end.
 	if d.Val() != "}" {
@@ -144,29 +135,22 @@ func (h *Handler) unmarshalZone(d *caddyfile.Dispenser) error {
 	default:
 		return directive.ArgErr(d, "zone")
 	}
-	shown := redact.Name(z.Name)
+	where := "zone " + redact.Name(z.Name) + ": "
 	updates := update.TSIG.Secret != ""
-	seen := make(map[string]bool)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		word := d.Val()
-		if seen[word] {
-			return d.Errf("zone %s: %s: stands here twice", shown, redact.Word(word))
-		}
-		seen[word] = true
-		known, err := z.unmarshalWord(d, word)
-		if !known && err == nil {
-			if known, err = update.UnmarshalWord(d, "zone "+shown+": "); known {
-				updates = true
-			} else {
-				err = z.unmarshalGuest(d, word)
-			}
-		}
-		if err != nil {
+	if err := directive.Block(d, where, func(word string) error {
+		if known, err := z.unmarshalWord(d, word); known {
 			return err
 		}
+		if known, err := update.UnmarshalWord(d, where); known {
+			updates = true
+			return err
+		}
+		return z.unmarshalGuest(d, where, word)
+	}); err != nil {
+		return err
 	}
 	if updates && z.BackendRaw != nil {
-		return d.Errf("zone %s: it can be changed in one way only", shown)
+		return d.Errf("%sit can be changed in one way only", where)
 	}
 	if z.BackendRaw == nil {
 		z.setBackend("rfc2136", update)
@@ -189,12 +173,7 @@ func (z *Zone) unmarshalWord(d *caddyfile.Dispenser, word string) (bool, error) 
 	case "expire":
 		return true, directive.Duration(d, word, &z.Expire)
 	case "wait":
-		if d.CountRemainingArgs() == 1 && d.NextArg() && d.Val() == "off" {
-			z.Wait = -1
-			return true, nil
-		}
-		d.Prev()
-		return true, directive.Duration(d, word, &z.Wait)
+		return true, directive.DurationOrOff(d, word, &z.Wait)
 	}
 	return false, nil
 }
@@ -209,22 +188,16 @@ func (h *Handler) unmarshalClient(d *caddyfile.Dispenser) error {
 	if err := directive.One(d, "client", &client.Name); err != nil {
 		return err
 	}
-	seen := make(map[string]bool)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		word := d.Val()
-		if seen[word] && word != "lan" {
-			return d.Errf("client %s: %s: stands here twice", redact.ClientName(client.Name), redact.Word(word))
-		}
-		seen[word] = true
-		if err := client.unmarshalWord(d, word); err != nil {
-			return err
-		}
+	where := "client " + redact.ClientName(client.Name) + ": "
+	read := func(word string) error { return client.unmarshalWord(d, where, word) }
+	if err := directive.Block(d, where, read, "lan"); err != nil {
+		return err
 	}
 	h.Clients = append(h.Clients, client)
 	return nil
 }
 
-func (c *Client) unmarshalWord(d *caddyfile.Dispenser, word string) error {
+func (c *Client) unmarshalWord(d *caddyfile.Dispenser, where, word string) error {
 	switch word {
 	case "token":
 		return directive.Some(d, word, &c.Tokens)
@@ -250,7 +223,7 @@ func (c *Client) unmarshalWord(d *caddyfile.Dispenser, word string) error {
 		c.NoCertificates = true
 		return directive.Last(d, word)
 	}
-	return directive.Unknown(d, "client "+redact.ClientName(c.Name)+": ")
+	return directive.Unknown(d, where)
 }
 
 func (h *Handler) unmarshalTTL(d *caddyfile.Dispenser) error {

@@ -62,7 +62,7 @@ func TestReloadKeepsThrottle(t *testing.T) {
 func TestFailedReload(t *testing.T) {
 	ns := caddytest.Nameserver(t, "dyn.test")
 	s := caddytest.Serve(t, "", caddytest.ServiceSite(ns, ""))
-	before := references(throttleKey{})
+	before := references(processKey{})
 	for _, words := range []string{
 		"ttl 300 600 60", "client other {\ntoken " + caddytest.CanaryToken + "\nhosts *\n}", "domain a_b", "zone bad.test canary0",
 	} {
@@ -71,7 +71,7 @@ func TestFailedReload(t *testing.T) {
 			t.Fatalf("%s: no error", words)
 		}
 		caddytest.CheckNoSecret(t, err.Error())
-		if got := references(throttleKey{}); got != before {
+		if got := references(processKey{}); got != before {
 			t.Errorf("%s: %d references, want %d", words, got, before)
 		}
 		if got := s.Get(s.HTTP+updateHome, bearer(caddytest.CanaryToken)); got.Status != http.StatusOK {

@@ -34,20 +34,19 @@ import (
 // zones is the namespace of the guest modules that change zones.
 const zones = "http.handlers.dyndns.zones."
 
-// unmarshalGuest reads a word that is the name of a guest module.
-func (z *Zone) unmarshalGuest(d *caddyfile.Dispenser, word string) error {
-	shown := redact.Name(z.Name)
+// unmarshalGuest reads a word that is the name of a guest module. where begins its errors.
+func (z *Zone) unmarshalGuest(d *caddyfile.Dispenser, where, word string) error {
 	if _, err := caddy.GetModule(zones + word); err != nil {
 		if redact.Word(word) != word {
-			return directive.Unknown(d, "zone "+shown+": ")
+			return directive.Unknown(d, where)
 		}
 		if backend.IsProvider(word) {
-			return d.Errf("zone %s: unrecognized subdirective %q: for the module dns.providers.%s write dns %s", shown, word, word, word)
+			return d.Errf("%sunrecognized subdirective %q: for the module dns.providers.%s write dns %s", where, word, word, word)
 		}
-		return d.Errf("zone %s: unrecognized subdirective %q, and no module %s%s is compiled in", shown, word, zones, word)
+		return d.Errf("%sunrecognized subdirective %q, and no module %s%s is compiled in", where, word, zones, word)
 	}
 	if z.BackendRaw != nil {
-		return d.Errf("zone %s: %s: it can be changed in one way only", shown, word)
+		return d.Errf("%s%s: it can be changed in one way only", where, word)
 	}
 	var err error
 	z.BackendRaw, err = directive.Guest(d, zones, "type", word)
@@ -149,26 +148,22 @@ func (h *Handler) firstExpiry(ctx context.Context, sweepers []*expiry.Sweeper, n
 	return first
 }
 
-// The keys of the process's throttle, of its self-test and of its quota among what is shared.
+// process is what all handlers of the process count together, processKey its key among what
+// is shared.
 type (
-	throttleKey struct{}
-	checkingKey struct{}
-	quotaKey    struct{}
+	process struct {
+		throttle *throttle.Throttle
+		quota    *quota.Quota
+		checking chan struct{} // filled during a self-test
+	}
+	processKey struct{}
 )
 
 // open takes all that the settings need and joins it to a service.
 func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error) {
-	counters, err := shared.Take(&h.leases, throttleKey{}, func() (*throttle.Throttle, error) {
-		return throttle.New(), nil
+	all, err := shared.Take(&h.leases, processKey{}, func() (process, error) {
+		return process{throttle.New(), quota.New(), make(chan struct{}, 1)}, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	selfTest, err := shared.Take(&h.leases, checkingKey{}, func() (chan struct{}, error) { return make(chan struct{}, 1), nil })
-	if err != nil {
-		return nil, err
-	}
-	changes, err := shared.Take(&h.leases, quotaKey{}, func() (*quota.Quota, error) { return quota.New(), nil })
 	if err != nil {
 		return nil, err
 	}
@@ -194,15 +189,15 @@ func (h *Handler) open(ctx caddy.Context, c *settings) (*service.Service, error)
 	}
 	config := service.Config{
 		Clients:        source,
-		Throttle:       counters,
+		Throttle:       all.throttle,
 		Limit:          c.limit,
-		Quota:          changes,
+		Quota:          all.quota,
 		MinTTL:         c.minTTL,
 		MaxTTL:         c.maxTTL,
 		PublicOnly:     c.publicOnly,
 		PrivateClients: c.privateClients,
 		Challenges:     &challenge.Notes{Storage: ctx.Storage()},
-		Checking:       selfTest,
+		Checking:       all.checking,
 		Timeout:        c.timeout,
 		Warn: func(message, zone string, err error) {
 			concerned := zap.Skip()

@@ -68,10 +68,8 @@ func (h *Handler) compile() (*settings, error) {
 		missingFamilyDelete: h.MissingFamily == "delete",
 		publicOnly:          h.PublicOnly,
 		privateClients:      h.PrivateClients,
-		timeout:             time.Duration(h.Timeout),
-	}
-	if c.timeout == 0 {
-		c.timeout = defaultTimeout
+		timeout:             cmp.Or(time.Duration(h.Timeout), defaultTimeout),
+		limit:               h.Throttle.limit(),
 	}
 	if err := c.setTTL(h.TTL); err != nil {
 		return nil, err
@@ -85,7 +83,6 @@ func (h *Handler) compile() (*settings, error) {
 			c.domains = append(c.domains, host)
 		}
 	}
-	c.limit = h.Throttle.limit()
 	if err := c.setZones(merged); err != nil {
 		return nil, err
 	}
@@ -100,8 +97,7 @@ func (h *Handler) withFile() (*Handler, []string, error) {
 	if h.Config == "" {
 		return h, nil, nil
 	}
-	merged := new(Handler)
-	*merged = *h
+	merged := *h
 	path, err := seed.Find(h.Config)
 	if err != nil {
 		return nil, nil, err
@@ -130,7 +126,7 @@ func (h *Handler) withFile() (*Handler, []string, error) {
 			merged.Zones = append(merged.Zones[:len(merged.Zones):len(merged.Zones)], zoneOf(z))
 		}
 	}
-	return merged, warnings, nil
+	return &merged, warnings, nil
 }
 
 // zoneOf returns a zone of the file as the handler has it.
@@ -185,20 +181,13 @@ func (c *settings) setTTL(t *TTL) error {
 }
 
 func (t *Throttle) limit() throttle.Limit {
-	limit := throttle.Limit{Burst: defaultBurst, Interval: defaultInterval}
-	if t == nil {
-		return limit
-	}
-	if t.Burst < 0 {
+	switch {
+	case t == nil:
+		return throttle.Limit{Burst: defaultBurst, Interval: defaultInterval}
+	case t.Burst < 0:
 		return throttle.Limit{}
 	}
-	if t.Burst > 0 {
-		limit.Burst = t.Burst
-	}
-	if t.Interval > 0 {
-		limit.Interval = time.Duration(t.Interval)
-	}
-	return limit
+	return throttle.Limit{Burst: cmp.Or(t.Burst, defaultBurst), Interval: cmp.Or(time.Duration(t.Interval), defaultInterval)}
 }
 
 func (c *settings) setZones(h *Handler) error {

@@ -71,25 +71,15 @@ func (p *Provider) names(zoneName string) []string {
 // AppendRecords adds values. It returns all records, also those that stood there before.
 // The value of an ACME challenge is served by all nameservers then, or a while has passed.
 func (p *Provider) AppendRecords(ctx context.Context, zoneName string, recs []libdns.Record) ([]libdns.Record, error) {
-	return p.write(ctx, otherTime, zoneName, recs, func(r *records.Request, list []records.Record) { r.Add = list })
+	if _, err := p.apply(ctx, otherTime, zoneName, recs, func(list []records.Record) records.Request { return records.Request{Add: list} }); err != nil {
+		return nil, err
+	}
+	return typed(recs), nil
 }
 
 // SetRecords replaces the RRsets of the records, all of one zone at once.
 func (p *Provider) SetRecords(ctx context.Context, zoneName string, recs []libdns.Record) ([]libdns.Record, error) {
-	return p.write(ctx, setTime, zoneName, recs, func(r *records.Request, list []records.Record) { r.Set = list })
-}
-
-func (p *Provider) write(ctx context.Context, limit time.Duration, zoneName string, recs []libdns.Record, into func(*records.Request, []records.Record)) ([]libdns.Record, error) {
-	if len(recs) == 0 {
-		return nil, nil
-	}
-	list, err := fromLibdns(recs, zoneName)
-	if err != nil {
-		return nil, err
-	}
-	var request records.Request
-	into(&request, list)
-	if _, err := p.apply(ctx, limit, zoneName, request); err != nil {
+	if _, err := p.apply(ctx, setTime, zoneName, recs, func(list []records.Record) records.Request { return records.Request{Set: list} }); err != nil {
 		return nil, err
 	}
 	return typed(recs), nil
@@ -98,6 +88,18 @@ func (p *Provider) write(ctx context.Context, limit time.Duration, zoneName stri
 // DeleteRecords removes values, or all of a name and type where a record has no data. It
 // returns what was there. TTLs do not matter: all values of a name and type have one.
 func (p *Provider) DeleteRecords(ctx context.Context, zoneName string, recs []libdns.Record) ([]libdns.Record, error) {
+	results, err := p.apply(ctx, otherTime, zoneName, recs, func(list []records.Record) records.Request { return records.Request{Delete: list} })
+	var gone []libdns.Record
+	for _, r := range results {
+		values := slices.DeleteFunc(slices.Clone(r.Old), func(v string) bool { return slices.Contains(r.New, v) })
+		gone = append(gone, toLibdns(r, zoneName, values)...)
+	}
+	return gone, err
+}
+
+// apply has the backend make the change that request makes of the records, and remembers
+// the names.
+func (p *Provider) apply(ctx context.Context, limit time.Duration, zoneName string, recs []libdns.Record, request func([]records.Record) records.Request) (results []records.Result, err error) {
 	if len(recs) == 0 {
 		return nil, nil
 	}
@@ -105,22 +107,8 @@ func (p *Provider) DeleteRecords(ctx context.Context, zoneName string, recs []li
 	if err != nil {
 		return nil, err
 	}
-	results, err := p.apply(ctx, otherTime, zoneName, records.Request{Delete: list})
-	if err != nil {
-		return nil, err
-	}
-	var gone []libdns.Record
-	for _, r := range results {
-		values := slices.DeleteFunc(slices.Clone(r.Old), func(v string) bool { return slices.Contains(r.New, v) })
-		gone = append(gone, toLibdns(r, zoneName, values)...)
-	}
-	return gone, nil
-}
-
-// apply has the backend make a change, and remembers the names.
-func (p *Provider) apply(ctx context.Context, limit time.Duration, zoneName string, request records.Request) (results []records.Result, err error) {
 	err = p.persist(ctx, limit, func(ctx context.Context) (err error) {
-		results, err = p.backend.change(ctx, request)
+		results, err = p.backend.change(ctx, request(list))
 		return err
 	})
 	if err != nil {
@@ -175,13 +163,12 @@ func toLibdns(r records.Result, zoneName string, values []string) (recs []libdns
 }
 
 // typed returns records as the structures of their types, which callers assert.
-func typed(recs []libdns.Record) []libdns.Record {
-	all := make([]libdns.Record, len(recs))
-	for i, rec := range recs {
-		all[i] = rec
+func typed(recs []libdns.Record) (all []libdns.Record) {
+	for _, rec := range recs {
 		if parsed, err := rec.RR().Parse(); err == nil {
-			all[i] = parsed
+			rec = parsed
 		}
+		all = append(all, rec)
 	}
 	return all
 }

@@ -23,9 +23,15 @@ func (local) list(ctx context.Context, names []string) ([]records.Result, error)
 	if len(names) == 0 {
 		return nil, nil
 	}
+	parts := make(map[*service.Service][]string)
+	for _, fqdn := range names {
+		if s := serving(fqdn); s != nil {
+			parts[s] = append(parts[s], fqdn)
+		}
+	}
 	var all []records.Result
-	for s, of := range byService(names) {
-		out := s.Do(ctx, itself, records.List(of))
+	for s, part := range parts {
+		out := s.Do(ctx, itself, records.List(part))
 		if err := outcomeError(&out); err != nil {
 			return nil, err
 		}
@@ -34,17 +40,7 @@ func (local) list(ctx context.Context, names []string) ([]records.Result, error)
 	return all, nil
 }
 
-// byService parts names by the services that change their zones; of others nothing is known.
-func byService(names []string) map[*service.Service][]string {
-	parts := make(map[*service.Service][]string)
-	for _, fqdn := range names {
-		if s := serving(fqdn); s != nil {
-			parts[s] = append(parts[s], fqdn)
-		}
-	}
-	return parts
-}
-
+// serving returns the service that changes the zone of a name, nil if there is none.
 func serving(fqdn string) *service.Service {
 	for _, s := range shared.All[*service.Service]() {
 		if s.ZoneOf(fqdn) != "" {
@@ -61,15 +57,13 @@ func (local) change(ctx context.Context, request records.Request) ([]records.Res
 	}
 	var s *service.Service
 	for _, host := range sub.Hosts {
-		of := serving(host.Name)
-		if of == nil {
+		switch of := serving(host.Name); {
+		case of == nil:
 			return nil, failure{error: fmt.Errorf("no dyndns handler changes a zone of %s", host.Name)}
-		}
-		if s != nil && s.ZoneOf(host.Name) == "" {
-			return nil, fmt.Errorf("%s lies in a zone of another dyndns handler than the names before it", host.Name)
-		}
-		if s == nil {
+		case s == nil:
 			s = of
+		case s.ZoneOf(host.Name) == "":
+			return nil, fmt.Errorf("%s lies in a zone of another dyndns handler than the names before it", host.Name)
 		}
 	}
 	out := s.Do(ctx, itself, sub)
@@ -83,7 +77,7 @@ func outcomeError(out *service.Outcome) error {
 		all = append(all, h.Err)
 	}
 	var errs []error
-	again := failure{}
+	var again failure
 	for _, err := range all {
 		if err == nil {
 			continue

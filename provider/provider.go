@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 	"github.com/libdns/libdns"
@@ -68,33 +67,20 @@ func (p *Provider) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := directive.Last(d, "dyndns"); err != nil {
 		return err
 	}
-	seen := make(map[string]bool)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		word := d.Val()
-		if seen[word] {
-			return d.Errf("dyndns: %s: stands here twice", word)
-		}
-		seen[word] = true
+	const where = "dyndns: "
+	return directive.Block(d, where, func(word string) (err error) {
 		switch word {
 		case "token":
-			if err := directive.One(d, word, &p.Token); err != nil {
-				return err
-			}
+			return directive.One(d, word, &p.Token)
 		case "tls_trust_pool":
 			if !d.NextArg() {
 				return directive.ArgErr(d, word)
 			}
-			name := d.Val()
-			pool, err := caddyfile.UnmarshalModule(d, "tls.ca_pool.source."+name)
-			if err != nil {
-				return err
-			}
-			p.CARaw = caddyconfig.JSONModuleObject(pool, "provider", name, nil)
-		default:
-			return directive.Unknown(d, "dyndns: ")
+			p.CARaw, err = directive.Guest(d, "tls.ca_pool.source.", "provider", d.Val())
+			return err
 		}
-	}
-	return nil
+		return directive.Unknown(d, where)
+	})
 }
 
 // Provision expands the placeholders. It touches no network.

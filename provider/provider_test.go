@@ -327,7 +327,7 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 func TestURL(t *testing.T) {
 	for url, ok := range map[string]bool{
 		"https://ddns.example.com": true, "https://ddns.example.com:8443/ddns": true, "http://localhost:8080": true, "http://127.0.0.1": true, "http://[::1]:1": true,
-		"http://ddns.example.com": false, "ddns.example.com": false, "https://u:p@ddns.example.com": false, "https://ddns.example.com/?x": false, "ftp://localhost": false, "": false,
+		"http://ddns.example.com": false, "http://ddns.localhost": false, "ddns.example.com": false, "https://u:p@ddns.example.com": false, "https://ddns.example.com/?x": false, "ftp://localhost": false, "": false,
 	} {
 		if _, err := newRemote(url, "token", nil); (err == nil) != ok {
 			t.Errorf("%q: %v", url, err)

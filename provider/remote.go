@@ -9,14 +9,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddytls"
 
+	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/records"
 )
 
@@ -37,7 +36,7 @@ func newRemote(base, token string, pool caddytls.CA) (*remote, error) {
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("url: it is not a URL such as https://ddns.example.com")
-	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
+	case u.Scheme != "https" && !(u.Scheme == "http" && address.IsLoopbackHost(u.Hostname())):
 		return nil, errors.New("url: the token needs https")
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -53,11 +52,6 @@ func newRemote(base, token string, pool caddytls.CA) (*remote, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
-}
-
-func isLoopback(host string) bool {
-	addr, _ := netip.ParseAddr(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || addr.IsLoopback()
 }
 
 func (r *remote) list(ctx context.Context, names []string) ([]records.Result, error) {

@@ -3,7 +3,6 @@ package cached
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/directive"
-	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/shared"
 )
 
@@ -32,39 +30,15 @@ type Options struct {
 	Stale caddy.Duration `json:"stale,omitempty"`
 }
 
-// UnmarshalBlock reads the words of a module's block: those of the options, and those that
-// word knows, which returns false for any other. Each may stand there once but for the
-// repeatable ones.
-func (o *Options) UnmarshalBlock(d *caddyfile.Dispenser, where string, word func(string) (bool, error), repeatable ...string) error {
-	seen := make(map[string]bool)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		w := d.Val()
-		if seen[w] && !slices.Contains(repeatable, w) {
-			return d.Errf("%s%s: stands here twice", where, redact.Word(w))
-		}
-		seen[w] = true
-		known, err := true, error(nil)
-		switch w {
-		case "cache":
-			err = directive.Duration(d, w, &o.Cache)
-		case "stale":
-			if d.CountRemainingArgs() == 1 && d.NextArg() && d.Val() == "off" {
-				o.Stale = -1
-				continue
-			}
-			d.Prev()
-			err = directive.Duration(d, w, &o.Stale)
-		default:
-			known, err = word(w)
-		}
-		if err != nil {
-			return err
-		}
-		if !known {
-			return directive.Unknown(d, where)
-		}
+// UnmarshalWord reads a word of the options. It refuses any other; where begins that error.
+func (o *Options) UnmarshalWord(d *caddyfile.Dispenser, where, word string) error {
+	switch word {
+	case "cache":
+		return directive.Duration(d, word, &o.Cache)
+	case "stale":
+		return directive.DurationOrOff(d, word, &o.Stale)
 	}
-	return nil
+	return directive.Unknown(d, where)
 }
 
 // memoryKey is a memory among what is shared.

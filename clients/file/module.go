@@ -53,7 +53,8 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := directive.Last(d, "clients file"); err != nil {
 		return err
 	}
-	return m.UnmarshalBlock(d, "clients file: ", func(string) (bool, error) { return false, nil })
+	const where = "clients file: "
+	return directive.Block(d, where, func(word string) error { return m.UnmarshalWord(d, where, word) })
 }
 
 // fileKey is a file among what is shared.

@@ -64,7 +64,8 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := directive.Last(d, "clients storage"); err != nil {
 		return err
 	}
-	return m.UnmarshalBlock(d, "clients storage: ", func(string) (bool, error) { return false, nil })
+	const where = "clients storage: "
+	return directive.Block(d, where, func(word string) error { return m.UnmarshalWord(d, where, word) })
 }
 
 // Provision takes the storage of the configuration.

@@ -84,14 +84,17 @@ type tracker struct {
 }
 
 // saw notes that a client asks now.
-func (t *tracker) saw(name string) {
+func (t *tracker) saw(name string) { t.note(name, time.Now().Unix()) }
+
+// note notes that a client asked at a Unix time.
+func (t *tracker) note(name string, at int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.fresh == nil {
 		t.fresh = make(map[string]int64)
 	}
 	if len(t.fresh) < maxSightings {
-		t.fresh[name] = time.Now().Unix()
+		t.fresh[name] = max(t.fresh[name], at)
 	}
 }
 
@@ -140,8 +143,8 @@ func (t *tracker) write(ctx context.Context, begin bool) error {
 		}
 		if err := t.store.noteSightings(ctx, folder, folders[folder]); err != nil {
 			failed = cmp.Or(failed, err)
-			for name := range folders[folder] {
-				t.saw(name)
+			for name, at := range folders[folder] {
+				t.note(name, at)
 			}
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/clients/cached"
+	"github.com/caddy-dyndns/dyndns/internal/address"
 	"github.com/caddy-dyndns/dyndns/internal/directive"
 	"github.com/caddy-dyndns/dyndns/internal/placeholder"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
@@ -94,26 +94,26 @@ func (m *Module) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := directive.Last(d, "clients http"); err != nil {
 		return err
 	}
-	return m.UnmarshalBlock(d, where, func(word string) (bool, error) {
+	return directive.Block(d, where, func(word string) error {
 		switch word {
 		case "header":
 			var name, value string
 			if !d.AllArgs(&name, &value) {
-				return true, directive.ArgErr(d, where+word)
+				return directive.ArgErr(d, where+word)
 			}
 			if m.Header == nil {
 				m.Header = make(http.Header)
 			}
 			m.Header.Add(name, value)
-			return true, nil
+			return nil
 		case "socket":
-			return true, directive.One(d, where+word, &m.Socket)
+			return directive.One(d, where+word, &m.Socket)
 		case "tls_trust":
-			return true, directive.One(d, where+word, &m.TLSTrust)
+			return directive.One(d, where+word, &m.TLSTrust)
 		case "timeout":
-			return true, directive.Duration(d, where+word, &m.Timeout)
+			return directive.Duration(d, where+word, &m.Timeout)
 		}
-		return false, nil
+		return m.UnmarshalWord(d, where, word)
 	}, "header")
 }
 
@@ -143,7 +143,7 @@ func (m *Module) expand() error {
 	if parsed.Fragment != "" || parsed.Query().Has("digest") {
 		return errors.New("url: it has a fragment, or a digest of its own")
 	}
-	if parsed.Scheme != "https" && m.Socket == "" && !isLoopback(parsed.Hostname()) {
+	if parsed.Scheme != "https" && m.Socket == "" && !address.IsLoopbackHost(parsed.Hostname()) {
 		return errors.New("url: only a server on this machine is asked without https")
 	}
 	m.url = *parsed
@@ -197,12 +197,6 @@ func (m *Module) expand() error {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return nil
-}
-
-// isLoopback tells whether a host is this machine (RFC 6761 section 6.3).
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 // find asks for one client.

@@ -163,3 +163,10 @@ func PrivateText(s string) bool {
 	a, err := netip.ParseAddr(s)
 	return err == nil && Private(a)
 }
+
+// IsLoopbackHost tells whether the host of a URL is this machine. A name below localhost is
+// not: resolvers may ask DNS for it, though RFC 6761 section 6.3 would have them not.
+func IsLoopbackHost(host string) bool {
+	a, _ := netip.ParseAddr(host)
+	return host == "localhost" || a.IsLoopback()
+}

@@ -76,22 +76,12 @@ func (b *RFC2136) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return directive.ArgErr(d, "rfc2136")
 	}
 	const where = "rfc2136: "
-	seen := make(map[string]bool)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		word := d.Val()
-		if seen[word] {
-			return d.Errf("%s%s: stands here twice", where, redact.Word(word))
-		}
-		seen[word] = true
-		known, err := b.UnmarshalWord(d, where)
-		if err != nil {
+	return directive.Block(d, where, func(string) error {
+		if known, err := b.UnmarshalWord(d, where); known {
 			return err
 		}
-		if !known {
-			return directive.Unknown(d, where)
-		}
-	}
-	return nil
+		return directive.Unknown(d, where)
+	})
 }
 
 // UnmarshalWord reads one word of the module's block, or of a zone's that does without

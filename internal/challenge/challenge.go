@@ -28,6 +28,14 @@ const (
 	lock   = "dyndns/challenges-sweep"
 )
 
+// Prefix is what the owner of a challenge has before the name of its host (RFC 8555
+// section 8.4).
+const Prefix = "_acme-challenge."
+
+// Owner returns where the challenge of a host is, which for a wildcard is that of the name
+// below the asterisk.
+func Owner(host string) string { return Prefix + strings.TrimPrefix(host, "*.") }
+
 // IsDigest tells whether a value has the form of a SHA-256 digest in base64url, which is
 // all that a challenge can be (RFC 8555 section 8.4): so a token publishes no other text.
 func IsDigest(s string) bool {

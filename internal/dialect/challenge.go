@@ -11,9 +11,6 @@ import (
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
-// challengePrefix is where ACME looks for the value of a host (RFC 8555 section 8.4).
-const challengePrefix = "_acme-challenge."
-
 // challenge returns the host with a change of one value of its challenge.
 func challenge(host string, action zone.Action, value string) (service.Host, *service.Error) {
 	if !challenges.IsDigest(value) {

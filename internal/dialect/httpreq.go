@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	challenges "github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/zone"
@@ -49,10 +50,11 @@ func readHTTPReq(in *Input) (service.Host, *service.Error) {
 		action = zone.Remove
 	}
 	if fqdn, ok := arguments["fqdn"]; ok {
-		if len(fqdn) <= len(challengePrefix) || !strings.EqualFold(fqdn[:len(challengePrefix)], challengePrefix) {
+		const prefix = challenges.Prefix
+		if len(fqdn) <= len(prefix) || !strings.EqualFold(fqdn[:len(prefix)], prefix) {
 			return service.Host{}, &service.Error{Reason: service.BadName, Message: redact.Echo(fqdn) + " is not the name of a challenge, _acme-challenge.<host>"}
 		}
-		return challenge(fqdn[len(challengePrefix):], action, arguments["value"])
+		return challenge(fqdn[len(prefix):], action, arguments["value"])
 	}
 	if arguments["domain"] == "" || arguments["keyauth"] == "" {
 		return service.Host{}, badParameter("fqdn and value, or domain and keyAuth, are missing")

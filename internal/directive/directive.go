@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
@@ -16,6 +17,24 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 )
+
+// Block reads the block that the dispenser has come to, if there is one. word reads one of
+// its words with the arguments. Each may stand there once but for the repeatable ones;
+// where begins the error.
+func Block(d *caddyfile.Dispenser, where string, word func(string) error, repeatable ...string) error {
+	seen := make(map[string]bool)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		w := d.Val()
+		if seen[w] && !slices.Contains(repeatable, w) {
+			return d.Errf("%s%s: stands here twice", where, redact.Word(w))
+		}
+		seen[w] = true
+		if err := word(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Unknown refuses the present word. It quotes only what looks like a word,
 // because "secret=<secret>" and a token on a line of its own are likely mistakes.
@@ -84,6 +103,18 @@ func Duration(d *caddyfile.Dispenser, word string, duration *caddy.Duration) err
 	}
 	*duration = caddy.Duration(value)
 	return nil
+}
+
+// DurationOrOff reads the only argument as a duration above zero, or as off, which is -1.
+func DurationOrOff(d *caddyfile.Dispenser, word string, duration *caddy.Duration) error {
+	if d.CountRemainingArgs() == 1 && d.NextArg() {
+		if d.Val() == "off" {
+			*duration = -1
+			return nil
+		}
+		d.Prev()
+	}
+	return Duration(d, word, duration)
 }
 
 // Guest reads the configuration of the guest module of that name, whose words the

@@ -77,21 +77,16 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := directive.Last(d, appName); err != nil {
 		return err
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch d.Val() {
+	const where = appName + ": "
+	return directive.Block(d, where, func(word string) error {
+		switch word {
 		case "listen":
-			err = directive.Some(d, "listen", &a.Listen)
+			return directive.Some(d, word, &a.Listen)
 		case "database":
-			err = directive.One(d, "database", &a.Database)
-		default:
-			err = directive.Unknown(d, appName+": ")
+			return directive.One(d, word, &a.Database)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return directive.Unknown(d, where)
+	}, "listen")
 }
 
 // Provision checks the configuration. It opens nothing.

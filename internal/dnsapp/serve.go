@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -74,33 +75,22 @@ func (s *Serve) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := directive.Last(d, "serve"); err != nil {
 		return err
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := s.unmarshalWord(d); err != nil {
-			return err
-		}
-	}
-	return nil
+	read := func(word string) error { return s.unmarshalWord(d, word) }
+	return directive.Block(d, "serve: ", read, "ns", "record", "transfer", "update")
 }
 
-func (s *Serve) unmarshalWord(d *caddyfile.Dispenser) error {
-	switch word := d.Val(); word {
+func (s *Serve) unmarshalWord(d *caddyfile.Dispenser, word string) error {
+	switch word {
 	case "ns":
 		return directive.Some(d, word, &s.NameServers)
 	case "mail":
-		if s.Mail != "" {
-			return d.Err("mail: stands here twice")
-		}
 		return directive.One(d, word, &s.Mail)
 	case "record":
 		line := d.RemainingArgsRaw() // with the quotes of a text
 		if len(line) == 0 {
 			return directive.ArgErr(d, word)
 		}
-		record := line[0]
-		for _, field := range line[1:] {
-			record += " " + field
-		}
-		s.Records = append(s.Records, record)
+		s.Records = append(s.Records, strings.Join(line, " "))
 	case "transfer":
 		args := d.RemainingArgs()
 		if len(args) == 0 {

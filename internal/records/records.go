@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/address"
+	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/change"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
@@ -50,9 +51,6 @@ type Result struct {
 	Proven  bool     `json:"proven"`
 }
 
-// challengePrefix is where ACME looks for the values of a host (RFC 8555 section 8.4).
-const challengePrefix = "_acme-challenge."
-
 // Submission returns what the service is asked for.
 func (r Request) Submission() (service.Submission, *service.Error) {
 	if n := len(r.Set) + len(r.Add) + len(r.Delete); n == 0 || n > Max {
@@ -87,7 +85,7 @@ func (r Record) join(sub *service.Submission, action zone.Action) *service.Error
 	}
 	of, isChallenge := fqdn, false
 	if kind == zone.TypeTXT {
-		of, isChallenge = strings.CutPrefix(fqdn, challengePrefix)
+		of, isChallenge = strings.CutPrefix(fqdn, challenge.Prefix)
 	}
 	host := find(sub, of)
 	var wish *service.Wish

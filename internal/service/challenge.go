@@ -14,10 +14,6 @@ import (
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
-// challengeLabel is where RFC 8555 section 8.4 looks for the TXT record that
-// proves control of a host; a TXT wish is written there, never at the host.
-const challengeLabel = "_acme-challenge."
-
 // challengeTTL is that of a challenge in seconds: nobody asks for it twice.
 const challengeTTL = 60
 
@@ -48,7 +44,7 @@ func (s *Service) text(ctx context.Context, client *clients.Client, grant client
 		}
 	}
 	if host.Challenge.Mentioned() && failure == nil {
-		failure = s.challenge(ctx, client, &t, challengeLabel+strings.TrimPrefix(fqdn, "*."), in, host.Challenge)
+		failure = s.challenge(ctx, client, &t, challenge.Owner(fqdn), in, host.Challenge)
 	}
 	return t, failure
 }
@@ -57,7 +53,7 @@ func (s *Service) text(ctx context.Context, client *clients.Client, grant client
 // others stay.
 func (s *Service) challenge(ctx context.Context, client *clients.Client, t *texts, owner string, in *Zone, wish Wish) *Error {
 	if client.NoCertificates() {
-		return &Error{Reason: NotGranted, Message: "you may have no certificates for " + strings.TrimPrefix(owner, challengeLabel)}
+		return &Error{Reason: NotGranted, Message: "you may have no certificates for " + strings.TrimPrefix(owner, challenge.Prefix)}
 	}
 	if !all(wish.Values, challenge.IsDigest) {
 		return &Error{Reason: BadParameter, Message: "a value at " + owner + " is not the digest of a key authorization: 43 characters of base64url"}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -26,7 +27,7 @@ func (s *Service) list(client *clients.Client, asked []Host) []Host {
 		}
 		h := Host{Name: fqdn}
 		grant := client.Grant(fqdn)
-		if of, ok := strings.CutPrefix(fqdn, challengeLabel); ok && client.Grant(of) != clients.Denied && !client.NoCertificates() {
+		if of, ok := strings.CutPrefix(fqdn, challenge.Prefix); ok && client.Grant(of) != clients.Denied && !client.NoCertificates() {
 			h.Name, h.Challenge = of, keep
 		} else if strings.HasPrefix(fqdn, "_") && grant == clients.Exact {
 			h.TXT = keep

@@ -23,7 +23,7 @@ func (s *Service) holdChallenges(ctx context.Context, client *clients.Client, su
 			fqdn, _, _ = s.resolveShort(client, host.Name)
 		}
 		if err == nil { // else nothing is changed there
-			owners = append(owners, challengeLabel+strings.TrimPrefix(strings.TrimPrefix(fqdn, challengeLabel), "*."))
+			owners = append(owners, challenge.Owner(strings.TrimPrefix(fqdn, challenge.Prefix)))
 		}
 	}
 	if owners == nil {

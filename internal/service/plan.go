@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/address"
+	"github.com/caddy-dyndns/dyndns/internal/challenge"
 	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
 	"github.com/caddy-dyndns/dyndns/zone"
@@ -194,7 +195,7 @@ func (s *Service) resolve(ctx context.Context, client *clients.Client, host *Hos
 	grant := client.Grant(fqdn)
 	if grant == clients.Denied && host.Challenge.Mentioned() && !host.A.Mentioned() && !host.AAAA.Mentioned() && !host.HTTPS.Mentioned() {
 		// A machine may have certificates for a name whose address another one changes.
-		if client.Grant(challengeLabel+strings.TrimPrefix(fqdn, "*.")) == clients.Exact {
+		if client.Grant(challenge.Owner(fqdn)) == clients.Exact {
 			grant = clients.Exact
 		}
 	}

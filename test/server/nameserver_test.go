@@ -130,6 +130,7 @@ func TestServeErrors(t *testing.T) {
 		{"the port is taken", "listen " + taken.LocalAddr().String(), servedSite(""), fmt.Sprintf("another program listens at %s over udp", taken.LocalAddr())},
 		{"no address", "listen x:1:2", servedSite(""), "no IP address"},
 		{"no socket", "listen fd/x", servedSite(""), "no socket such as fd/3"},
+		{"two databases", "database a.db", servedSite(""), "dyndns_nameserver: database: stands here twice"},
 		{"an unknown option", "port 53", servedSite(""), `unrecognized subdirective "port"`},
 	}
 	for _, tt := range tests {
