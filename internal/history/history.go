@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/internal/name"
 )
 
 const (
@@ -50,6 +52,8 @@ type Store struct {
 
 	mu       sync.Mutex
 	hosts    map[string]*host
+	ordered  []*host // what inOrder returned, nil after the hosts have changed
+	set      uint64  // how often they have changed
 	latest   map[int64]*line
 	lastID   int64                // of a line
 	refusals map[string][]Refusal // by client, the oldest first
@@ -76,7 +80,14 @@ func New(cfg Config) *Store {
 }
 
 func (s *Store) putHost(h *host) {
+	s.hostsChange()
 	put(s.hosts, s.cfg.MaxHosts, h.Name, h, func(h *host) int64 { return h.Last })
+}
+
+// hostsChange is called where another host comes or goes.
+func (s *Store) hostsChange() {
+	s.ordered = nil
+	s.set++
 }
 
 func (s *Store) putLine(l *line) {
@@ -127,6 +138,26 @@ func (s *Store) all() []*host {
 	return slices.AppendSeq(make([]*host, 0, len(s.hosts)), maps.Values(s.hosts))
 }
 
+// inOrder returns the hosts in the order of [name.Compare]. The slice must not be changed.
+// To sort a hundred thousand takes long: that is done without the lock, and lasts until a
+// host comes or goes.
+func (s *Store) inOrder() []*host {
+	s.mu.Lock()
+	ordered, set := s.ordered, s.set
+	s.mu.Unlock()
+	if ordered != nil {
+		return ordered
+	}
+	ordered = s.all()
+	slices.SortFunc(ordered, func(a, b *host) int { return name.Compare(a.Name, b.Name) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.set == set {
+		s.ordered = ordered
+	}
+	return ordered
+}
+
 // each visits the hosts, with the lock for one at a time.
 func (s *Store) each(visit func(*host)) {
 	for _, h := range s.all() {
@@ -143,6 +174,7 @@ func (s *Store) expire(now time.Time) {
 		h.Last = min(h.Last, now.Unix()) // the clock ran ahead; else it would never expire
 		if h.Last < cutoff.Unix() && s.hosts[h.Name] == h {
 			delete(s.hosts, h.Name)
+			s.hostsChange()
 		}
 	})
 	s.mu.Lock()
