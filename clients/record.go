@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -106,9 +107,13 @@ func DecodeStrict(data []byte, into any) error {
 // Check returns what is wrong with a record, whatever the zones are.
 func (r *Record) Check() error {
 	if err := r.check(); err != nil {
-		return fmt.Errorf("%w: client %s: %w", ErrBadRecord, redact.ClientName(r.Name), err)
+		return r.bad(err)
 	}
 	return nil
+}
+
+func (r *Record) bad(err error) error {
+	return fmt.Errorf("%w: client %s: %w", ErrBadRecord, redact.ClientName(r.Name), err)
 }
 
 func (r *Record) check() error {
@@ -164,13 +169,8 @@ func (r *Record) spec() (Spec, error) {
 // all yields the tokens of both kinds; the value tells whether it is an owner's.
 func (r *Record) all() iter.Seq2[Token, bool] {
 	return func(yield func(Token, bool) bool) {
-		for _, t := range r.Tokens {
-			if !yield(t, false) {
-				return
-			}
-		}
-		for _, t := range r.Owner {
-			if !yield(t, true) {
+		for i, t := range slices.Concat(r.Tokens, r.Owner) {
+			if !yield(t, i >= len(r.Tokens)) {
 				return
 			}
 		}
@@ -217,11 +217,11 @@ func (c Config) RecordClient(r *Record, digest Digest) (*Client, error) {
 		}
 		spec, err := r.spec()
 		if err != nil {
-			return nil, fmt.Errorf("%w: client %s: %w", ErrBadRecord, redact.ClientName(r.Name), err)
+			return nil, r.bad(err)
 		}
 		client, err := c.NewClient(spec)
 		if err != nil {
-			return nil, fmt.Errorf("%w: client %s: %w", ErrBadRecord, redact.ClientName(r.Name), err)
+			return nil, r.bad(err)
 		}
 		client.owner = owner
 		if !token.Expires.IsZero() {
@@ -260,7 +260,7 @@ func ParseDuration(text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(long)
 	if err == nil && long != text {
-		if d > maxDuration/24 {
+		if d > math.MaxInt64/24 {
 			d = 0
 		}
 		d *= 24
@@ -270,5 +270,3 @@ func ParseDuration(text string) (time.Duration, error) {
 	}
 	return d, nil
 }
-
-const maxDuration = time.Duration(1<<63 - 1)
