@@ -243,8 +243,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	go h.service.SweepEvery(ctx, sweepInterval)
-	go expiry.Every(ctx, sweepInterval, h.expiry, func(message, zoneName string, err error) {
-		h.logger.Warn(message, zap.String("zone", zoneName), zap.Error(err))
+	go expiry.Every(ctx, sweepInterval, h.expiry, func(zoneName string, err error) {
+		h.logger.Warn("addresses that expired could not be removed", zap.String("zone", zoneName), zap.Error(err))
 	})
 	return nil
 }

@@ -46,7 +46,7 @@ func TestGrant(t *testing.T) {
 			c := newStatic(t, Spec{
 				Name: "router", Tokens: []string{tokenA}, Hosts: strings.Fields(tt.hosts),
 				LAN: []LAN{{"nas.dyn.example.com", netip.MustParseAddr("::1")}},
-			}).clients[DigestOf(tokenA)]
+			}).tokens[DigestOf(tokenA)]
 			if got := c.Grant(tt.host); got != tt.want {
 				t.Errorf("hosts %s: Grant(%q) = %v, want %v", tt.hosts, tt.host, got, tt.want)
 			}
@@ -77,7 +77,7 @@ func TestClient(t *testing.T) {
 		{tokenB, false, false, []string{"b.dyn.example.com.", "a.dyn.example.com."}, []LAN{{"nas.dyn.example.com.", iid}}, Denied},
 	}
 	for _, tt := range tests {
-		c := r.clients[DigestOf(tt.token)]
+		c := r.tokens[DigestOf(tt.token)]
 		if c.unrestricted != tt.unrestricted || c.All() != tt.all {
 			t.Errorf("%s: unrestricted %v, all %v", c.Name, c.unrestricted, c.All())
 		}
@@ -126,7 +126,7 @@ func FuzzPattern(f *testing.F) {
 		} else if n, err := name.Normalize(pattern); err == nil && n == h {
 			want = Exact
 		}
-		if got := r.clients[DigestOf(tokenA)].Grant(h); got != want {
+		if got := r.tokens[DigestOf(tokenA)].Grant(h); got != want {
 			t.Errorf("pattern %q: Grant(%q) = %v, want %v", pattern, h, got, want)
 		}
 	})
@@ -137,7 +137,7 @@ func BenchmarkGrant(b *testing.B) {
 	for _, spec := range manyClients(1000) {
 		hosts = append(hosts, spec.Hosts...)
 	}
-	c := newStatic(b, Spec{Name: "many", Tokens: []string{tokenA}, Hosts: hosts}).clients[DigestOf(tokenA)]
+	c := newStatic(b, Spec{Name: "many", Tokens: []string{tokenA}, Hosts: hosts}).tokens[DigestOf(tokenA)]
 	for name, host := range map[string]string{
 		"exact": "host-500.dyn.example.com.", "pattern": "a.b.pool.dyn.example.com.", "denied": "a.b.c.dyn.example.com.",
 	} {

@@ -131,7 +131,7 @@ const digestPrefix = "sha256:"
 // dyndns, whose configurations are taken over.
 var (
 	secretRule = regexp.MustCompile(`^[A-Za-z0-9]{8,}$`)
-	tokenRule  = regexp.MustCompile(`^[A-Za-z0-9_-]{16,}$`)
+	tokenRule  = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z0-9_-]{%d,}$`, MinTokenLength))
 )
 
 // MinTokenLength is that of a token in characters, wherever its client is kept.
@@ -155,7 +155,7 @@ func ParseToken(token string) (Digest, error) {
 		return Digest(d), nil
 	}
 	if !tokenRule.MatchString(token) {
-		return Digest{}, errors.New("one must have at least 16 characters, only letters, digits, _ and -")
+		return Digest{}, fmt.Errorf("one must have at least %d characters, only letters, digits, _ and -", MinTokenLength)
 	}
 	return DigestOf(token), nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -86,9 +87,13 @@ func DecodeRecord(data []byte) (*Record, error) {
 // Check returns what is wrong with a record, whatever the zones are.
 func (r *Record) Check() error {
 	if err := r.check(); err != nil {
-		return fmt.Errorf("%w: client %s: %w", ErrBadRecord, redact.ClientName(r.Name), err)
+		return r.bad(err)
 	}
 	return nil
+}
+
+func (r *Record) bad(err error) error {
+	return fmt.Errorf("%w: client %s: %w", ErrBadRecord, redact.ClientName(r.Name), err)
 }
 
 func (r *Record) check() error {
@@ -144,13 +149,8 @@ func (r *Record) spec() (Spec, error) {
 // all yields the tokens of both kinds; the value tells whether it is an owner's.
 func (r *Record) all() iter.Seq2[Token, bool] {
 	return func(yield func(Token, bool) bool) {
-		for _, t := range r.Tokens {
-			if !yield(t, false) {
-				return
-			}
-		}
-		for _, t := range r.Owner {
-			if !yield(t, true) {
+		for i, t := range slices.Concat(r.Tokens, r.Owner) {
+			if !yield(t, i >= len(r.Tokens)) {
 				return
 			}
 		}
@@ -197,11 +197,11 @@ func (c Config) RecordClient(r *Record, digest Digest) (*Client, error) {
 		}
 		spec, err := r.spec()
 		if err != nil {
-			return nil, fmt.Errorf("%w: client %s: %w", ErrBadRecord, redact.ClientName(r.Name), err)
+			return nil, r.bad(err)
 		}
 		client, err := c.NewClient(spec)
 		if err != nil {
-			return nil, fmt.Errorf("%w: client %s: %w", ErrBadRecord, redact.ClientName(r.Name), err)
+			return nil, r.bad(err)
 		}
 		client.owner = owner
 		if !token.Expires.IsZero() {
@@ -240,7 +240,7 @@ func ParseDuration(text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(long)
 	if err == nil && long != text {
-		if d > maxDuration/24 {
+		if d > math.MaxInt64/24 {
 			d = 0
 		}
 		d *= 24
@@ -250,5 +250,3 @@ func ParseDuration(text string) (time.Duration, error) {
 	}
 	return d, nil
 }
-
-const maxDuration = time.Duration(1<<63 - 1)

@@ -144,7 +144,7 @@ func TestAdmits(t *testing.T) {
 		Spec{Name: "a", Tokens: []string{tokenA}, Hosts: []string{"*"}, From: []string{"192.0.2.0/24", "2001:db8::/32", "::ffff:198.51.100.7"}},
 		Spec{Name: "b", Tokens: []string{tokenB}, Hosts: []string{"*"}},
 	)
-	a, b := s.clients[DigestOf(tokenA)], s.clients[DigestOf(tokenB)]
+	a, b := s.tokens[DigestOf(tokenA)], s.tokens[DigestOf(tokenB)]
 	for text, want := range map[string]bool{"192.0.2.255": true, "192.0.3.0": false, "2001:db8:ffff::1": true, "2001:db9::": false, "198.51.100.7": true} {
 		if got := a.Admits(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s: %v", text, got)

@@ -14,13 +14,14 @@ import (
 
 // Static is the source of the clients of a configuration. It never changes.
 type Static struct {
-	clients map[Digest]*Client
+	clients []*Client
+	tokens  map[Digest]*Client
 }
 
 // NewStatic checks the clients and their patterns against the handler's zones. Its
 // error names client and directive, and never a token.
 func NewStatic(specs []Spec, c Config) (*Static, error) {
-	s := &Static{clients: make(map[Digest]*Client, len(specs))}
+	s := &Static{tokens: make(map[Digest]*Client, len(specs))}
 	names := make(map[string]bool, len(specs))
 	for _, spec := range specs {
 		if spec.Name == "" {
@@ -57,11 +58,12 @@ func (s *Static) add(spec Spec, c Config) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", directive, err)
 		}
-		if owner := s.clients[d]; owner != nil {
+		if owner := s.tokens[d]; owner != nil {
 			return fmt.Errorf("%s: the same one is given twice, first by client %s", directive, redact.ClientName(owner.Name))
 		}
-		s.clients[d] = client
+		s.tokens[d] = client
 	}
+	s.clients = append(s.clients, client)
 	return nil
 }
 
@@ -72,16 +74,14 @@ type Overlap struct{ Host, Client, Wildcard, Other string }
 // Overlaps returns those among names that are granted without a pattern, sorted by host.
 func (s *Static) Overlaps() (overlaps []Overlap) {
 	certified := make(map[string][]*Client)
-	seen := make(map[*Client]bool)
 	for _, c := range s.clients {
-		if !seen[c] && !c.noCertificates {
+		if !c.noCertificates {
 			for _, fqdn := range c.exact {
 				certified[fqdn] = append(certified[fqdn], c)
 			}
 		}
-		seen[c] = true
 	}
-	for c := range seen {
+	for _, c := range s.clients {
 		for _, fqdn := range c.exact {
 			above, _ := name.Parent(fqdn)
 			for _, other := range certified[above] {
@@ -106,14 +106,13 @@ type Shared struct {
 
 // Shared returns those, sorted by host. A name that only a TXT record can have is none.
 func (s *Static) Shared() (shared []Shared) {
-	owners, seen := make(map[string][]string), make(map[*Client]bool)
+	owners := make(map[string][]string)
 	for _, c := range s.clients {
 		for _, fqdn := range c.exact {
-			if !seen[c] && !strings.HasPrefix(fqdn, "_") {
+			if !strings.HasPrefix(fqdn, "_") {
 				owners[fqdn] = append(owners[fqdn], redact.ClientName(c.Name))
 			}
 		}
-		seen[c] = true
 	}
 	for host, names := range owners {
 		if len(names) > 1 {
@@ -128,5 +127,5 @@ func (s *Static) Shared() (shared []Shared) {
 // FindClient returns the client that the token belongs to, nil if there is none,
 // and never an error.
 func (s *Static) FindClient(_ context.Context, digest Digest) (*Client, error) {
-	return s.clients[digest], nil
+	return s.tokens[digest], nil
 }

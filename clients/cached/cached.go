@@ -151,14 +151,14 @@ func (s *Source) find(ctx context.Context, digest clients.Digest) (*clients.Clie
 		err = c.err
 	case <-overdue:
 		err = errors.New("the source of clients does not answer")
+		m.mu.Lock()
 		m.failed(digest)
+		m.mu.Unlock()
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
 	switch {
-	case err == nil && c.client == nil:
-		return nil, resultUnknown, nil
-	case err == nil && c.client.Expired(time.Now()):
+	case err == nil && (c.client == nil || c.client.Expired(time.Now())):
 		return nil, resultUnknown, nil
 	case err == nil:
 		return c.client, resultFound, nil
@@ -192,9 +192,7 @@ func (s *Source) ask(ctx context.Context, digest clients.Digest, c *call) {
 	case errors.Is(c.err, clients.ErrBadRecord):
 		m.drop(digest)
 	default:
-		if e := m.known[digest]; e != nil {
-			e.failed = time.Now()
-		}
+		m.failed(digest)
 	}
 }
 
@@ -244,10 +242,8 @@ func (m *Memory) abandon(d clients.Digest) {
 	}
 }
 
-// failed notes that the source does not answer.
+// failed notes that the source does not answer. The caller holds the mutex.
 func (m *Memory) failed(d clients.Digest) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if e := m.known[d]; e != nil {
 		e.failed = time.Now()
 	}

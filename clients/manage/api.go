@@ -3,6 +3,7 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -131,9 +132,7 @@ func (e *endpoint) choose() error {
 			namespace = only
 		}
 	}
-	if namespace == "" {
-		namespace = storage.DefaultNamespace
-	}
+	namespace = cmp.Or(namespace, storage.DefaultNamespace)
 	if e.open = opened[namespace]; len(e.open) == 0 {
 		return failure(http.StatusNotFound, fmt.Errorf("no dyndns handler has clients in storage in the namespace %q", namespace))
 	}
@@ -216,9 +215,7 @@ func (e *endpoint) body() ([]byte, error) {
 // changed tells log and events what was changed of a client.
 func (e *endpoint) changed(client, change string) {
 	logger().Info("client changed", zap.String("client", client), zap.String("change", change))
-	if tell := e.open[0].Config.Changed; tell != nil {
-		tell(client, change)
-	}
+	e.open[0].Changed(client, change)
 }
 
 func logger() *zap.Logger { return caddy.Log().Named("admin.api.dyndns_clients") }

@@ -140,8 +140,8 @@ func (e *endpoint) importLine(text []byte) (storage.Effect, error) {
 	ctx, cancel := context.WithTimeout(e.ctx, opTime)
 	defer cancel()
 	_, effect, err := e.store.Put(ctx, record, storage.Condition{}, e.flag("shared"))
-	if tell := e.open[0].Config.Changed; tell != nil && err == nil && effect != storage.Unchanged {
-		tell(record.Name, effect.String())
+	if err == nil && effect != storage.Unchanged {
+		e.open[0].Changed(record.Name, effect.String())
 	}
 	return effect, err
 }

@@ -125,8 +125,8 @@ alphabet.
 		if unused := c.text("unused"); unused != "" {
 			c.query.Set("unused", unused)
 		}
-		after, left := c.text("after"), 0
-		left, _ = c.Flags().GetInt("limit")
+		after := c.text("after")
+		left, _ := c.Flags().GetInt("limit")
 		t := newTable(c.out)
 		if !c.json {
 			t.row("NAME", "HOSTS", "TOKENS", "LAST SEEN", "EXPIRES", "STATE", "NOTE")

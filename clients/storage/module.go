@@ -81,10 +81,7 @@ var namespaceRule = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // OpenClients implements [clients.Opener]. It does not use the storage.
 func (m *Module) OpenClients(config clients.Config) (clients.Source, error) {
-	namespace := m.Namespace
-	if namespace == "" {
-		namespace = DefaultNamespace
-	}
+	namespace := cmp.Or(m.Namespace, DefaultNamespace)
 	if !namespaceRule.MatchString(namespace) {
 		return nil, fmt.Errorf("namespace: %s has other characters than letters, digits, _ and -", redact.Word(namespace))
 	}
@@ -119,8 +116,8 @@ type rotating struct {
 // RotateTokens implements [clients.Rotator].
 func (s rotating) RotateTokens(ctx context.Context, client string, othersExpire time.Time) (string, error) {
 	token, _, _, err := s.Store.AddToken(ctx, client, Condition{}, NewToken{OthersExpire: othersExpire})
-	if err == nil && s.Config.Changed != nil {
-		s.Config.Changed(client, "token_added")
+	if err == nil {
+		s.Changed(client, "token_added")
 	}
 	return token, err
 }
@@ -149,6 +146,13 @@ type Open struct {
 	Store  *Store
 	Config clients.Config
 	number uint64
+}
+
+// Changed tells the handler what somebody changed of a client.
+func (o *Open) Changed(client, change string) {
+	if o.Config.Changed != nil {
+		o.Config.Changed(client, change)
+	}
 }
 
 var opens atomic.Uint64

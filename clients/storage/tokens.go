@@ -26,7 +26,7 @@ type NewToken struct {
 func (s *Store) AddToken(ctx context.Context, name string, condition Condition, wanted NewToken) (token string, added clients.Token, tag string, err error) {
 	token = rand.Text()
 	added = clients.Token{Digest: clients.DigestOf(token), Created: time.Now().UTC().Truncate(time.Second), Expires: wanted.Expires}
-	_, tag, err = s.change(ctx, name, condition, func(r *clients.Record) error {
+	tag, err = s.change(ctx, name, condition, func(r *clients.Record) error {
 		list := &r.Tokens
 		if wanted.Owner {
 			list = &r.Owner
@@ -50,7 +50,7 @@ func (s *Store) AddToken(ctx context.Context, name string, condition Condition, 
 
 // RemoveToken revokes a token, which [clients.Token.ID] names.
 func (s *Store) RemoveToken(ctx context.Context, name, id string, condition Condition) (tag string, err error) {
-	_, tag, err = s.change(ctx, name, condition, func(r *clients.Record) error {
+	return s.change(ctx, name, condition, func(r *clients.Record) error {
 		isIt := func(t clients.Token) bool { return t.ID() == id }
 		n := len(r.Tokens) + len(r.Owner)
 		r.Tokens = slices.DeleteFunc(slices.Clone(r.Tokens), isIt)
@@ -60,5 +60,4 @@ func (s *Store) RemoveToken(ctx context.Context, name, id string, condition Cond
 		}
 		return nil
 	})
-	return tag, err
 }

@@ -205,8 +205,8 @@ func (s *Store) tidy(ctx context.Context, old, next *clients.Record) {
 	}
 }
 
-// change replaces the record of a client by what f makes of it, and returns the new one.
-func (s *Store) change(ctx context.Context, name string, condition Condition, f func(*clients.Record) error) (record *clients.Record, tag string, err error) {
+// change replaces the record of a client by what f makes of it, and returns the new tag.
+func (s *Store) change(ctx context.Context, name string, condition Condition, f func(*clients.Record) error) (tag string, err error) {
 	err = s.lockedClient(ctx, name, func() error {
 		old, oldTag, err := s.Get(ctx, name)
 		if err != nil {
@@ -219,11 +219,10 @@ func (s *Store) change(ctx context.Context, name string, condition Condition, f 
 		if err := f(&next); err != nil {
 			return err
 		}
-		record = &next
 		tag, err = s.replace(ctx, old, &next, oldTag, true)
 		return err
 	})
-	return record, tag, err
+	return tag, err
 }
 
 // Delete removes a client and returns its last record, nil if that could not be read.

@@ -59,14 +59,12 @@ func serveAdmin(w http.ResponseWriter, r *http.Request) error {
 				return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("after is no serial")}
 			}
 		}
-		imported := Imported{Skipped: []string{}}
 		skipped, err := zone.Import(r.Context(), http.MaxBytesReader(w, r.Body, maxZoneFile), uint32(after))
 		if err != nil {
 			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 		}
-		imported.Skipped = append(imported.Skipped, skipped...)
 		w.Header().Set("Content-Type", "application/json")
-		return json.NewEncoder(w).Encode(imported)
+		return json.NewEncoder(w).Encode(Imported{append([]string{}, skipped...)}) // [] where there are none
 	}
 	return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("GET exports a zone, PUT imports one")}
 }

@@ -58,19 +58,20 @@ func runExport(cmd *cobra.Command, args []string) error {
 }
 
 func runImport(cmd *cobra.Command, args []string) error {
-	file := os.Stdin
+	in := cmd.InOrStdin()
 	if args[1] != "-" {
-		var err error
-		if file, err = os.Open(args[1]); err != nil {
+		file, err := os.Open(args[1])
+		if err != nil {
 			return err
 		}
 		defer file.Close()
+		in = file
 	}
 	query := url.Values{}
 	if after, _ := cmd.Flags().GetUint32("serial-after"); after > 0 {
 		query.Set("after", strconv.FormatUint(uint64(after), 10))
 	}
-	response, err := askAdmin(cmd, http.MethodPut, args[0], query, file)
+	response, err := askAdmin(cmd, http.MethodPut, args[0], query, in)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,9 +46,14 @@ func parseAddress(address string) (netip.AddrPort, error) {
 func (r *running) listen(a *App) error {
 	wanted, optional := a.listen, map[string]bool{}
 	if wanted == nil {
-		var err error
-		if wanted, optional, err = machineAddresses(); err != nil {
+		addresses, err := machineAddresses()
+		if err != nil {
 			return err
+		}
+		for _, address := range addresses {
+			text := netip.AddrPortFrom(address, port).String()
+			wanted = append(wanted, text)
+			optional[text] = isInner(address)
 		}
 	}
 	keep := make(map[string]bool)
@@ -157,35 +163,25 @@ func explain(err error, network, address string) error {
 	return fmt.Errorf("listening at %s over %s: %w", address, network, err)
 }
 
-// machineAddresses returns the addresses of this machine with the port, and which of them
-// nobody outside can ask: another program may have these.
-func machineAddresses() (all []string, optional map[string]bool, err error) {
+// machineAddresses returns the addresses of this machine.
+func machineAddresses() (all []netip.Addr, err error) {
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
-		return nil, nil, fmt.Errorf("looking for the addresses of this machine: %w", err)
+		return nil, fmt.Errorf("looking for the addresses of this machine: %w", err)
 	}
-	optional = make(map[string]bool)
 	for _, a := range addresses {
-		prefix, err := netip.ParsePrefix(a.String())
-		if err != nil || prefix.Addr().IsLinkLocalUnicast() {
-			continue
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && !prefix.Addr().IsLinkLocalUnicast() {
+			all = append(all, prefix.Addr().Unmap())
 		}
-		addr := prefix.Addr().Unmap()
-		text := netip.AddrPortFrom(addr, port).String()
-		all = append(all, text)
-		optional[text] = addr.IsLoopback() || addr.IsPrivate()
 	}
-	return all, optional, nil
+	return all, nil
 }
+
+// isInner tells whether nobody outside can ask an address: another program may have its port.
+func isInner(a netip.Addr) bool { return a.IsLoopback() || a.IsPrivate() }
 
 // publicAddresses returns those of this machine that anybody may ask.
 func publicAddresses() []netip.Addr {
-	all, optional, _ := machineAddresses() // without them, it is only said less precisely what to enter
-	var public []netip.Addr
-	for _, text := range all {
-		if at, err := netip.ParseAddrPort(text); err == nil && !optional[text] {
-			public = append(public, at.Addr())
-		}
-	}
-	return public
+	all, _ := machineAddresses() // without them, it is only said less precisely what to enter
+	return slices.DeleteFunc(all, isInner)
 }

@@ -2,7 +2,6 @@ package dnsapp
 
 import (
 	"net/netip"
-	"runtime/debug"
 	"time"
 
 	"github.com/miekg/dns"
@@ -77,9 +76,6 @@ func hooks(log *zap.Logger) nameserver.Hooks {
 			}
 		},
 		Panic: func(value any, stack []byte) {
-			if stack == nil {
-				stack = debug.Stack()
-			}
 			log.Error("internal error in the nameserver", zap.Any("panic", value), zap.ByteString("stack", stack))
 		},
 	}

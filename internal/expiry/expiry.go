@@ -101,7 +101,7 @@ func (s *Sweeper) Sweep(ctx context.Context, now time.Time) error {
 		return err
 	}
 	next := state{Since: was.Since, Last: now, Marked: map[string]mark{}}
-	if passed := now.Sub(was.Last); passed > gap || passed < -gap {
+	if now.Sub(was.Last).Abs() > gap {
 		next.Since, was.Marked = now, nil
 	}
 	held, err := s.History.Held(ctx, s.InZone)
@@ -171,8 +171,8 @@ func (s *Sweeper) Since(ctx context.Context) (time.Time, error) {
 	return was.Since, err
 }
 
-// Every sweeps until ctx ends, the first time after an interval.
-func Every(ctx context.Context, interval time.Duration, sweepers []*Sweeper, warn func(message, zone string, err error)) {
+// Every sweeps until ctx ends, the first time after an interval. warn is told what fails.
+func Every(ctx context.Context, interval time.Duration, sweepers []*Sweeper, warn func(zone string, err error)) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
@@ -180,7 +180,7 @@ func Every(ctx context.Context, interval time.Duration, sweepers []*Sweeper, war
 		case now := <-ticker.C:
 			for _, s := range sweepers {
 				if err := s.Sweep(ctx, now); err != nil && ctx.Err() == nil {
-					warn("addresses that expired could not be removed", s.Zone, err)
+					warn(s.Zone, err)
 				}
 			}
 		case <-ctx.Done():

@@ -6,6 +6,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 )
 
 const (
-	// pause is between two looks at the zone: the first is short, because most secondaries
-	// follow a notification at once, and each after it is longer, up to the last.
+	// firstPause is between the first two looks at the zone: most secondaries follow a
+	// notification at once. Each pause after it is longer, up to lastPause.
 	firstPause = 50 * time.Millisecond
 	lastPause  = time.Second
 	// leftOut is how long a nameserver is not waited for that missed a whole wait: it may be
@@ -51,7 +52,7 @@ type waiter struct {
 // Await returns when every nameserver serves the value at the owner, or Limit is over or ctx
 // ends. It returns those that do not serve it.
 func (w *Watcher) Await(ctx context.Context, owner, value string) (lagging []string) {
-	ctx, cancel := context.WithTimeoutCause(ctx, w.Limit, context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeout(ctx, w.Limit)
 	defer cancel()
 	deadline := time.Now().Add(w.Limit)
 	a := &waiter{owner: owner, value: value, missing: map[string]bool{}, done: make(chan struct{})}
@@ -171,11 +172,7 @@ func (w *Watcher) ask(server, owner string) (values []string) {
 	}
 	for _, rr := range reply.Answer {
 		if txt, ok := rr.(*dns.TXT); ok {
-			text := ""
-			for _, part := range txt.Txt {
-				text += part
-			}
-			values = append(values, text)
+			values = append(values, strings.Join(txt.Txt, ""))
 		}
 	}
 	return values
