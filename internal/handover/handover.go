@@ -34,9 +34,10 @@ func init() {
 //
 // Connections are accepted only while the configuration serves: from when all apps have
 // started and the sites have their certificates, or two seconds after the start, until the
-// configuration's end begins. Those that come at other times wait in the socket for the next process. Before
-// the servers shut down, which would end connections whose request has not been read, those
-// are waited for that were accepted within the last two seconds.
+// configuration's end begins. Those that come at other times wait in the socket for the next
+// process or configuration. Before the servers shut down, which would end connections whose
+// request has not been read, those are waited for that were accepted within the last two
+// seconds.
 type Wrapper struct {
 	ctx caddy.Context
 	// serving is closed when connections are to be accepted, stopping when that ends.

@@ -21,6 +21,7 @@ type listener struct {
 func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case <-l.wrapper.serving:
+	case <-l.wrapper.stopping:
 	case <-l.closed:
 		return nil, net.ErrClosed
 	}

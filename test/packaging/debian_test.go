@@ -63,7 +63,7 @@ func upgrade(t *testing.T, s *service) {
 	// The next version has another number and nothing else.
 	shell(t, `dpkg-deb -R caddy-dyndns_1.0.0_amd64.deb /tmp/next
 		sed -i 's/^Version: .*/Version: 1.0.1/' /tmp/next/DEBIAN/control
-		dpkg-deb -Znone -b /tmp/next caddy-dyndns_1.0.1_amd64.deb`)
+		dpkg-deb -Znone -b /tmp/next /tmp/caddy-dyndns_1.0.1_amd64.deb`)
 
 	write(t, "/etc/systemd/system/caddy-dyndns.socket.d/override.conf", blocks[1].Text)
 	_, listen, _ := strings.Cut(strings.TrimSpace(blocks[2].Text), "\n")
@@ -73,7 +73,7 @@ func upgrade(t *testing.T, s *service) {
 		systemctl start caddy-dyndns.socket caddy-dyndns.service`)
 
 	load := s.start(t, "198.51.100.1:53")
-	for _, change := range []string{"systemctl restart caddy-dyndns", blocks[0].Text} {
+	for _, change := range []string{"systemctl restart caddy-dyndns", "cd /tmp\n" + blocks[0].Text} {
 		load.awaitMore(t)
 		before := shell(t, "systemctl show -P MainPID caddy-dyndns")
 		shell(t, change)

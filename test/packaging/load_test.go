@@ -113,7 +113,7 @@ func (l *load) awaitMore(t *testing.T) {
 	t.Helper()
 	updates, queries := l.updates.Load(), l.queries.Load()
 	await.True(t, "more replies", func() bool {
-		return t.Failed() || l.updates.Load() > updates+50 && l.queries.Load() > queries+10
+		return t.Failed() || l.updates.Load() > updates+20 && l.queries.Load() > queries+5
 	})
 }
 
