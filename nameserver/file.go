@@ -76,12 +76,7 @@ func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skippe
 		if n == maxImport {
 			return nil, fmt.Errorf("the file has more than %d records", maxImport)
 		}
-		owner := rr.Header().Name
-		if rr, err = authority.FromFile(rr); err != nil {
-			return nil, fmt.Errorf("%s: %w", owner, err)
-		}
 		h := rr.Header()
-		h.Name = dns.CanonicalName(h.Name)
 		if !dns.IsSubDomain(z.name, h.Name) {
 			return nil, fmt.Errorf("%s is not in the zone %s", h.Name, z.name)
 		}
@@ -94,7 +89,11 @@ func (z *Zone) Import(ctx context.Context, file io.Reader, after uint32) (skippe
 			}
 			continue
 		}
-		h.Rdlength = 0
+		if rr, err = authority.FromFile(rr); err != nil {
+			return nil, fmt.Errorf("%s: %w", h.Name, err)
+		}
+		h = rr.Header()
+		h.Name, h.Rdlength = dns.CanonicalName(h.Name), 0
 		id := authority.RRset{Owner: h.Name, Type: h.Rrtype}
 		set := sets[id]
 		if slices.ContainsFunc(set, func(other dns.RR) bool { return dns.IsDuplicate(other, rr) }) {

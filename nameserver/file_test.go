@@ -152,6 +152,7 @@ home 60 IN A 192.0.2.2
 t 60 TXT "\097b" ( "c"
  )
 t 60 TXT ab c
+other 60 APL
 `
 	if _, err := z.Import(t.Context(), strings.NewReader(file), 0); err != nil {
 		t.Fatal(err)
