@@ -19,7 +19,7 @@ import (
 )
 
 // version is the one in the documents.
-const version = "1.0.0"
+const version = "0.1.0"
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -119,7 +119,7 @@ func TestRelease(t *testing.T) {
 
 // No release has another name than its version, or files of another one.
 func TestReleaseRefuses(t *testing.T) {
-	for _, lines := range []string{"dist/release", "dist/release 1.0.0", "dist/release v1.0.0/..", "OUT=dist dist/release v1.0.0"} {
+	for _, lines := range []string{"dist/release", "dist/release 0.1.0", "dist/release v0.1.0/..", "OUT=dist dist/release v0.1.0"} {
 		if out, err := command(t, "cd "+repository+"; "+lines); err == nil {
 			t.Errorf("%s: %s", lines, out)
 		}
