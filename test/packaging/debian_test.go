@@ -61,9 +61,9 @@ drwxr-x--- root:caddy /etc/caddy/tokens
 func upgrade(t *testing.T, s *service) {
 	blocks := section(t, "Upgrades without a loss", 3)
 	// The next version has another number and nothing else.
-	shell(t, `dpkg-deb -R caddy-dyndns_1.0.0_amd64.deb /tmp/next
-		sed -i 's/^Version: .*/Version: 1.0.1/' /tmp/next/DEBIAN/control
-		dpkg-deb -Znone -b /tmp/next /tmp/caddy-dyndns_1.0.1_amd64.deb`)
+	shell(t, `dpkg-deb -R caddy-dyndns_0.1.0_amd64.deb /tmp/next
+		sed -i 's/^Version: .*/Version: 0.1.1/' /tmp/next/DEBIAN/control
+		dpkg-deb -Znone -b /tmp/next /tmp/caddy-dyndns_0.1.1_amd64.deb`)
 
 	write(t, "/etc/systemd/system/caddy-dyndns.socket.d/override.conf", blocks[1].Text)
 	_, listen, _ := strings.Cut(strings.TrimSpace(blocks[2].Text), "\n")
@@ -84,7 +84,7 @@ func upgrade(t *testing.T, s *service) {
 	}
 	updates, queries := load.end()
 	t.Logf("%d updates and %d queries were answered", updates, queries)
-	expect(t, "dpkg-query -W -f '${Version}' caddy-dyndns", "1.0.1")
+	expect(t, "dpkg-query -W -f '${Version}' caddy-dyndns", "0.1.1")
 }
 
 // address is the one that a client reports for the nth time.

@@ -105,8 +105,8 @@ func TestPublish(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "gh"), "#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
 	files := strings.Fields(shell(t, "ls"))
-	out := shell(t, "chmod +x "+dir+"/gh; ln -s $PWD "+dir+"/out; cd "+dir+"\nPATH=.:$PATH GITHUB_REF_NAME=v1.0.0 GITHUB_REPOSITORY=caddy-dyndns/dyndns\n"+publish)
-	want := []string{"release", "create", "v1.0.0", "--verify-tag", "--notes", "[Changes](https://github.com/caddy-dyndns/dyndns/blob/v1.0.0/CHANGELOG.md)"}
+	out := shell(t, "chmod +x "+dir+"/gh; ln -s $PWD "+dir+"/out; cd "+dir+"\nPATH=.:$PATH GITHUB_REF_NAME=v0.1.0 GITHUB_REPOSITORY=caddy-dyndns/dyndns\n"+publish)
+	want := []string{"release", "create", "v0.1.0", "--verify-tag", "--notes", "[Changes](https://github.com/caddy-dyndns/dyndns/blob/v0.1.0/CHANGELOG.md)"}
 	for _, f := range files {
 		want = append(want, "out/"+f)
 	}
