@@ -72,11 +72,11 @@ func checkConfig(ctx context.Context, out io.Writer, config []byte) error {
 			if err != nil {
 				return err
 			}
-			if key := identity(z); seen[key] {
+			key := identity(z)
+			if seen[key] {
 				continue
-			} else {
-				seen[key] = true
 			}
+			seen[key] = true
 			checker, ok := z.(zone.Checker)
 			if !ok {
 				fmt.Fprintf(out, "zone %s: not tested: what changes it has no self-test\n", c.zones[i].Name)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/stored"
 )
 
 // claim is a line of the object of a host: a client that has the host by name, or is about
@@ -22,7 +23,7 @@ type claim struct {
 const claimTime = time.Minute
 
 func (s *Store) claims(ctx context.Context, host string) ([]claim, error) {
-	data, err := s.load(ctx, s.key(hosts, hashOf(host)))
+	data, err := stored.Load(ctx, s.Storage, s.key(hosts, hashOf(host)))
 	if data == nil || err != nil {
 		return nil, err
 	}
@@ -65,7 +66,7 @@ func (s *Store) claim(ctx context.Context, host, name string, share bool) error 
 				kept = append(kept, c)
 			}
 		}
-		return s.store(ctx, s.key(hosts, hashOf(host)), kept)
+		return stored.Store(ctx, s.Storage, s.key(hosts, hashOf(host)), kept)
 	})
 }
 
@@ -102,8 +103,8 @@ func (s *Store) release(ctx context.Context, host, name string) error {
 		}
 		all = slices.DeleteFunc(all, func(c claim) bool { return c.Client == name })
 		if len(all) == 0 {
-			return s.remove(ctx, s.key(hosts, hashOf(host)))
+			return stored.Delete(ctx, s.Storage, s.key(hosts, hashOf(host)))
 		}
-		return s.store(ctx, s.key(hosts, hashOf(host)), all)
+		return stored.Store(ctx, s.Storage, s.key(hosts, hashOf(host)), all)
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/stored"
 )
 
 // Item is a client in a list.
@@ -66,7 +67,7 @@ func (s *Store) All(ctx context.Context, after string) iter.Seq2[Item, error] {
 
 func (s *Store) item(ctx context.Context, hash string) (Item, error) {
 	key := s.key(records, hash)
-	data, err := s.load(ctx, key)
+	data, err := stored.Load(ctx, s.Storage, key)
 	if data == nil || err != nil {
 		return Item{}, err
 	}

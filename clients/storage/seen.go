@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/internal/stored"
 )
 
 // seen is the kind of the objects that tell when clients asked last, one for each of the
@@ -38,7 +40,7 @@ func (s *Store) sightingsKey(folder int) string {
 
 // sightings returns the object of a folder, nil if there is none.
 func (s *Store) sightings(ctx context.Context, folder int) (*sightings, error) {
-	data, err := s.load(ctx, s.sightingsKey(folder))
+	data, err := stored.Load(ctx, s.Storage, s.sightingsKey(folder))
 	if data == nil || err != nil {
 		return nil, err
 	}
@@ -67,7 +69,7 @@ func (s *Store) changeSightings(ctx context.Context, folder int, f func(*sightin
 		if !f(all) && !began {
 			return nil
 		}
-		return s.store(ctx, s.sightingsKey(folder), all)
+		return stored.Store(ctx, s.Storage, s.sightingsKey(folder), all)
 	})
 }
 

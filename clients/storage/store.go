@@ -13,26 +13,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/redact"
+	"github.com/caddy-dyndns/dyndns/internal/stored"
 )
-
-// Storage is the part of certmagic.Storage that the package uses.
-type Storage interface {
-	Lock(ctx context.Context, name string) error
-	Unlock(ctx context.Context, name string) error
-	Store(ctx context.Context, key string, value []byte) error
-	Load(ctx context.Context, key string) ([]byte, error)
-	Delete(ctx context.Context, key string) error
-	List(ctx context.Context, path string, recursive bool) ([]string, error)
-}
 
 // Store is the clients of one namespace of a storage.
 type Store struct {
-	Storage Storage
+	Storage stored.Storage
 	// Namespace is the first part of all keys.
 	Namespace string
 	// Forget is told the digests whose answers have changed.
@@ -61,36 +51,6 @@ func (s *Store) recordKey(name string) string { return s.key(records, hashOf(nam
 
 func (s *Store) tokenKey(d clients.Digest) string { return s.key(tokens, hex.EncodeToString(d[:])) }
 
-// load returns an object, nil if there is none.
-func (s *Store) load(ctx context.Context, key string) ([]byte, error) {
-	data, err := s.Storage.Load(ctx, key)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("loading %s: %w", key, err)
-	}
-	return data, nil
-}
-
-func (s *Store) store(ctx context.Context, key string, value any) error {
-	data, err := json.Marshal(value)
-	if err == nil {
-		err = s.Storage.Store(ctx, key, data)
-	}
-	if err != nil {
-		return fmt.Errorf("storing %s: %w", key, err)
-	}
-	return nil
-}
-
-func (s *Store) remove(ctx context.Context, key string) error {
-	if err := s.Storage.Delete(ctx, key); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("deleting %s: %w", key, err)
-	}
-	return nil
-}
-
 // pointer is the object of a token.
 type pointer struct {
 	Client string `json:"client"`
@@ -98,7 +58,7 @@ type pointer struct {
 
 // holder returns the name that the object of a token has, empty if there is none.
 func (s *Store) holder(ctx context.Context, digest clients.Digest) (string, error) {
-	data, err := s.load(ctx, s.tokenKey(digest))
+	data, err := stored.Load(ctx, s.Storage, s.tokenKey(digest))
 	if data == nil || err != nil {
 		return "", err
 	}
@@ -125,7 +85,7 @@ func (s *Store) Find(ctx context.Context, digest clients.Digest) (*clients.Recor
 
 // read returns a record and its tag, nil if there is none.
 func (s *Store) read(ctx context.Context, name string) (*clients.Record, string, error) {
-	data, err := s.load(ctx, s.recordKey(name))
+	data, err := stored.Load(ctx, s.Storage, s.recordKey(name))
 	if data == nil || err != nil {
 		return nil, "", err
 	}
@@ -171,15 +131,9 @@ const lockTime = 20 * time.Second
 
 // locked runs f while no other instance runs one with the same name.
 func (s *Store) locked(ctx context.Context, name string, f func() error) error {
-	name = s.Namespace + "-" + name
 	waiting, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()
-	if err := s.Storage.Lock(waiting, name); err != nil {
-		return fmt.Errorf("locking %s: %w", name, err)
-	}
-	// The lock may be gone already where locks end by themselves.
-	defer func() { _ = s.Storage.Unlock(context.WithoutCancel(ctx), name) }()
-	return f()
+	return stored.Locked(waiting, s.Storage, s.Namespace+"-"+name, f)
 }
 
 // lockedClient runs f while nobody else changes a client.

@@ -15,9 +15,10 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/stored"
 )
 
-func newStore(m Storage) *Store {
+func newStore(m stored.Storage) *Store {
 	return &Store{Storage: m, Namespace: "dyndns", Forget: func(...clients.Digest) {}}
 }
 

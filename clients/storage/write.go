@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/internal/stored"
 )
 
 // Condition is what a record must be before it is changed. The zero value is anything.
@@ -184,7 +185,7 @@ func (s *Store) point(ctx context.Context, digest clients.Digest, name string) e
 			return fmt.Errorf("%w: the token %s is one of client %q", ErrTaken, clients.Token{Digest: digest}.ID(), holder)
 		}
 	}
-	return s.store(ctx, s.tokenKey(digest), pointer{name})
+	return stored.Store(ctx, s.Storage, s.tokenKey(digest), pointer{name})
 }
 
 // tidy removes the objects of what a record has no more. They grant nothing, and what
@@ -195,7 +196,7 @@ func (s *Store) tidy(ctx context.Context, old, next *clients.Record) {
 			continue
 		}
 		if holder, err := s.holder(ctx, digest); err == nil && holder == old.Name {
-			_ = s.remove(ctx, s.tokenKey(digest))
+			_ = stored.Delete(ctx, s.Storage, s.tokenKey(digest))
 		}
 	}
 	for _, host := range old.Names() {
@@ -242,7 +243,7 @@ func (s *Store) Delete(ctx context.Context, name string, condition Condition) (r
 		if record != nil {
 			defer s.Forget(record.Digests()...)
 		}
-		if err := s.remove(ctx, s.recordKey(name)); err != nil {
+		if err := stored.Delete(ctx, s.Storage, s.recordKey(name)); err != nil {
 			return err
 		}
 		if record != nil {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/caddy-dyndns/dyndns/internal/stored"
 )
 
 const (
@@ -51,16 +53,6 @@ func IsDigest(s string) bool {
 	return true
 }
 
-// Storage is the part of certmagic.Storage that the package uses.
-type Storage interface {
-	Lock(ctx context.Context, name string) error
-	Unlock(ctx context.Context, name string) error
-	Store(ctx context.Context, key string, value []byte) error
-	Load(ctx context.Context, key string) ([]byte, error)
-	Delete(ctx context.Context, key string) error
-	List(ctx context.Context, path string, recursive bool) ([]string, error)
-}
-
 // Value is one value that was added at a name. Each has an object of its own, so that
 // instances and requests need no lock to note one.
 type Value struct {
@@ -85,25 +77,18 @@ func at(zone, owner string) string {
 
 // Notes are the values in one storage. They must not be copied.
 type Notes struct {
-	Storage Storage
+	Storage stored.Storage
 	turns   turns
 }
 
 // Add notes a value before it is added.
 func (n *Notes) Add(ctx context.Context, v Value) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return n.Storage.Store(ctx, v.key(), data)
+	return stored.Store(ctx, n.Storage, v.key(), v)
 }
 
 // Remove forgets a value that is gone.
 func (n *Notes) Remove(ctx context.Context, v Value) error {
-	if err := n.Storage.Delete(ctx, v.key()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return stored.Delete(ctx, n.Storage, v.key())
 }
 
 // At returns the values at a name, with an empty owner those in a zone, the oldest first.
@@ -136,35 +121,26 @@ func (n *Notes) At(ctx context.Context, zone, owner string) ([]Value, error) {
 // load returns the value of an object, and false if that is not there or says nothing that
 // could be removed.
 func (n *Notes) load(ctx context.Context, key string) (v Value, known bool, err error) {
-	data, err := n.Storage.Load(ctx, key)
-	if errors.Is(err, fs.ErrNotExist) {
-		return v, false, nil
+	data, err := stored.Load(ctx, n.Storage, key)
+	if data == nil || err != nil {
+		return v, false, err
 	}
-	if err != nil {
-		return v, false, fmt.Errorf("loading a challenge: %w", err)
-	}
-	return v, json.Unmarshal(data, &v) == nil && v.key() == key, nil
+	known = json.Unmarshal(data, &v) == nil && v.key() == key
+	return v, known, nil
 }
 
 // Sweep has each value of the zone that is older than its lifetime removed and forgets it
 // then. One instance does so at a time; the others leave it alone.
 func (n *Notes) Sweep(ctx context.Context, zone string, now time.Time, remove func(Value) error) error {
-	if err := n.Storage.Lock(ctx, lock); err != nil {
-		return fmt.Errorf("locking %s: %w", lock, err)
-	}
-	// The lock may be gone already where locks end by themselves.
-	defer func() { _ = n.Storage.Unlock(context.WithoutCancel(ctx), lock) }()
-	values, err := n.At(ctx, zone, "")
-	if err != nil {
-		return err
-	}
-	var all error
-	for _, v := range values {
-		if now.Sub(v.Added) >= Lifetime {
-			all = errors.Join(all, n.sweep(ctx, v, remove))
+	return stored.Locked(ctx, n.Storage, lock, func() error {
+		values, err := n.At(ctx, zone, "")
+		for _, v := range values {
+			if now.Sub(v.Added) >= Lifetime {
+				err = errors.Join(err, n.sweep(ctx, v, remove))
+			}
 		}
-	}
-	return all
+		return err
+	})
 }
 
 // sweep has one value removed, unless it was added again or removed meanwhile.

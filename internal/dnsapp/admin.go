@@ -66,6 +66,7 @@ func serveAdmin(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Content-Type", "application/json")
 		return json.NewEncoder(w).Encode(Imported{append([]string{}, skipped...)}) // [] where there are none
 	}
+	w.Header().Set("Allow", "GET, PUT")
 	return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: errors.New("GET exports a zone, PUT imports one")}
 }
 

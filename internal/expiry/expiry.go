@@ -7,10 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"time"
 
+	"github.com/caddy-dyndns/dyndns/internal/stored"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -27,14 +27,6 @@ const (
 	folder = "dyndns/expiry/"
 	lock   = "dyndns/expiry-sweep"
 )
-
-// Storage is the part of certmagic.Storage that the package uses.
-type Storage interface {
-	Lock(ctx context.Context, name string) error
-	Unlock(ctx context.Context, name string) error
-	Store(ctx context.Context, key string, value []byte) error
-	Load(ctx context.Context, key string) ([]byte, error)
-}
 
 // Held is what a name holds in one type, as it was confirmed last.
 type Held struct {
@@ -56,7 +48,7 @@ type History interface {
 
 // Sweeper removes what has expired in one zone.
 type Sweeper struct {
-	Storage Storage
+	Storage stored.Storage
 	History History
 	// Zone is an absolute name, InZone tells which names lie in it and not in one below
 	// that is configured too.
@@ -91,11 +83,10 @@ func Expires(seen, since time.Time, after time.Duration) time.Time {
 // Sweep marks what has expired, and removes what was marked before and has not been
 // confirmed since by any instance. One instance does so at a time.
 func (s *Sweeper) Sweep(ctx context.Context, now time.Time) error {
-	if err := s.Storage.Lock(ctx, lock); err != nil {
-		return fmt.Errorf("locking %s: %w", lock, err)
-	}
-	// The lock may be gone already where locks end by themselves.
-	defer func() { _ = s.Storage.Unlock(context.WithoutCancel(ctx), lock) }()
+	return stored.Locked(ctx, s.Storage, lock, func() error { return s.sweep(ctx, now) })
+}
+
+func (s *Sweeper) sweep(ctx context.Context, now time.Time) error {
 	was, err := s.load(ctx)
 	if err != nil {
 		return err
@@ -125,7 +116,7 @@ func (s *Sweeper) Sweep(ctx context.Context, now time.Time) error {
 		}
 	}
 	// Before anything is removed: an instance whose writing fails must not go on by itself.
-	if err := s.store(ctx, next); err != nil {
+	if err := stored.Store(ctx, s.Storage, s.key(), next); err != nil {
 		return err
 	}
 	var all error
@@ -144,25 +135,11 @@ func (s *Sweeper) key() string { return folder + strings.TrimSuffix(s.Zone, ".")
 // load returns the state, an empty one if there is none that can be read: the grace begins
 // anew then.
 func (s *Sweeper) load(ctx context.Context) (was state, err error) {
-	data, err := s.Storage.Load(ctx, s.key())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return was, fmt.Errorf("loading %s: %w", s.key(), err)
-	}
+	data, err := stored.Load(ctx, s.Storage, s.key())
 	if json.Unmarshal(data, &was) != nil {
 		was = state{}
 	}
-	return was, nil
-}
-
-func (s *Sweeper) store(ctx context.Context, next state) error {
-	data, err := json.Marshal(next)
-	if err == nil {
-		err = s.Storage.Store(ctx, s.key(), data)
-	}
-	if err != nil {
-		return fmt.Errorf("storing %s: %w", s.key(), err)
-	}
-	return nil
+	return was, err
 }
 
 // Since returns from when on there were sweeps without a gap; zero if there was none.

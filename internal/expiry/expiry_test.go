@@ -16,11 +16,13 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/expiry"
 	"github.com/caddy-dyndns/dyndns/internal/history"
 	"github.com/caddy-dyndns/dyndns/internal/service"
+	"github.com/caddy-dyndns/dyndns/internal/stored"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
 // storage is one that several instances share.
 type storage struct {
+	stored.Storage
 	mu      sync.Mutex
 	objects map[string][]byte
 	locks   map[string]chan struct{}

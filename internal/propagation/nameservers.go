@@ -22,25 +22,18 @@ const (
 	lookUpTime = 5 * time.Second
 )
 
-// New returns what waits for the nameservers of a zone, nil if limit is negative. changed is
-// what changes the zone: it may be a [zone.NameServerLister].
+// New returns what waits for the nameservers of a zone, nil if limit is negative: those at the
+// configured addresses, because they may be those of a hidden primary or at another port, and
+// those that changed, what changes the zone, lists if it is a [zone.NameServerLister], at
+// port 53. What has no address cannot be asked and is left out.
 func New(limit time.Duration, configured []string, changed zone.Zone, resolver Resolver) *Watcher {
 	if limit < 0 {
 		return nil
 	}
-	lister, _ := changed.(zone.NameServerLister)
-	return &Watcher{Limit: limit, Servers: Nameservers(configured, lister, resolver)}
-}
-
-// Nameservers returns what Watcher.Servers wants: the configured addresses, because they
-// may be those of a hidden primary or at another port, and those of the names that the
-// zone's NS records point to, at port 53. What has no address cannot be asked and is left
-// out. lister and resolver may be nil.
-func Nameservers(configured []string, lister zone.NameServerLister, resolver Resolver) func(context.Context) []string {
 	var mu sync.Mutex
 	var known []string
 	var until time.Time
-	return func(ctx context.Context) []string {
+	return &Watcher{Limit: limit, Servers: func(ctx context.Context) []string {
 		mu.Lock()
 		defer mu.Unlock()
 		if time.Now().Before(until) {
@@ -49,7 +42,7 @@ func Nameservers(configured []string, lister zone.NameServerLister, resolver Res
 		ctx, cancel := context.WithTimeout(ctx, lookUpTime)
 		defer cancel()
 		known = slices.Clone(configured)
-		if lister != nil && resolver != nil {
+		if lister, ok := changed.(zone.NameServerLister); ok {
 			servers, _ := lister.NameServers(ctx)
 			for _, name := range servers.Names {
 				addresses, _ := resolver.LookupNetIP(ctx, "ip", name)
@@ -61,5 +54,5 @@ func Nameservers(configured []string, lister zone.NameServerLister, resolver Res
 		slices.Sort(known)
 		known, until = slices.Compact(known), time.Now().Add(remembered)
 		return known
-	}
+	}}
 }

@@ -4,6 +4,7 @@ package records
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/caddy-dyndns/dyndns/internal/address"
@@ -87,7 +88,12 @@ func (r Record) join(sub *service.Submission, action zone.Action) *service.Error
 	if kind == zone.TypeTXT {
 		of, isChallenge = strings.CutPrefix(fqdn, challenge.Prefix)
 	}
-	host := find(sub, of)
+	i := slices.IndexFunc(sub.Hosts, func(h service.Host) bool { return h.Name == of })
+	if i < 0 {
+		i = len(sub.Hosts)
+		sub.Hosts = append(sub.Hosts, service.Host{Name: of})
+	}
+	host := &sub.Hosts[i]
 	var wish *service.Wish
 	switch {
 	case kind == zone.TypeA:
@@ -162,17 +168,6 @@ func (r Record) value(kind zone.Type, action zone.Action) (string, *service.Erro
 		}
 	}
 	return r.Data, nil
-}
-
-// find returns the host of that name in a submission, a new one if there is none.
-func find(sub *service.Submission, fqdn string) *service.Host {
-	for i := range sub.Hosts {
-		if sub.Hosts[i].Name == fqdn {
-			return &sub.Hosts[i]
-		}
-	}
-	sub.Hosts = append(sub.Hosts, service.Host{Name: fqdn})
-	return &sub.Hosts[len(sub.Hosts)-1]
 }
 
 func bad(format string, args ...any) *service.Error {

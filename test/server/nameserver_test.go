@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -201,5 +202,13 @@ func TestServedZoneFile(t *testing.T) {
 	}
 	if _, err := command("", "export", "other.test"); err == nil {
 		t.Error("another zone was exported")
+	}
+	response, err := http.Post(s.Admin+"/dyndns/zones/dyn.test", "text/dns", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if allowed := response.Header.Get("Allow"); response.StatusCode != http.StatusMethodNotAllowed || allowed != "GET, PUT" {
+		t.Errorf("POST: %s, Allow: %s", response.Status, allowed)
 	}
 }
