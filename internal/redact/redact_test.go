@@ -190,7 +190,7 @@ func TestURIDoesNotAllocate(t *testing.T) {
 
 // Each of these would take minutes if a search started again at every level.
 func TestURIIsLinear(t *testing.T) {
-	const n = 1 << 20
+	const n = 1 << 18
 	for _, part := range []string{"k=", "k=&", "/check", "%2f", "//", "%2f%2f", "/update/", "%25", "@", "//@", "://", ";k=;", "a.", ",", "&"} {
 		uri := "/update-by-path/" + strings.Repeat(part, n/len(part)) + "."
 		for _, show := range []func(string) string{URI, Text, Prose, Arguments, Echo} {

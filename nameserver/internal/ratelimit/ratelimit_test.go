@@ -11,7 +11,7 @@ import (
 // TestAllow floods for ten seconds with queries that seem to come from a network, and
 // counts the replies, of which a bucket's burst comes on top of its rate.
 func TestAllow(t *testing.T) {
-	const rate, seconds = 50, 10
+	const rate, seconds = 50, 4
 	for _, tt := range []struct {
 		name    string
 		network string
