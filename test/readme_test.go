@@ -123,7 +123,7 @@ func (n *newcomer) findTestRun(lines string) {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	if !bytes.Contains(script, []byte("go_test -race -tags integration $(tagged_packages ")) {
+	if !bytes.Contains(script, []byte("go_test -p 3 -race -tags integration $(tagged_packages ")) {
 		n.t.Error("test/run does not run the tests with the tag integration")
 	}
 }

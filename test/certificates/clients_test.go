@@ -1,6 +1,6 @@
 //go:build integration && linux
 
-package server
+package certificates
 
 import (
 	"fmt"
