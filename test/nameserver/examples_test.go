@@ -104,6 +104,7 @@ func TestExamples(t *testing.T) {
 		{"an IPv6 address below the zone", "home.dyn.example.com. 60 AAAA 2001:db8::1", true, always},
 		{"an address far below", "a.b.c.dyn.example.com. 60 A 192.0.2.1", true, always},
 		{"an address at a wildcard", "*.home.dyn.example.com. 60 A 192.0.2.1", true, always},
+		{"an HTTPS record, as for Encrypted ClientHello", "home.dyn.example.com. 60 HTTPS 1 . alpn=h2", true, always},
 		{"an ACME challenge", "_acme-challenge.home.dyn.example.com. 60 TXT x", true, always},
 		{"unsigned", "unsigned.dyn.example.com. 60 A 192.0.2.1", false, func(Kind) bool { return false }},
 		{"an address at the apex", "dyn.example.com. 60 A 192.0.2.1", true, onlyPowerDNS},
