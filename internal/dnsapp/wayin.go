@@ -24,6 +24,8 @@ const (
 	maxWays = 8
 )
 
+var errParent = errors.New("the zone above did not answer this machine, so that nobody knows whether it leads here: see whether the machine's resolver (/etc/resolv.conf) answers, and check again")
+
 // wayIn looks at how the world finds a zone that is served here.
 type wayIn struct {
 	delegation.Asker
@@ -34,14 +36,16 @@ type wayIn struct {
 }
 
 // check tests the delegation, the addresses of the nameservers, and port 53 there. All
-// that it finds are warnings. It returns no step where the parent cannot be asked.
+// that it finds are warnings. It goes no further where the parent cannot be asked.
 func (w *wayIn) check(ctx context.Context) []zone.CheckStep {
 	started := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, wayInTime)
 	defer cancel()
 	d, ok := w.Find(ctx)
 	if !ok {
-		return nil
+		unknown := warning("delegated", "", errParent)
+		unknown.Took = time.Since(started)
+		return []zone.CheckStep{unknown}
 	}
 	delegated := warning("delegated", "", w.judge(d))
 	if delegated.Err == nil {
