@@ -97,7 +97,11 @@ func (c *call) newToken(name string, request TokenRequest) error {
 		if err != nil { // at once
 			d = 0
 		}
-		fmt.Fprintf(c.ErrOrStderr(), "Older ones are invalid from %s on.\n", made.Created.Add(d).Format(time.RFC3339))
+		whose := ""
+		if request.Owner {
+			whose = " of the owner"
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "Any older token%s is invalid from %s on.\n", whose, made.Created.Add(d).Format(time.RFC3339))
 	}
 	return nil
 }
@@ -200,7 +204,11 @@ func revoke() *cobra.Command {
 				return err
 			}
 		}
-		fmt.Fprintf(c.ErrOrStderr(), "%d tokens of %s are invalid here; on other instances when their cache has expired.\n", len(ids), args[0])
+		tokens, are := "tokens", "are"
+		if len(ids) == 1 {
+			tokens, are = "token", "is"
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "%d %s of %s %s invalid here; on other instances when their cache has expired.\n", len(ids), tokens, args[0], are)
 		return nil
 	})
 }
