@@ -270,7 +270,7 @@ func TestUnitVerifies(t *testing.T) {
 func TestUnitPromises(t *testing.T) {
 	unit := readUnit(t)
 	for word, want := range map[string]string{
-		"User": "caddy", "LoadCredential": "tsig:/etc/caddy/tsig", "StateDirectory": "caddy", "LogsDirectory": "caddy", "TimeoutStopSec": "30s",
+		"User": "caddy", "LoadCredential": "tsig:/etc/caddy/tsig", "StateDirectory": "caddy", "RuntimeDirectory": "caddy", "LogsDirectory": "caddy", "TimeoutStopSec": "30s",
 		"AmbientCapabilities": "CAP_NET_BIND_SERVICE", "CapabilityBoundingSet": "CAP_NET_BIND_SERVICE", "NoNewPrivileges": "yes", "ProtectSystem": "strict",
 	} {
 		if got := unit[word]; !slices.Equal(got, []string{want}) {
