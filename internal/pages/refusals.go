@@ -59,7 +59,7 @@ var cures = map[service.Reason]string{
 	service.Unsupported:    "Leave “offline” out; the page of a host has a button that removes its addresses.",
 	service.BadName:        "Enter the name of one of your hosts. A word such as <domain> belongs into the update URL only, where the router puts the name in.",
 	service.NoZone:         "Look for a slip in the name: this server knows no domain that it is in.",
-	service.NotGranted:     "Look for a slip in the name. If it is right, the operator has to grant it to your token.",
+	service.NotGranted:     "The operator has to allow this to your token, unless there is a slip in the name.",
 	service.BadAddress:     "The router sent no address that others reach. Write its own word for the address, such as <ipaddr>, as the page “Set up” shows it, or no address at all: then the one that it comes from counts.",
 	zone.Conflict:          "Use another name, or have whoever keeps the zone remove what stands there.",
 	zone.Refused:           forOperator,
