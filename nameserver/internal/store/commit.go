@@ -1,12 +1,15 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/internal/authority"
 )
@@ -104,22 +107,34 @@ func (s *Store) update(write func(zones *bbolt.Bucket) error) error {
 	return err
 }
 
+// keyedSet is an RRset and its key in the bucket.
+type keyedSet struct {
+	key     []byte
+	records []dns.RR
+}
+
 // write writes the group into the bucket of its zone.
 func (g *Group) write(b *bbolt.Bucket) error {
 	rrsets, log := b.Bucket(rrsetBucket), b.Bucket(logBucket)
-	for _, d := range g.Differences {
-		key := encodeKey(d.RRset)
-		if len(d.After) == 0 {
-			if err := rrsets.Delete(key); err != nil {
+	sets := make([]keyedSet, len(g.Differences))
+	for i, d := range g.Differences {
+		sets[i] = keyedSet{encodeKey(d.RRset), d.After}
+	}
+	// bbolt splits pages only at the end of a transaction: put in another order, each of many
+	// keys moves those behind it.
+	slices.SortFunc(sets, func(a, b keyedSet) int { return bytes.Compare(a.key, b.key) })
+	for _, s := range sets {
+		if len(s.records) == 0 {
+			if err := rrsets.Delete(s.key); err != nil {
 				return err
 			}
 			continue
 		}
-		value, err := pack(nil, d.After)
+		value, err := pack(nil, s.records)
 		if err != nil {
 			return err
 		}
-		if err := rrsets.Put(key, value); err != nil {
+		if err := rrsets.Put(s.key, value); err != nil {
 			return err
 		}
 	}
