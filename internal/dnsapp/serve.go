@@ -199,7 +199,7 @@ func (z *Zone) NameServers(ctx context.Context) (zone.NameServers, error) {
 
 // Check implements [zone.Checker].
 func (z *Zone) Check(ctx context.Context) []zone.CheckStep {
-	steps := []zone.CheckStep{{Name: "database", Detail: "not opened: a running Caddy tests it at /check"}}
+	steps := []zone.CheckStep{{Name: "database", Detail: "left to the Caddy that runs, which tests it at /check"}}
 	if served := z.served(); served != nil {
 		steps = served.Check(ctx)
 	}
