@@ -251,6 +251,35 @@ func ReservePort(t testing.TB) *loopback.Port {
 	return p
 }
 
+// HandedSocket listens at a port of loopback, as systemd does for a unit, and returns the
+// address, and the file to hand to Caddy (bind fd/N). The socket lasts as long as the test.
+func HandedSocket(t testing.TB) (addr string, file *os.File) {
+	t.Helper()
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	if file, err = socket.(*net.TCPListener).File(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	return socket.Addr().String(), file
+}
+
+// Start starts a program that is killed at the end of the test, which has what it prints.
+func Start(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+}
+
 // Secrets that no log, page or error may tell; see CheckNoSecret.
 const (
 	CanarySecret = "Canary0SecretABC"

@@ -47,14 +47,7 @@ func StartPebble(t testing.TB, s *Server, resolver string) *Pebble {
 	}
 	cmd := exec.Command("pebble", "-config", config, "-dnsserver", resolver)
 	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
-	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	Start(t, cmd)
 	p := &Pebble{t: t, Directory: "https://" + acme + "/dir", management: "https://" + management, Certificate: certificate}
 	await.Done(t, "pebble", func() error {
 		_, err := s.Do(http.MethodGet, p.Directory, "")

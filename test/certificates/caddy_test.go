@@ -51,14 +51,7 @@ func TestCertificatesOfCaddy(t *testing.T) {
 			}
 			cmd := caddytest.Command("run", "--config", config)
 			cmd.Env = append(cmd.Env, "DYNDNS_TOKEN="+token)
-			cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() {
-				_ = cmd.Process.Kill()
-				_ = cmd.Wait()
-			})
+			caddytest.Start(t, cmd)
 			awaitCertificate(t, ca, httpsPort, "home."+zoneName, "any.home."+zoneName)
 			for _, name := range []string{"cloud.", "home."} {
 				await.True(t, "no challenge is left", func() bool { return ns.MustLookup(t, "_acme-challenge."+name+zoneName, "TXT") == "" })

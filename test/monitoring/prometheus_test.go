@@ -56,14 +56,7 @@ func startPrometheus(t *testing.T, target string) *prometheus {
 	port := caddytest.ReservePort(t)
 	cmd := exec.Command("prometheus", "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+port.Addr(), "--log.level=warn")
-	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	caddytest.Start(t, cmd)
 	p := &prometheus{t, "http://" + port.Addr()}
 	await.Done(t, "Prometheus", func() error { return p.hasData(`up{job="dyndns"} == 1`) })
 	return p

@@ -114,13 +114,7 @@ func TestDocumentedPortal(t *testing.T) {
 	cmd := exec.Command(python, "-c", program)
 	cmd.Dir = work
 	cmd.Env = append(os.Environ(), "PORTAL_TOKEN=portal")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}()
+	caddytest.Start(t, cmd)
 	await.Done(t, "the portal", func() error {
 		res, err := http.Get("http://127.0.0.1:" + port.Number())
 		if err == nil {

@@ -124,14 +124,7 @@ func runRoot(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-	knot := exec.Command("knotd", "-c", filepath.Join(dir, "knot.conf"))
-	if err := knot.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = knot.Process.Kill()
-		_ = knot.Wait()
-	})
+	caddytest.Start(t, exec.Command("knotd", "-c", filepath.Join(dir, "knot.conf")))
 	await.Done(t, "the root", func() error {
 		_, err := dns.Exchange(new(dns.Msg).SetQuestion(".", dns.TypeSOA), rootAddress+":53")
 		return err

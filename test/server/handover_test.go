@@ -32,16 +32,7 @@ func TestHandover(t *testing.T) {
 			t.Log(s.Log())
 		}
 	})
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	file, err := socket.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
+	addr, file := caddytest.HandedSocket(t)
 	config, err := s.Adapt("https://" + name + " {\nbind fd/3 {\nprotocols h1 h2\n}\ndyndns {\nsecret 12345678\n" + caddytest.ZoneBlock("dyn.example.com", ns.Addr()) + "}\n}\n")
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +45,7 @@ func TestHandover(t *testing.T) {
 		DisableKeepAlives: true,
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, socket.Addr().String())
+			return new(net.Dialer).DialContext(ctx, network, addr)
 		},
 	}}
 	get := func() error {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,16 +21,7 @@ import (
 // each configuration, Linux resets what waits at the old one to be accepted
 // (unless net.ipv4.tcp_migrate_req is set), before any handler is asked.
 func TestReloadUnderLoad(t *testing.T) {
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	file, err := socket.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
+	addr, file := caddytest.HandedSocket(t)
 	primary := caddytest.Nameserver(t, "dyn.example.com.", "even.example.com.", "odd.example.com.")
 	proxy, _, release := caddytest.HoldUpdates(t, primary.Addr())
 	release() // a second way to the same primary, so that the values stay true
@@ -45,7 +35,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			fmt.Sprintf("client changing {\ntoken generation-%04d-token\nhosts *\n}\n}\n}\n", generation%2)
 	}
 	s := caddytest.Serve(t, "", config(0))
-	s.HTTP = "http://" + socket.Addr().String()
+	s.HTTP = "http://" + addr
 	var (
 		stop    = make(chan struct{})
 		workers sync.WaitGroup

@@ -21,7 +21,7 @@ func TestSource(t *testing.T) {
 			s, _, _ := run(t, Options{})
 			socket, err := net.ListenPacket(tt.network, tt.listen)
 			if err != nil {
-				t.Skip(err)
+				t.Fatal(err)
 			}
 			if err := s.AddPacketConn(wrapper{wrapper{socket}}); err != nil {
 				t.Fatal(err)
