@@ -138,6 +138,8 @@ func (s *Store) all() []*host {
 	return slices.AppendSeq(make([]*host, 0, len(s.hosts)), maps.Values(s.hosts))
 }
 
+func byName(a, b *host) int { return name.Compare(a.Name, b.Name) }
+
 // inOrder returns the hosts in the order of [name.Compare]. The slice must not be changed.
 // To sort a hundred thousand takes long: that is done without the lock, and lasts until a
 // host comes or goes.
@@ -149,7 +151,7 @@ func (s *Store) inOrder() []*host {
 		return ordered
 	}
 	ordered = s.all()
-	slices.SortFunc(ordered, func(a, b *host) int { return name.Compare(a.Name, b.Name) })
+	slices.SortFunc(ordered, byName)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.set == set {

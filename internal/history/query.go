@@ -8,7 +8,6 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"github.com/caddy-dyndns/dyndns/internal/expiry"
-	"github.com/caddy-dyndns/dyndns/internal/name"
 	"github.com/caddy-dyndns/dyndns/internal/service"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
@@ -78,9 +77,9 @@ type Refusal struct {
 // even if nothing was submitted for them. The hosts come without a log.
 func (s *Store) Hosts(filter func(name string) bool, offset, limit int, also ...string) (page []Host, total int) {
 	s.refresh()
-	hosts := s.inOrder()
+	hosts := slices.Clone(s.inOrder())
 	if filter != nil {
-		hosts = slices.DeleteFunc(slices.Clone(hosts), func(h *host) bool { return !filter(h.Name) })
+		hosts = slices.DeleteFunc(hosts, func(h *host) bool { return !filter(h.Name) })
 	}
 	missing := make(map[string]bool, len(also))
 	for _, n := range also {
@@ -89,12 +88,11 @@ func (s *Store) Hosts(filter func(name string) bool, offset, limit int, also ...
 	for _, h := range hosts {
 		delete(missing, h.Name)
 	}
+	for n := range missing {
+		hosts = append(hosts, &host{Name: n})
+	}
 	if len(missing) > 0 {
-		hosts = slices.Clone(hosts)
-		for n := range missing {
-			hosts = append(hosts, &host{Name: n})
-		}
-		slices.SortFunc(hosts, func(a, b *host) int { return name.Compare(a.Name, b.Name) })
+		slices.SortFunc(hosts, byName)
 	}
 	for _, h := range window(hosts, offset, limit) {
 		e := Host{Name: h.Name, Current: []Current{}}
