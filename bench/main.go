@@ -93,15 +93,11 @@ func measureServer(ctx context.Context, o options, kind nameserver.Kind, dir str
 			return err
 		}
 	}
-	var server *nameserver.Server
-	if kind != served {
-		var err error
-		server, err = nameserver.Start(ctx, kind, filepath.Join(dir, "ns"), nameserver.Config{
-			Zones: []nameserver.Zone{{Name: zoneName, Key: key}},
-		})
-		if err != nil {
-			return err
-		}
+	server, err := startNameserver(ctx, kind, filepath.Join(dir, "ns"), key)
+	if err != nil {
+		return err
+	}
+	if server != nil {
 		defer server.Close()
 	}
 	s, err := startSite(o.binary, filepath.Join(dir, "site"), server, key)
@@ -118,6 +114,15 @@ func measureServer(ctx context.Context, o options, kind nameserver.Kind, dir str
 		}
 	}
 	return nil
+}
+
+// startNameserver runs a nameserver with the zone, but none for the one that is brought along:
+// it returns nil then.
+func startNameserver(ctx context.Context, kind nameserver.Kind, dir string, key nameserver.Key) (*nameserver.Server, error) {
+	if kind == served {
+		return nil, nil
+	}
+	return nameserver.Start(ctx, kind, dir, nameserver.Config{Zones: []nameserver.Zone{{Name: zoneName, Key: key}}})
 }
 
 // What is measured with different numbers of connections, and drawn.

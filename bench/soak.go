@@ -24,15 +24,14 @@ func soak(ctx context.Context, o options, d time.Duration) error {
 		}
 		defer os.RemoveAll(dir)
 		key := nameserver.NewKey("bench-key")
-		var server *nameserver.Server
-		if kind != served {
-			if err := os.Mkdir(filepath.Join(dir, "ns"), 0o755); err != nil {
-				return err
-			}
-			server, err = nameserver.Start(ctx, kind, filepath.Join(dir, "ns"), nameserver.Config{Zones: []nameserver.Zone{{Name: zoneName, Key: key}}})
-			if err != nil {
-				return err
-			}
+		if err := os.Mkdir(filepath.Join(dir, "ns"), 0o755); err != nil {
+			return err
+		}
+		server, err := startNameserver(ctx, kind, filepath.Join(dir, "ns"), key)
+		if err != nil {
+			return err
+		}
+		if server != nil {
 			defer server.Close()
 		}
 		s, err := startSite(o.binary, dir, server, key)
