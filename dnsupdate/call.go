@@ -43,7 +43,7 @@ const (
 type item struct {
 	call *call
 	wire.RRsetID
-	wish change.Change
+	wish *change.Change
 	// lost is what a message with an unknown outcome would have come to.
 	lost *lostStep
 	// unproven: a message that was lost may have made the change before.
@@ -60,7 +60,8 @@ func newCall(ctx context.Context, apex string, changes []zone.Change) *call {
 	valid, results := change.Check(apex, changes)
 	c.results, c.items, c.pending = results, make([]item, len(valid)), len(valid)
 	c.deadline, _ = ctx.Deadline()
-	for i, wish := range valid {
+	for i := range valid {
+		wish := &valid[i]
 		c.items[i] = item{call: c, RRsetID: wire.RRsetID{Name: wish.Name, Type: wish.Type}, wish: wish}
 		// Changes of one name mostly stand side by side; an estimate is enough to size groups.
 		if i == 0 || wish.Name != valid[i-1].Name {

@@ -45,11 +45,11 @@ func TestMessage(t *testing.T) {
 	c := &call{}
 	var p plan
 	p.build(known, []*item{
-		{call: c, RRsetID: wire.RRsetID{Name: home, Type: zone.TypeA}, wish: change.Change{Action: zone.Set, Values: set(zone.TypeA, "192.0.2.3")}},
-		{call: c, RRsetID: wire.RRsetID{Name: home, Type: zone.TypeAAAA}, wish: change.Change{Action: zone.Keep}},
-		{call: c, RRsetID: wire.RRsetID{Name: deep, Type: zone.TypeTXT}, wish: change.Change{Action: zone.Set, Values: set(zone.TypeTXT, `a "b"`)}},
-		{call: c, RRsetID: wire.RRsetID{Name: host("x.b.c"), Type: zone.TypeA}, wish: change.Change{Action: zone.Delete}},
-		{call: c, RRsetID: wire.RRsetID{Name: zoneName, Type: zone.TypeA}, wish: change.Change{Action: zone.Keep}},
+		{call: c, RRsetID: wire.RRsetID{Name: home, Type: zone.TypeA}, wish: &change.Change{Action: zone.Set, Values: set(zone.TypeA, "192.0.2.3")}},
+		{call: c, RRsetID: wire.RRsetID{Name: home, Type: zone.TypeAAAA}, wish: &change.Change{Action: zone.Keep}},
+		{call: c, RRsetID: wire.RRsetID{Name: deep, Type: zone.TypeTXT}, wish: &change.Change{Action: zone.Set, Values: set(zone.TypeTXT, `a "b"`)}},
+		{call: c, RRsetID: wire.RRsetID{Name: host("x.b.c"), Type: zone.TypeA}, wish: &change.Change{Action: zone.Delete}},
+		{call: c, RRsetID: wire.RRsetID{Name: zoneName, Type: zone.TypeA}, wish: &change.Change{Action: zone.Keep}},
 	}, false)
 	var m wire.Message
 	m.Begin(dns.OpcodeUpdate, zoneName, dns.TypeSOA)

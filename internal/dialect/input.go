@@ -44,15 +44,13 @@ type Input struct {
 	params   []param
 	overflow bool
 	body     []byte // if it is JSON
-	// The arrays spare an allocation each in the usual request.
-	paramArray  [8]param
+	// secretArray spares an allocation in the usual request.
 	secretArray [2]string
 }
 
 // NewInput reads path and query of a request that came from that address.
 func NewInput(r *http.Request, from netip.Addr, o Options) *Input {
 	in := &Input{http: r, options: o, from: from}
-	in.params = in.paramArray[:0]
 	// UniFi asks for "//nic/update" and "/\/nic/update".
 	in.path = strings.Trim(strings.TrimLeft(r.URL.Path, `/\`), "/")
 	in.parse(r.URL.RawQuery)
@@ -95,6 +93,9 @@ func (in *Input) ReadBody(d Dialect) *service.Error {
 // url.ParseQuery it fails on nothing: the FRITZ!Box escapes nothing that it
 // fills into a URL, so a stray percent sign stands for itself.
 func (in *Input) parse(raw string) {
+	if raw != "" {
+		in.params = slices.Grow(in.params, min(strings.Count(raw, "&")+1, maxParams))
+	}
 	for raw != "" {
 		var pair string
 		pair, raw, _ = strings.Cut(raw, "&")

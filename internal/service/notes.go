@@ -39,7 +39,8 @@ func (s *Service) holdChallenges(ctx context.Context, client *clients.Client, su
 // note notes the values that a plan adds, before it does: else nobody would know of them
 // if this process ended.
 func (s *Service) note(ctx context.Context, p *plan) *Error {
-	for _, t := range p.targets {
+	for i := range p.targets {
+		t := &p.targets[i]
 		if t.texts == nil {
 			continue
 		}
@@ -55,7 +56,8 @@ func (s *Service) note(ctx context.Context, p *plan) *Error {
 // forget drops the notes of the values that a plan has removed and of those that it surely
 // has not added: the latter would take the places of others.
 func (s *Service) forget(ctx context.Context, p *plan) {
-	for _, t := range p.targets {
+	for i := range p.targets {
+		t := &p.targets[i]
 		if t.texts == nil {
 			continue
 		}
