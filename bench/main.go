@@ -39,6 +39,7 @@ func main() {
 	flag.IntVar(&o.storm, "storm", 10000, "how many distinct hosts reconnect at once")
 	servers := flag.String("servers", "BIND,Knot,PowerDNS,Caddy", "which nameservers to measure")
 	duration := flag.Duration("soak", 0, "only let clients change names for that long, and say what Caddy holds")
+	other := flag.String("against", "", "another build of Caddy with the module: only compare with it, in turn, and print it")
 	results := flag.String("o", "bench/RESULTS.md", "where to write the results")
 	flag.Parse()
 	for _, kind := range strings.Split(*servers, ",") {
@@ -46,13 +47,13 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := measureAll(ctx, o, *duration, *results); err != nil {
+	if err := measureAll(ctx, o, *duration, *other, *results); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func measureAll(ctx context.Context, o options, duration time.Duration, results string) error {
+func measureAll(ctx context.Context, o options, duration time.Duration, other, results string) error {
 	dir, err := os.MkdirTemp("", "dyndns-bench-")
 	if err != nil {
 		return err
@@ -65,6 +66,9 @@ func measureAll(ctx context.Context, o options, duration time.Duration, results 
 	}
 	if duration > 0 {
 		return soak(ctx, o, duration)
+	}
+	if other != "" {
+		return compare(ctx, o, other)
 	}
 	var table report
 	for _, kind := range o.servers {
