@@ -199,18 +199,7 @@ zone:
 func compareUpdates(t *testing.T, other *daemon.Server, g generator, updates int) (codes map[string]int) {
 	t.Helper()
 	const queries = 5
-	s, err := Open(Options{Database: t.TempDir() + "/zones.db", RateLimit: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := s.Configure([]ZoneConfig{keyed(ZoneConfig{Name: apex, NameServers: []string{"ns1." + apex}, Records: []string{"ns1 300 A 192.0.2.53"}})}); err != nil {
-		t.Fatal(err)
-	}
+	s := openWith(t, Options{RateLimit: -1}, keyed(ZoneConfig{Name: apex, NameServers: []string{"ns1." + apex}, Records: []string{"ns1 300 A 192.0.2.53"}}))
 	us, them := newAsker(t, listen(t, s)), newAsker(t, other.Addr())
 	codes = make(map[string]int)
 	asked := make(map[string]int)

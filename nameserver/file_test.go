@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,19 +15,7 @@ import (
 // openZone opens a server with one zone on a new database.
 func openZone(t *testing.T) *Zone {
 	t.Helper()
-	s, err := Open(Options{Database: filepath.Join(t.TempDir(), "zones.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	err = s.Configure([]ZoneConfig{{Name: "dyn.test.", NameServers: []string{"ns1.dyn.test", "ns.example.net"}, Records: []string{"ns1 A 192.0.2.53", `@ CAA 0 issue "example.org"`}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, ZoneConfig{Name: "dyn.test.", NameServers: []string{"ns1.dyn.test", "ns.example.net"}, Records: []string{"ns1 A 192.0.2.53", `@ CAA 0 issue "example.org"`}})
 	return s.Zone("dyn.test.")
 }
 

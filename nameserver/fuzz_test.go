@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -34,18 +33,7 @@ func FuzzMessage(f *testing.F) {
 		f.Add(wire, true, true)
 	}
 	server := func(t testing.TB) *Server {
-		s, err := Open(Options{Database: filepath.Join(t.TempDir(), "zones.db"), RateLimit: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		if err := s.Configure([]ZoneConfig{keyed(testConfig("www A 192.0.2.1", "*.wild TXT x", "alias CNAME www"))}); err != nil {
-			t.Fatal(err)
-		}
+		s := openWith(t, Options{RateLimit: -1}, keyed(testConfig("www A 192.0.2.1", "*.wild TXT x", "alias CNAME www")))
 		return s
 	}
 	s := server(f)

@@ -20,24 +20,13 @@ func TestHooks(t *testing.T) {
 		defer mu.Unlock()
 		counts[fmt.Sprintf(format, values...)]++
 	}
-	s, err := Open(Options{Database: t.TempDir() + "/zones.db", RateLimit: 4, Hooks: Hooks{
+	s := openWith(t, Options{RateLimit: 4, Hooks: Hooks{
 		Answered: func(a Answer) {
 			count("%s TCP=%t opcode %d: %d", a.To, a.Stream, a.Opcode, a.Rcode)
 		},
 		Limited:   func(client netip.Addr) { count("limited %s", client) },
 		Committed: func(changes int, _ time.Duration, err error) { count("%d changes: %v", changes, err) },
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := s.Configure([]ZoneConfig{keyed(testConfig())}); err != nil {
-		t.Fatal(err)
-	}
+	}}, keyed(testConfig()))
 	addr := listen(t, s)
 	exchange(t, "udp", addr, pack(t, query("@ SOA")))
 	exchange(t, "udp", addr, pack(t, query("none A")))

@@ -59,18 +59,7 @@ func TestFlood(t *testing.T) {
 
 // Who has a cookie is who it says it is, and so is who comes over TCP.
 func TestLimitTrust(t *testing.T) {
-	s, err := Open(Options{Database: t.TempDir() + "/zones.db", RateLimit: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := s.Configure([]ZoneConfig{testConfig()}); err != nil {
-		t.Fatal(err)
-	}
+	s := openWith(t, Options{RateLimit: 1}, testConfig())
 	addr := listen(t, s)
 	reply, _ := exchange(t, "udp", addr, pack(t, withCookie(query("@ SOA"), "0102030405060708")))
 	cookie := reply.IsEdns0().Option[0].(*dns.EDNS0_COOKIE).Cookie

@@ -131,23 +131,11 @@ func ask(t *testing.T, network, addr string, q *dns.Msg) string {
 // so that nothing is expected which none of them does.
 func TestMatrix(t *testing.T) {
 	t.Parallel()
-	s, err := Open(Options{Database: t.TempDir() + "/zones.db", RateLimit: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	z := keyed(testConfig())
 	for i := range 10 {
 		z.Records = append(z.Records, fmt.Sprintf("big TXT %d%s", i, strings.Repeat("x", 200)))
 	}
-	if err := s.Configure([]ZoneConfig{z}); err != nil {
-		t.Fatal(err)
-	}
-	addr := listen(t, s)
+	addr := listen(t, openWith(t, Options{RateLimit: -1}, z))
 	kinds := []daemon.Kind{daemon.BIND, daemon.Knot, daemon.NSD}
 	addrs := []string{3: addr}
 	var started sync.WaitGroup

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -69,21 +68,9 @@ func notifying(t *testing.T, secondaries ...Secondary) (*Server, <-chan string) 
 	told := make(chan string, 100)
 	z := testConfig()
 	z.Secondaries = secondaries
-	s, err := Open(Options{Database: filepath.Join(t.TempDir(), "zones.db"), Hooks: Hooks{
+	s := openWith(t, Options{Hooks: Hooks{
 		Notified: func(zone string, _ netip.AddrPort, err error) { told <- fmt.Sprint(zone, " ", err) },
-		Panic:    func(value any, stack []byte) { t.Errorf("panic: %v\n%s", value, stack) },
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := s.Configure([]ZoneConfig{z}); err != nil {
-		t.Fatal(err)
-	}
+	}}, z)
 	return s, told
 }
 

@@ -95,15 +95,7 @@ func TestLikeOthers(t *testing.T) {
 	t.Parallel()
 	const zones, queries = 40, 200
 	g := newGenerator(1034, 4592)
-	s, err := Open(Options{Database: t.TempDir() + "/zones.db", RateLimit: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := openWith(t, Options{RateLimit: -1})
 	addr := listen(t, s)
 	var configs []ZoneConfig
 	var secondary daemon.Config

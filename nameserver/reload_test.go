@@ -14,15 +14,7 @@ import (
 // A server that is configured again under load loses no query and no change, and shows
 // the records of one configuration or the other.
 func TestReload(t *testing.T) {
-	s, err := Open(Options{Database: t.TempDir() + "/zones.db", RateLimit: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := openWith(t, Options{RateLimit: -1})
 	configure := func(i int) {
 		t.Helper()
 		if err := s.Configure([]ZoneConfig{keyed(testConfig(fmt.Sprintf("www A 192.0.2.%d", i%2), fmt.Sprintf("www TXT %d", i)))}); err != nil {

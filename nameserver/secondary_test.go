@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,22 +20,13 @@ func TestSecondaries(t *testing.T) {
 	const rounds, callers, each, names = 5, 8, 250, 150
 	var mu sync.Mutex
 	transfers := make(map[string]int)
-	s, err := Open(Options{Database: filepath.Join(t.TempDir(), "zones.db"), RateLimit: -1, Hooks: Hooks{
+	s := openWith(t, Options{RateLimit: -1, Hooks: Hooks{
 		Transferred: func(_, kind string, _ netip.AddrPort, _ int, err error) {
 			mu.Lock()
 			defer mu.Unlock()
 			transfers[fmt.Sprint(kind, " ", err == nil)]++
 		},
-		Panic: func(value any, stack []byte) { t.Errorf("panic: %v\n%s", value, stack) },
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	config := keyed(testConfig("static CAA 0 issue \"letsencrypt.org\"", "*.wild TXT x", "*.wild A 192.0.2.1", "here.wild A 192.0.2.2",
 		"a.deep.wild TXT x", "*.alias CNAME n1", "alias CNAME n2", "chain CNAME alias", "outside CNAME www.example.org.", "dangling CNAME none",
 		"wild2 CNAME x.wild", "a.b.ent A 192.0.2.3", "_x._tcp SRV 0 0 1 n3", "@ MX 10 n4", "*.a.ent TXT y"))

@@ -1,6 +1,7 @@
 package nameserver
 
 import (
+	"cmp"
 	"path/filepath"
 	"testing"
 
@@ -21,12 +22,23 @@ func testConfig(records ...string) ZoneConfig {
 // open returns a server with a database of its own that serves the zones.
 func open(t testing.TB, zones ...ZoneConfig) *Server {
 	t.Helper()
-	return reopen(t, filepath.Join(t.TempDir(), "zones.db"), zones...)
+	return openWith(t, Options{}, zones...)
 }
 
 func reopen(t testing.TB, database string, zones ...ZoneConfig) *Server {
 	t.Helper()
-	s, err := Open(Options{Database: database, Hooks: Hooks{Panic: func(value any, stack []byte) { t.Errorf("panic: %v\n%s", value, stack) }}})
+	return openWith(t, Options{Database: database}, zones...)
+}
+
+// openWith returns a server, with a database of its own if the options name none, that
+// serves the zones. A panic of it fails the test.
+func openWith(t testing.TB, o Options, zones ...ZoneConfig) *Server {
+	t.Helper()
+	o.Database = cmp.Or(o.Database, filepath.Join(t.TempDir(), "zones.db"))
+	if o.Hooks.Panic == nil {
+		o.Hooks.Panic = func(value any, stack []byte) { t.Errorf("panic: %v\n%s", value, stack) }
+	}
+	s, err := Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}

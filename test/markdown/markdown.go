@@ -69,6 +69,21 @@ func Blocks(file, text string) []Block {
 	return blocks
 }
 
+// Code are the texts of the blocks in one language of a page of the repository at root.
+func Code(t testing.TB, root, page, language string) []string {
+	t.Helper()
+	var all []string
+	for _, b := range Blocks(page, Pages(t, root)[page]) {
+		if b.Language == language {
+			all = append(all, b.Text)
+		}
+	}
+	if len(all) == 0 {
+		t.Fatalf("%s has no %s", page, language)
+	}
+	return all
+}
+
 // WithoutCode is a page's text without its fenced code blocks and code spans.
 func WithoutCode(text string) string {
 	var b strings.Builder

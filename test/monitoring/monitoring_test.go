@@ -197,9 +197,9 @@ func TestAlertsAndDashboard(t *testing.T) {
 // metricsSite is the Caddyfile of docs/monitoring.md, at a port of the test.
 func metricsSite(t *testing.T, port string) string {
 	t.Helper()
-	for _, b := range markdown.Blocks("", markdown.Pages(t, "../..")["docs/monitoring.md"]) {
-		_, site, ok := strings.Cut(b.Text, "\n}\n\nhttp://127.0.0.1:9180 {\n\tbind 127.0.0.1\n")
-		if b.Language == "caddyfile" && ok {
+	for _, text := range markdown.Code(t, "../..", "docs/monitoring.md", "caddyfile") {
+		_, site, ok := strings.Cut(text, "\n}\n\nhttp://127.0.0.1:9180 {\n\tbind 127.0.0.1\n")
+		if ok {
 			return "http://127.0.0.1:" + port + " {\n" + site
 		}
 	}

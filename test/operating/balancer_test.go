@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/clients"
 	"github.com/caddy-dyndns/dyndns/internal/await"
+	"github.com/caddy-dyndns/dyndns/test/markdown"
 )
 
 // Behind the balancer of the page no request fails while one of two instances is killed, nor
@@ -24,7 +25,7 @@ func TestTwoInstances(t *testing.T) {
 	const workers = 4
 	ns, key := primary(t, "dyn.example.com")
 	var balancerFile, instanceFile string
-	for _, text := range blocks(t, page, "caddyfile") {
+	for _, text := range markdown.Code(t, "../..", page, "caddyfile") {
 		switch {
 		case strings.Contains(text, "\treverse_proxy "):
 			balancerFile = text

@@ -11,13 +11,14 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/clients"
+	"github.com/caddy-dyndns/dyndns/test/markdown"
 )
 
 // documented is the one Caddyfile of a page that has these words, with a nameserver of the
 // test, and a domain, where the harness asks whether it runs.
 func documented(t *testing.T, page, words, nameserver string) string {
 	t.Helper()
-	for _, text := range blocks(t, page, "caddyfile") {
+	for _, text := range markdown.Code(t, "../..", page, "caddyfile") {
 		if strings.Contains(text, words) {
 			if !strings.HasPrefix(text, "{\n") {
 				text = "{\n}\n\n" + text
@@ -41,7 +42,7 @@ func TestImportedCustomers(t *testing.T) {
 		t.Fatal(err)
 	}
 	const ada, eve, reload = "token-of-ada-0123", "token-of-eve-0123", "caddy reload --config /etc/caddy/Caddyfile"
-	file := blocks(t, "docs/customers.md", "conf")[0]
+	file := markdown.Code(t, "../..", "docs/customers.md", "conf")[0]
 	customer := func(token string) string {
 		return strings.Replace(file, "sha256:…", clients.DigestOf(token).String(), 1)
 	}

@@ -23,24 +23,11 @@ import (
 	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/internal/loopback"
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
-	"github.com/caddy-dyndns/dyndns/test/markdown"
 )
 
 const domain = "dyndns.example.com"
 
 func TestMain(m *testing.M) { caddytest.Main(m) }
-
-// blocks are the code of a page in one language.
-func blocks(t *testing.T, page, language string) []string {
-	t.Helper()
-	var all []string
-	for _, b := range markdown.Blocks(page, markdown.Pages(t, "../..")[page]) {
-		if b.Language == language {
-			all = append(all, b.Text)
-		}
-	}
-	return all
-}
 
 // host is a machine with the service, whose folders lie in one of the test's.
 type host struct {

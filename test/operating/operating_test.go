@@ -15,6 +15,7 @@ import (
 	"github.com/caddy-dyndns/dyndns/dnsupdate/dnstest"
 	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
+	"github.com/caddy-dyndns/dyndns/test/markdown"
 )
 
 const page = "docs/operating.md"
@@ -23,7 +24,7 @@ const page = "docs/operating.md"
 func step(t *testing.T, number int) string {
 	t.Helper()
 	const steps = 5
-	all := blocks(t, page, "sh")
+	all := markdown.Code(t, "../..", page, "sh")
 	if len(all) != steps {
 		t.Fatalf("%s has %d lists of commands, %d are run", page, len(all), steps)
 	}

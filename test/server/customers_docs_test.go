@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
+	"github.com/caddy-dyndns/dyndns/test/markdown"
 )
 
 const customersPage = "docs/customers.md"
@@ -86,13 +87,13 @@ func TestDocumentedCustomerCommands(t *testing.T) {
 			return ""
 		},
 	} {
-		script := blocks(t, customersPage, "sh")[i]
+		script := markdown.Code(t, "../..", customersPage, "sh")[i]
 		out := run(script)
 		if failure := want(out); failure != "" {
 			t.Errorf("%s, after\n%s\n%s", failure, script, out)
 		}
 	}
-	if n := len(blocks(t, customersPage, "sh")); n != 7 {
+	if n := len(markdown.Code(t, "../..", customersPage, "sh")); n != 7 {
 		t.Errorf("%d blocks are not run", n-7)
 	}
 }
@@ -104,8 +105,8 @@ func TestDocumentedPortal(t *testing.T) {
 		t.Fatal(err)
 	}
 	work, port := t.TempDir(), caddytest.ReservePort(t)
-	program := strings.Replace(blocks(t, customersPage, "python")[0], "8053", port.Number(), 1)
-	if program == blocks(t, customersPage, "python")[0] {
+	program := strings.Replace(markdown.Code(t, "../..", customersPage, "python")[0], "8053", port.Number(), 1)
+	if program == markdown.Code(t, "../..", customersPage, "python")[0] {
 		t.Fatal("the portal listens elsewhere")
 	}
 	if n := strings.Count(program, "\n"); n > 35 {

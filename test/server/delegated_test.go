@@ -72,11 +72,11 @@ func TestDelegated(t *testing.T) {
 		}
 		return string(out)
 	}
-	for _, b := range markdown.Blocks(startPage, markdown.Pages(t, "../..")[startPage]) {
-		if b.Language != "sh" || !strings.HasPrefix(b.Text, "dig ") {
+	for _, script := range markdown.Code(t, "../..", startPage, "sh") {
+		if !strings.HasPrefix(script, "dig ") {
 			continue
 		}
-		for line := range strings.Lines(strings.ReplaceAll(b.Text, "198.51.100.1", "203.0.113.53")) {
+		for line := range strings.Lines(strings.ReplaceAll(script, "198.51.100.1", "203.0.113.53")) {
 			got := command("sh", "-c", line)
 			whole := strings.Contains(got, "status: NOERROR") && strings.Contains(got, "flags: qr aa")
 			if traced := strings.Contains(got, "198.51.100.99"); !whole && !traced {

@@ -70,11 +70,11 @@ func TestDocumentedSigning(t *testing.T) {
 		"keymgr": "case $1 in -t) exec /usr/sbin/keymgr \"$@\" ;; *) exec /usr/sbin/keymgr -c " + knotConf + " \"$@\" ;; esac\n",
 	}, strings.NewReplacer(" -g knot", "", " -g caddy", "", "/etc/knot", s.Dir+"/knot", "/etc/caddy", s.Dir, "@198.51.100.1", "@127.0.0.1 -p "+port.Number()))
 	write(t, filepath.Join(s.Dir, "knot", "transfer.key"), "")
-	scripts := blocks(t, nameserverPage, "sh")
+	scripts := markdown.Code(t, "../..", nameserverPage, "sh")
 	run(scripts[0])
 
 	var caddyfile string
-	for _, b := range blocks(t, nameserverPage, "caddyfile") {
+	for _, b := range markdown.Code(t, "../..", nameserverPage, "caddyfile") {
 		if strings.Contains(b, "transfer ") {
 			caddyfile = b
 		}
@@ -89,7 +89,7 @@ func TestDocumentedSigning(t *testing.T) {
 	config := nameserver.Config{Zones: []nameserver.Zone{{Name: grownZone}}, Port: port}
 	knot := nameserver.RunConfigured(t, nameserver.Knot, config, func(dir string, at netip.AddrPort) (func() *exec.Cmd, error) {
 		conf := strings.NewReplacer("[198.51.100.1@53, 127.0.0.1@53]", fmt.Sprintf("%s@%d", at.Addr(), at.Port()), "127.0.0.1@5300", strings.Replace(addr, ":", "@", 1),
-			"/etc/knot", s.Dir+"/knot", "/run/knot", dir, "/var/lib/knot", dir, "target: syslog", "target: stderr").Replace(blocks(t, nameserverPage, "yaml")[0])
+			"/etc/knot", s.Dir+"/knot", "/run/knot", dir, "/var/lib/knot", dir, "target: syslog", "target: stderr").Replace(markdown.Code(t, "../..", nameserverPage, "yaml")[0])
 		write(t, knotConf, conf)
 		return nameserver.KnotCommand(dir, conf)
 	})
@@ -193,7 +193,7 @@ func TestDocumentedMove(t *testing.T) {
 				}
 			}
 			const served = "serve {\nns ns1.example.com\n}"
-			scripts := blocks(t, nameserverPage, "sh")
+			scripts := markdown.Code(t, "../..", nameserverPage, "sh")
 			run := newShell(t, s, s.Dir, nil, strings.NewReplacer())
 			load(served)
 			mustUpdate(t, s, "192.0.2.1")

@@ -11,23 +11,7 @@ import (
 	"testing"
 
 	"github.com/caddy-dyndns/dyndns/test/caddytest"
-	"github.com/caddy-dyndns/dyndns/test/markdown"
 )
-
-// blocks are the code of a page in one language.
-func blocks(t *testing.T, page, language string) []string {
-	t.Helper()
-	var all []string
-	for _, b := range markdown.Blocks(page, markdown.Pages(t, "../..")[page]) {
-		if b.Language == language {
-			all = append(all, b.Text)
-		}
-	}
-	if len(all) == 0 {
-		t.Fatalf("%s has no %s", page, language)
-	}
-	return all
-}
 
 // newShell returns a function that runs what a page says in a folder, and returns what it
 // prints. The command caddy is this test's program and talks to the server; further

@@ -39,12 +39,12 @@ func TestDocumentedLogRecipe(t *testing.T) {
 		s.Get(s.HTTP + path)
 	}
 	ran := false
-	for _, b := range markdown.Blocks(page, markdown.Pages(t, "../..")[page]) {
-		if !strings.HasPrefix(b.Text, "jq ") {
+	for _, script := range markdown.Code(t, "../..", page, "sh") {
+		if !strings.HasPrefix(script, "jq ") {
 			continue
 		}
 		ran = true
-		out, err := exec.Command("sh", "-c", strings.ReplaceAll(b.Text, "/var/log/caddy/dyndns.log", log)).CombinedOutput()
+		out, err := exec.Command("sh", "-c", strings.ReplaceAll(script, "/var/log/caddy/dyndns.log", log)).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
