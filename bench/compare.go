@@ -30,25 +30,17 @@ func compare(ctx context.Context, o options, other string) error {
 }
 
 func compareOn(ctx context.Context, o options, kind nameserver.Kind, dir, other string) error {
-	for _, sub := range []string{"ns", "this", "other"} {
-		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
-			return err
-		}
-	}
-	key := nameserver.NewKey("bench-key")
-	server, err := startNameserver(ctx, kind, filepath.Join(dir, "ns"), key)
+	server, stop, err := startNameserver(ctx, kind, filepath.Join(dir, "ns"), nameserver.Zone{Key: zoneKey})
 	if err != nil {
 		return err
 	}
-	if server != nil {
-		defer server.Close()
-	}
+	defer stop()
 	var pairs [len(compared)]struct{ rates, costs [2][]float64 }
 	for round := range o.rounds {
 		// Two processes of the same program differ, too, by a few percent.
 		var sites [2]*site
 		for i, binary := range []string{o.binary, other} {
-			s, err := startSite(binary, filepath.Join(dir, []string{"this", "other"}[i]), server, key)
+			s, err := startSite(binary, filepath.Join(dir, []string{"this", "other"}[i]), server)
 			if err != nil {
 				return err
 			}

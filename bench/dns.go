@@ -17,7 +17,6 @@ import (
 	"github.com/miekg/dns"
 
 	"github.com/caddy-dyndns/dyndns/dnsupdate"
-	"github.com/caddy-dyndns/dyndns/test/nameserver"
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
@@ -52,7 +51,7 @@ func (m *measurement) oneAtATime(s *site) ([]load, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	key, err := dnsupdate.NewKey(m.key.Name, m.key.Algorithm, m.key.Secret)
+	key, err := dnsupdate.NewKey(zoneKey.Name, zoneKey.Algorithm, zoneKey.Secret)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +70,7 @@ func (m *measurement) oneAtATime(s *site) ([]load, error) {
 	reader := bufio.NewReader(web)
 	address := func(n int) string { return fmt.Sprintf("192.0.2.%d", 1+n%2) }
 	return alternate(3*m.o.seconds,
-		func(n int) error { return bareUpdate(conn, m.key, "bare", n) },
+		func(n int) error { return bareUpdate(conn, "bare", n) },
 		func(n int) error {
 			return updater.Apply(m.ctx, []zone.Change{{
 				Name: "apply." + zoneName, Type: zone.TypeA, Action: zone.Set, Values: []string{address(n)}, TTL: 300,
@@ -106,7 +105,7 @@ func (m *measurement) bareUpdates(clients int) (load, error) {
 			conn := <-conns
 			err := conn.SetDeadline(start.Add(time.Minute))
 			if err == nil {
-				err = bareUpdate(conn, m.key, host, n)
+				err = bareUpdate(conn, host, n)
 			}
 			conns <- conn
 			if err != nil {
@@ -119,14 +118,14 @@ func (m *measurement) bareUpdates(clients int) (load, error) {
 }
 
 // bareUpdate gives a host the one or the other address by one signed message.
-func bareUpdate(conn net.Conn, key nameserver.Key, host string, n int) error {
+func bareUpdate(conn net.Conn, host string, n int) error {
 	m := new(dns.Msg)
 	m.SetUpdate(dns.Fqdn(zoneName))
 	owner := dns.RR_Header{Name: host + "." + dns.Fqdn(zoneName), Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 300}
 	m.RemoveRRset([]dns.RR{&dns.A{Hdr: owner}})
 	m.Insert([]dns.RR{&dns.A{Hdr: owner, A: net.IPv4(192, 0, 2, byte(1+n%2))}})
-	m.SetTsig(dns.Fqdn(key.Name), dns.Fqdn(key.Algorithm), 300, time.Now().Unix())
-	packed, mac, err := dns.TsigGenerate(m, key.Secret, "", false)
+	m.SetTsig(dns.Fqdn(zoneKey.Name), dns.Fqdn(zoneKey.Algorithm), 300, time.Now().Unix())
+	packed, mac, err := dns.TsigGenerate(m, zoneKey.Secret, "", false)
 	if err != nil {
 		return err
 	}
@@ -141,33 +140,33 @@ func bareUpdate(conn net.Conn, key nameserver.Key, host string, n int) error {
 	if _, err := io.ReadFull(conn, reply); err != nil {
 		return err
 	}
-	if err := dns.TsigVerify(reply, key.Secret, mac, false); err != nil {
+	if err := dns.TsigVerify(reply, zoneKey.Secret, mac, false); err != nil {
 		return err
 	}
 	switch rcode := int(reply[3] & 0xf); rcode {
 	case dns.RcodeSuccess:
 		return nil
 	case dns.RcodeServerFailure: // PowerDNS, when its database is locked
-		return bareUpdate(conn, key, host, n)
+		return bareUpdate(conn, host, n)
 	default:
 		return fmt.Errorf("UPDATE: %s", dns.RcodeToString[rcode])
 	}
 }
 
-func writeKey(path string, key nameserver.Key) error {
-	text := fmt.Sprintf("key %q { algorithm %s; secret %q; };\n", key.Name, key.Algorithm, key.Secret)
+func writeKey(path string) error {
+	text := fmt.Sprintf("key %q { algorithm %s; secret %q; };\n", zoneKey.Name, zoneKey.Algorithm, zoneKey.Secret)
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
 // nsupdates lets BIND's nsupdate send one message for every change, as the
 // scripts around it do, but in one process. Only those that succeed count.
-func nsupdates(ctx context.Context, dir, addr string, key nameserver.Key, changes int) (load, error) {
+func nsupdates(ctx context.Context, dir, addr string, changes int) (load, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return load{}, err
 	}
 	keyFile := filepath.Join(dir, "nsupdate.key")
-	if err := writeKey(keyFile, key); err != nil {
+	if err := writeKey(keyFile); err != nil {
 		return load{}, err
 	}
 	var script strings.Builder

@@ -91,26 +91,18 @@ func measureAll(ctx context.Context, o options, duration time.Duration, other, r
 // measureServer measures everything on one nameserver. Each row is measured
 // once per round, so that a slow moment of the machine strikes all rows alike.
 func measureServer(ctx context.Context, o options, kind nameserver.Kind, dir string, table *report) error {
-	key := nameserver.NewKey("bench-key")
-	for _, sub := range []string{"ns", "site", "storm"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-			return err
-		}
-	}
-	server, err := startNameserver(ctx, kind, filepath.Join(dir, "ns"), key)
+	server, stop, err := startNameserver(ctx, kind, filepath.Join(dir, "ns"), nameserver.Zone{Key: zoneKey})
 	if err != nil {
 		return err
 	}
-	if server != nil {
-		defer server.Close()
-	}
-	s, err := startSite(o.binary, filepath.Join(dir, "site"), server, key)
+	defer stop()
+	s, err := startSite(o.binary, filepath.Join(dir, "site"), server)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
 
-	m := measurement{ctx: ctx, o: o, kind: kind, dir: dir, server: server, dns: s.dns, key: key, table: table}
+	m := measurement{ctx: ctx, o: o, kind: kind, dir: dir, server: server, dns: s.dns, table: table}
 	for round := range o.rounds {
 		fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", kind, round+1, o.rounds)
 		if err := m.round(round, s); err != nil {
@@ -120,13 +112,21 @@ func measureServer(ctx context.Context, o options, kind nameserver.Kind, dir str
 	return nil
 }
 
-// startNameserver runs a nameserver with the zone, but none for the one that is brought along:
-// it returns nil then.
-func startNameserver(ctx context.Context, kind nameserver.Kind, dir string, key nameserver.Key) (*nameserver.Server, error) {
+// startNameserver runs a nameserver with the zone in a new folder, but none for the one that
+// is brought along: it returns nil then.
+func startNameserver(ctx context.Context, kind nameserver.Kind, dir string, zone nameserver.Zone) (server *nameserver.Server, stop func(), err error) {
 	if kind == served {
-		return nil, nil
+		return nil, func() {}, nil
 	}
-	return nameserver.Start(ctx, kind, dir, nameserver.Config{Zones: []nameserver.Zone{{Name: zoneName, Key: key}}})
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, nil, err
+	}
+	zone.Name = zoneName
+	server, err = nameserver.Start(ctx, kind, dir, nameserver.Config{Zones: []nameserver.Zone{zone}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return server, func() { server.Close() }, nil
 }
 
 // What is measured with different numbers of connections, and drawn.
@@ -145,7 +145,6 @@ type measurement struct {
 	dir    string
 	server *nameserver.Server // nil with the one that is brought along
 	dns    string             // host:port of the nameserver
-	key    nameserver.Key
 	table  *report
 }
 
@@ -174,7 +173,7 @@ func (m *measurement) round(round int, s *site) error {
 			return err
 		}
 	}
-	l, err = nsupdates(m.ctx, m.dir, m.dns, m.key, 200)
+	l, err = nsupdates(m.ctx, m.dir, m.dns, 200)
 	if err := note("nsupdate, one change after the other", l, err); err != nil {
 		return err
 	}
@@ -225,7 +224,7 @@ func (m *measurement) storm(round int) error {
 
 // fresh measures on a Caddy of its own, whose memory nothing else has used.
 func (m *measurement) fresh(row string, connections, each int, next requester, addr func(*site) string) error {
-	s, err := startSite(m.o.binary, filepath.Join(m.dir, "storm"), m.server, m.key)
+	s, err := startSite(m.o.binary, filepath.Join(m.dir, "storm"), m.server)
 	if err != nil {
 		return err
 	}

@@ -31,37 +31,34 @@ const names = 10000
 // measureQueries asks BIND, Knot, NSD and the nameserver that is brought along for names
 // that exist, one after the other: BIND is the primary of Knot and NSD.
 func measureQueries(ctx context.Context, o options, dir string, table *report) error {
-	for _, sub := range []string{"BIND", "Knot", "NSD", "site"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-			return err
-		}
-	}
 	records := make([]string, names)
 	questions := make([]string, names)
 	for i := range names {
 		records[i] = fmt.Sprintf("h%d A 192.0.2.1", i)
 		questions[i] = fmt.Sprintf("h%d.%s A\n", i, zoneName)
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	file := filepath.Join(dir, "questions")
 	if err := os.WriteFile(file, []byte(strings.Join(questions, "")), 0o600); err != nil {
 		return err
 	}
-	key := nameserver.NewKey("bench-key")
-	primary, err := nameserver.Start(ctx, nameserver.BIND, filepath.Join(dir, "BIND"), nameserver.Config{Zones: []nameserver.Zone{{Name: zoneName, Key: key, Records: records}}})
+	primary, stop, err := startNameserver(ctx, nameserver.BIND, filepath.Join(dir, "BIND"), nameserver.Zone{Key: zoneKey, Records: records})
 	if err != nil {
 		return err
 	}
-	defer primary.Close()
+	defer stop()
 	targets := []target{{"BIND", primary.Addr()}}
 	for _, kind := range []nameserver.Kind{nameserver.Knot, nameserver.NSD} {
-		secondary, err := nameserver.Start(ctx, kind, filepath.Join(dir, string(kind)), nameserver.Config{Zones: []nameserver.Zone{{Name: zoneName, Primary: primary.Addr(), PrimaryKey: key}}})
+		secondary, stop, err := startNameserver(ctx, kind, filepath.Join(dir, string(kind)), nameserver.Zone{Primary: primary.Addr(), PrimaryKey: zoneKey})
 		if err != nil {
 			return err
 		}
-		defer secondary.Close()
+		defer stop()
 		targets = append(targets, target{string(kind), secondary.Addr()})
 	}
-	s, err := startSite(o.binary, filepath.Join(dir, "site"), nil, key)
+	s, err := startSite(o.binary, filepath.Join(dir, "site"), nil)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,9 @@ const (
 	secret   = "benchmarksecret"
 )
 
+// zoneKey is the key that may change the zone.
+var zoneKey = nameserver.NewKey("bench-key")
+
 // site is a Caddy process with the module, and beside it a site that only
 // answers `respond`.
 type site struct {
@@ -37,7 +40,10 @@ const served nameserver.Kind = "Caddy"
 
 // startSite runs the built Caddy against a nameserver, or, if that is nil, with the zone
 // in it.
-func startSite(binary, dir string, server *nameserver.Server, key nameserver.Key) (*site, error) {
+func startSite(binary, dir string, server *nameserver.Server) (*site, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
 	api, err := loopback.Reserve()
 	if err != nil {
 		return nil, err
@@ -55,7 +61,7 @@ func startSite(binary, dir string, server *nameserver.Server, key nameserver.Key
 	)
 	if server != nil {
 		s.dns = server.Addr()
-		zone = fmt.Sprintf("tsig_key %s %s %s", key.Name, key.Algorithm, key.Secret)
+		zone = fmt.Sprintf("tsig_key %s %s %s", zoneKey.Name, zoneKey.Algorithm, zoneKey.Secret)
 	} else {
 		port, err := loopback.Reserve()
 		if err != nil {
@@ -69,7 +75,7 @@ func startSite(binary, dir string, server *nameserver.Server, key nameserver.Key
 			defer file.Close()
 		}
 		keyFile := filepath.Join(dir, "update.key")
-		if err := writeKey(keyFile, key); err != nil {
+		if err := writeKey(keyFile); err != nil {
 			return nil, err
 		}
 		s.dns = port.Addr()

@@ -23,18 +23,12 @@ func soak(ctx context.Context, o options, d time.Duration) error {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		key := nameserver.NewKey("bench-key")
-		if err := os.Mkdir(filepath.Join(dir, "ns"), 0o755); err != nil {
-			return err
-		}
-		server, err := startNameserver(ctx, kind, filepath.Join(dir, "ns"), key)
+		server, stop, err := startNameserver(ctx, kind, filepath.Join(dir, "ns"), nameserver.Zone{Key: zoneKey})
 		if err != nil {
 			return err
 		}
-		if server != nil {
-			defer server.Close()
-		}
-		s, err := startSite(o.binary, dir, server, key)
+		defer stop()
+		s, err := startSite(o.binary, dir, server)
 		if err != nil {
 			return err
 		}
