@@ -1,7 +1,7 @@
 #!/bin/sh
 # boot.sh <folder>...: boots a copy of this Debian machine in namespaces that the caller
 # has made, with a disk in memory over this one's and no network but loopback. The folders
-# are shared. It runs until it is killed, and leaves nothing.
+# are shared, to be read. It runs until it is killed, and leaves nothing.
 set -e
 
 mount --make-rprivate /
@@ -26,6 +26,8 @@ ln -s pts/ptmx dev/ptmx
 for folder; do
 	mkdir -p "./$folder"
 	mount --bind "$folder" "./$folder"
+	# The copy's systemd empties /tmp, where one of them may lie.
+	mount -o remount,bind,ro "./$folder"
 done
 mount -t proc proc proc
 # The kernel is shared: its variables stay as they are, but for those of the network.

@@ -69,7 +69,7 @@ func TestContainer(t *testing.T) {
 	shell(t, asUser+quote("podman rm --force --time 30 caddy-dyndns"))
 
 	compose := section(t, "Compose", 1)
-	shell(t, asUser+quote(compose[0].Text))
+	t.Log(shell(t, asUser+quote(compose[0].Text))) // podman-compose fails with success
 	s = newService(t, strings.TrimSpace(shell(t, "sed s/HOME_TOKEN=// "+folder+"/.env")))
 	await.Done(t, "the certificate", func() error { _, err := s.update("composed", 1); return err })
 	expect(t, "dig +short @198.51.100.1 composed.home.dyn.example.com", "192.0.2.2")
