@@ -77,6 +77,19 @@ func (s *lostStep) all() iter.Seq[*lostStep] {
 	}
 }
 
+// first returns the oldest of the updates that leave the RRset as this one does: if it is
+// found so, that one counts as applied. The later ones were sent with a part of its
+// items, and the others have been told the same.
+func (s *lostStep) first() *lostStep {
+	first := s
+	for step := range s.all() {
+		if step.after.SameValues(s.after.Set) {
+			first = step
+		}
+	}
+	return first
+}
+
 // lostUpdates are those that may still be applied, the oldest first.
 type lostUpdates struct {
 	list []*lostUpdate

@@ -128,6 +128,24 @@ func TestLostInPart(t *testing.T) {
 	}
 }
 
+// TestLostChainInParts loses the reply to a group in which changes of one name form a chain,
+// and then what is sent for the second of them alone: it has replaced what the first one
+// left, as that was told.
+func TestLostChainInParts(t *testing.T) {
+	w := newWorld(t, "home 300 A 192.0.2.1", "other 300 A 192.0.2.1")
+	apply(w.Updater, to(host("home"), "192.0.2.1"), to(host("other"), "192.0.2.1"))
+	group, question, probe := dnstest.ResetAfter(), dnstest.RCode(dns.RcodeRefused), dnstest.Pass()
+	w.proxy.SetFault(dnstest.OnUpdates(dnstest.Sequence(group, dnstest.Pass(), question, probe,
+		dnstest.Pass(), dnstest.Pass(), // the first alone
+		dnstest.Unsigned())))
+	results := gather(t, w, []zone.Change{to(host("home"), "192.0.2.2"), to(host("other"), "192.0.2.2")}, []zone.Change{to(host("home"), "192.0.2.3")})
+	for i, want := range []string{"192.0.2.1 -> 192.0.2.2", "192.0.2.2 -> 192.0.2.3"} {
+		if r := results[i][0]; line(r) != want || r.Proven {
+			t.Errorf("got %s, proven %t, want %s", line(r), r.Proven, want)
+		}
+	}
+}
+
 // TestLostThenFailing has a group of two calls refused by a forger, and then each
 // fail: the group may still be applied.
 func TestLostThenFailing(t *testing.T) {

@@ -55,7 +55,7 @@ func (p *plan) build(known *memory, items []*item, found bool) {
 		}
 		state := &p.sets[i].after
 		if it.lost != nil && (found || state.loose && state.SameValues(it.lost.after.Set)) {
-			p.results = append(p.results, it.lost.result)
+			p.results = append(p.results, it.lost.first().result)
 			continue
 		}
 		p.results = append(p.results, it.apply(state))
