@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 
 	"github.com/caddy-dyndns/dyndns/test/nameserver"
@@ -15,14 +14,9 @@ import (
 // requests per second and one of Caddy's processor time for a request, as geometric means
 // with the interval that holds 95 % of such means. `respond`, which both serve with the
 // same code, tells what the machine can tell apart.
-func compare(ctx context.Context, o options, other string) error {
+func compare(ctx context.Context, o options, dir, other string) error {
 	for _, kind := range o.servers {
-		dir, err := os.MkdirTemp("", "dyndns-compare-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		if err := compareOn(ctx, o, kind, dir, other); err != nil {
+		if err := compareOn(ctx, o, kind, filepath.Join(dir, string(kind)), other); err != nil {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
 	}
@@ -35,39 +29,10 @@ func compareOn(ctx context.Context, o options, kind nameserver.Kind, dir, other 
 		return err
 	}
 	defer stop()
-	var pairs [len(compared)]struct{ rates, costs [2][]float64 }
+	rows := make([]pairs, len(compared))
 	for round := range o.rounds {
-		// Two processes of the same program differ, too, by a few percent.
-		var sites [2]*site
-		for i, binary := range []string{o.binary, other} {
-			s, err := startSite(binary, filepath.Join(dir, []string{"this", "other"}[i]), server)
-			if err != nil {
-				return err
-			}
-			defer s.stop()
-			if _, err := run(s.api, 8, 0, (500+7)/8, settle(500, 8)); err != nil {
-				return err
-			}
-			sites[i] = s
-		}
-		for row, what := range compared {
-			// Whoever comes first finds what the row before left.
-			for turn := range 2 {
-				who := (round + row + turn) % 2
-				addr := sites[who].api
-				if row == 0 {
-					addr = sites[who].respond
-				}
-				l, err := sites[who].load(addr, what.connections, o.seconds, 0, what.next(who, round))
-				if err != nil {
-					return fmt.Errorf("%s: %w", what.name, err)
-				}
-				pairs[row].rates[who] = append(pairs[row].rates[who], l.rate())
-				pairs[row].costs[who] = append(pairs[row].costs[who], float64(l.cpu.Microseconds())/float64(l.requests))
-			}
-		}
-		for _, s := range sites {
-			s.stop()
+		if err := measurePair(o, server, dir, other, round, rows); err != nil {
+			return err
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -76,10 +41,48 @@ func compareOn(ctx context.Context, o options, kind nameserver.Kind, dir, other 
 	fmt.Printf("%s, %d pairs of processes, %s each\n\n", kind, o.rounds, o.seconds)
 	fmt.Println("| what | this, per second | other | rate | Caddy µs, this | other | processor time |")
 	fmt.Println("|---|---:|---:|---:|---:|---:|---:|")
-	for row, p := range pairs {
-		rate, cost := ratio(p.rates[0], p.rates[1]), ratio(p.costs[0], p.costs[1])
-		fmt.Printf("| %s | %.0f | %.0f | %s | %.1f | %.1f | %s |\n", compared[row].name,
-			median(p.rates[0]), median(p.rates[1]), rate, median(p.costs[0]), median(p.costs[1]), cost)
+	for i, r := range rows {
+		fmt.Printf("| %s | %.0f | %.0f | %s | %.1f | %.1f | %s |\n", compared[i].name,
+			median(r.rates[0]), median(r.rates[1]), ratio(r.rates[0], r.rates[1]),
+			median(r.costs[0]), median(r.costs[1]), ratio(r.costs[0], r.costs[1]))
+	}
+	return nil
+}
+
+// pairs are what was measured of this build and the other: requests per second and
+// Caddy's microseconds for a request.
+type pairs struct{ rates, costs [2][]float64 }
+
+// measurePair measures every row on a new process of each build: two of the same program
+// differ by a few percent, too.
+func measurePair(o options, server *nameserver.Server, dir, other string, round int, rows []pairs) error {
+	var sites [2]*site
+	for i, binary := range []string{o.binary, other} {
+		s, err := startSite(binary, filepath.Join(dir, []string{"this", "other"}[i]), server)
+		if err != nil {
+			return err
+		}
+		defer s.stop()
+		if _, err := run(s.api, 8, 0, (500+7)/8, settle(500, 8)); err != nil {
+			return err
+		}
+		sites[i] = s
+	}
+	for i, what := range compared {
+		// Whoever comes first finds what the row before left.
+		for turn := range 2 {
+			who := (round + i + turn) % 2
+			addr := sites[who].api
+			if i == 0 {
+				addr = sites[who].respond
+			}
+			l, err := sites[who].load(addr, what.connections, o.seconds, 0, what.next(who, round))
+			if err != nil {
+				return fmt.Errorf("%s: %w", what.name, err)
+			}
+			rows[i].rates[who] = append(rows[i].rates[who], l.rate())
+			rows[i].costs[who] = append(rows[i].costs[who], float64(l.cpu.Microseconds())/float64(l.requests))
+		}
 	}
 	return nil
 }

@@ -65,10 +65,10 @@ func measureAll(ctx context.Context, o options, duration time.Duration, other, r
 		return fmt.Errorf("building Caddy: %w: %s", err, out)
 	}
 	if duration > 0 {
-		return soak(ctx, o, duration)
+		return soak(ctx, o, dir, duration)
 	}
 	if other != "" {
-		return compare(ctx, o, other)
+		return compare(ctx, o, dir, other)
 	}
 	var table report
 	for _, kind := range o.servers {

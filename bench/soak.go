@@ -16,13 +16,9 @@ import (
 
 // soak lets 50 clients ask ten times a second, every other request without a change, and prints
 // each minute, in which they connect anew, what Caddy holds: what grows over an hour is a leak.
-func soak(ctx context.Context, o options, d time.Duration) error {
+func soak(ctx context.Context, o options, dir string, d time.Duration) error {
 	for _, kind := range o.servers {
-		dir, err := os.MkdirTemp("", "dyndns-soak-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
+		dir := filepath.Join(dir, string(kind))
 		server, stop, err := startNameserver(ctx, kind, filepath.Join(dir, "ns"), nameserver.Zone{Key: zoneKey})
 		if err != nil {
 			return err
