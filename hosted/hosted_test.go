@@ -203,8 +203,21 @@ func TestAppends(t *testing.T) {
 	})
 }
 
-// What the provider acknowledges and drops comes to light when it is asked again.
-// A write whose reply is lost counts as made if it stands, and its old values are told.
+// That a provider sets the first values of a name tells nothing of what it does where there
+// are some.
+func TestAppendsLater(t *testing.T) {
+	for _, appends := range []bool{false, true} {
+		inBubble(t, func(p *hostedtest.Provider) { p.Appends = appends }, hosted.Hooks{}, func(t *testing.T, p *hostedtest.Provider, z *hosted.Zone) {
+			for _, values := range [][]string{{"1", "2"}, {"3", "4"}, {"4", "5"}} {
+				succeed(t, z, text(zone.Set, values...))
+				if got, err := p.Values("_acme-challenge.home."+apex, zone.TypeTXT); err != nil || !slices.Equal(got, values) {
+					t.Errorf("appends %t: got %q %v, want %q", appends, got, err, values)
+				}
+			}
+		})
+	}
+}
+
 // Names that something blocks, or that carry the zone, are refused before any write.
 func TestRefused(t *testing.T) {
 	habit := func(p *hostedtest.Provider) {

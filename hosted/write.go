@@ -265,7 +265,7 @@ func (r *round) test(plans []*planned) *zone.Error {
 		}
 		t := p.trait(r.Memory)
 		if now.SameValues(p.after) && len(now.records) == len(p.after.Data) {
-			if *t == untested {
+			if *t == untested && p.before.Exists() { // else nothing was there to be left
 				*t = replaces
 			}
 			continue
