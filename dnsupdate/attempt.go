@@ -111,8 +111,11 @@ func (a *attempt) conclude(errs map[string]*zone.Error) {
 // RRset as it was before.
 func (a *attempt) refute() {
 	for _, it := range a.round.items {
-		found := a.engine.plan.of(it).before
-		if s := it.lost; s != nil && s.update.fate == undecided && s.told() && !found.loose && s.before.SameValues(found.Set) {
+		s := it.lost
+		if s == nil || s.update.fate != undecided || !s.told() {
+			continue
+		}
+		if found := a.engine.plan.of(it).before; !found.loose && s.before.SameValues(found.Set) {
 			s.update.fate = absent
 		}
 	}
