@@ -6,12 +6,9 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,12 +16,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	"github.com/caddy-dyndns/dyndns/internal/await"
 	"github.com/caddy-dyndns/dyndns/internal/kept"
-	"github.com/caddy-dyndns/dyndns/internal/loopback"
 )
 
 // Server is Caddy in this process. Its state is the process's: tests that
@@ -89,21 +84,6 @@ func (s *Server) ListenAt(http, https, admin string) {
 func (s *Server) OpenSockets() {
 	s.Bind = "127.0.0.1"
 	s.ListenAt(ReservePort(s.T).Number(), ReservePort(s.T).Number(), ReservePort(s.T).Number())
-}
-
-// KeepSocket opens a socket for Caddy in this process and returns its port.
-func KeepSocket(t testing.TB) string {
-	t.Helper()
-	socket, err := kept.Listen()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := socket.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return socket.Port()
 }
 
 // Serve starts Caddy with the sites.
@@ -235,51 +215,6 @@ func BasicAuth(user, password string) string {
 	return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 }
 
-// ReservePort keeps a port for the test's servers, which refuses connections
-// while there is none.
-func ReservePort(t testing.TB) *loopback.Port {
-	t.Helper()
-	p, err := loopback.Reserve()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
-}
-
-// HandedSocket listens at a port of loopback, as systemd does for a unit, and returns the
-// address, and the file to hand to Caddy (bind fd/N). The socket lasts as long as the test.
-func HandedSocket(t testing.TB) (addr string, file *os.File) {
-	t.Helper()
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	if file, err = socket.(*net.TCPListener).File(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { file.Close() })
-	return socket.Addr().String(), file
-}
-
-// Start starts a program that is killed at the end of the test, which has what it prints.
-func Start(t testing.TB, cmd *exec.Cmd) {
-	t.Helper()
-	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-}
-
 // Secrets that no log, page or error may tell; see CheckNoSecret.
 const (
 	CanarySecret = "Canary0SecretABC"
@@ -296,29 +231,4 @@ func CheckNoSecret(t testing.TB, text string) {
 			return
 		}
 	}
-}
-
-const asCaddy = "DYNDNS_TEST_AS_CADDY"
-
-// AsCaddy is the assignment with which a shell starts such a program as the command caddy.
-const AsCaddy = asCaddy + "=1"
-
-// Command is this test's program as the command caddy, if its TestMain calls Main.
-func Command(args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asCaddy+"=1", "XDG_DATA_HOME="+filepath.Join(os.TempDir(), "dyndns-test"))
-	return cmd
-}
-
-// Main runs the tests, or is the command caddy if Command started the program.
-func Main(m *testing.M) {
-	// A test asks nobody outside.
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		return nil, errors.New("a test has no resolver")
-	}}
-	if os.Getenv(asCaddy) != "" {
-		caddycmd.Main()
-		return
-	}
-	os.Exit(m.Run())
 }
