@@ -72,11 +72,8 @@ func measurePair(o options, server *nameserver.Server, dir, other string, round 
 		// Whoever comes first finds what the row before left.
 		for turn := range 2 {
 			who := (round + i + turn) % 2
-			addr := sites[who].api
-			if i == 0 {
-				addr = sites[who].respond
-			}
-			l, err := sites[who].load(addr, what.connections, o.seconds, 0, what.next(who, round))
+			s := sites[who]
+			l, err := s.load(what.addr(s), what.connections, o.seconds, 0, what.next(who, round))
 			if err != nil {
 				return fmt.Errorf("%s: %w", what.name, err)
 			}
@@ -92,14 +89,15 @@ func measurePair(o options, server *nameserver.Server, dir, other string, round 
 var compared = [...]struct {
 	name        string
 	connections int
+	addr        func(*site) string
 	next        func(who, round int) requester
 }{
-	{"`respond`, 32 connections", 32, func(int, int) requester { return respond }},
-	{"unchanged, 32 connections, hosts: 1", 32, func(int, int) requester { return unchanged(1) }},
-	{"unchanged, 32 connections, hosts: 500", 32, func(int, int) requester { return unchanged(500) }},
-	{fmt.Sprintf(changedRow, 1), 1, changedBy(0)},
-	{fmt.Sprintf(changedRow, 32), 32, changedBy(1)},
-	{fmt.Sprintf(changedRow, 128), 128, changedBy(2)},
+	{"`respond`, 32 connections", 32, ofRespond, func(int, int) requester { return respond }},
+	{"unchanged, 32 connections, hosts: 1", 32, ofAPI, func(int, int) requester { return unchanged(1) }},
+	{"unchanged, 32 connections, hosts: 500", 32, ofAPI, func(int, int) requester { return unchanged(500) }},
+	{fmt.Sprintf(changedRow, 1), 1, ofAPI, changedBy(0)},
+	{fmt.Sprintf(changedRow, 32), 32, ofAPI, changedBy(1)},
+	{fmt.Sprintf(changedRow, 128), 128, ofAPI, changedBy(2)},
 }
 
 func changedBy(row int) func(who, round int) requester {

@@ -126,7 +126,7 @@ func startNameserver(ctx context.Context, kind nameserver.Kind, dir string, zone
 	if err != nil {
 		return nil, nil, err
 	}
-	return server, func() { server.Close() }, nil
+	return server, server.Close, nil
 }
 
 // What is measured with different numbers of connections, and drawn.
@@ -157,10 +157,7 @@ func (m *measurement) round(round int, s *site) error {
 		m.table.add(string(m.kind), row, l, 0)
 		return m.ctx.Err()
 	}
-	answer := func(int, int) ([]byte, string) {
-		return []byte("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), "UNCHANGED"
-	}
-	l, err := s.load(s.respond, 32, m.o.seconds, 0, answer)
+	l, err := s.load(s.respond, 32, m.o.seconds, 0, respond)
 	if err := note("Caddy's `respond`, 32 connections", l, err); err != nil {
 		return err
 	}
@@ -213,13 +210,13 @@ func (m *measurement) storm(round int) error {
 		row := fmt.Sprintf("storm, hosts: %d, connections: %d", hosts, connections)
 		err := m.fresh(row, connections, hosts/connections, func(connection, n int) ([]byte, string) {
 			return update(fmt.Sprintf("%s%d-%d", prefix, connection, n), "192.0.2.1"), "UPDATED"
-		}, func(s *site) string { return s.api })
+		}, ofAPI)
 		if err != nil {
 			return err
 		}
 	}
 	row := fmt.Sprintf("Caddy's `respond`, requests at once: %d", hosts)
-	return m.fresh(row, hosts, 1, respond, func(s *site) string { return s.respond })
+	return m.fresh(row, hosts, 1, respond, ofRespond)
 }
 
 // fresh measures on a Caddy of its own, whose memory nothing else has used.
@@ -240,6 +237,10 @@ func (m *measurement) fresh(row string, connections, each int, next requester, a
 	m.table.add(string(m.kind), row, l, memory)
 	return nil
 }
+
+// The addresses of a site.
+func ofAPI(s *site) string     { return s.api }
+func ofRespond(s *site) string { return s.respond }
 
 // respond asks the site that only answers.
 func respond(int, int) ([]byte, string) {
