@@ -52,7 +52,7 @@ type Input struct {
 func NewInput(r *http.Request, from netip.Addr, o Options) *Input {
 	in := &Input{http: r, options: o, from: from}
 	// UniFi asks for "//nic/update" and "/\/nic/update".
-	in.path = strings.TrimRight(strings.TrimLeftFunc(r.URL.Path, func(r rune) bool { return r == '/' || r == '\\' }), "/")
+	in.path = strings.Trim(strings.TrimLeft(r.URL.Path, `/\`), "/")
 	in.parse(r.URL.RawQuery)
 	return in
 }
