@@ -151,11 +151,7 @@ var commentedOption = regexp.MustCompile(`(?m)^(\s*)# (config|public_only|privat
 // everyOption is the Caddyfile of the page about options.
 func everyOption(t *testing.T) string {
 	t.Helper()
-	blocks := markdown.Blocks("options.md", readDoc(t, "options.md"))
-	if len(blocks) == 0 {
-		t.Fatal("the page has no Caddyfile")
-	}
-	return blocks[0].Text
+	return markdown.Code(t, ".", "docs/options.md", "caddyfile")[0]
 }
 
 // The Caddyfile with every option sets every field that a configuration has.

@@ -33,8 +33,7 @@ func FuzzMessage(f *testing.F) {
 		f.Add(wire, true, true)
 	}
 	server := func(t testing.TB) *Server {
-		s := openWith(t, Options{RateLimit: -1}, keyed(testConfig("www A 192.0.2.1", "*.wild TXT x", "alias CNAME www")))
-		return s
+		return openWith(t, Options{RateLimit: -1}, keyed(testConfig("www A 192.0.2.1", "*.wild TXT x", "alias CNAME www")))
 	}
 	s := server(f)
 	f.Fuzz(func(t *testing.T, wire []byte, sign, stream bool) {

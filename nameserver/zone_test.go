@@ -35,9 +35,7 @@ func reopen(t testing.TB, database string, zones ...ZoneConfig) *Server {
 func openWith(t testing.TB, o Options, zones ...ZoneConfig) *Server {
 	t.Helper()
 	o.Database = cmp.Or(o.Database, filepath.Join(t.TempDir(), "zones.db"))
-	if o.Hooks.Panic == nil {
-		o.Hooks.Panic = func(value any, stack []byte) { t.Errorf("panic: %v\n%s", value, stack) }
-	}
+	o.Hooks.Panic = func(value any, stack []byte) { t.Errorf("panic: %v\n%s", value, stack) }
 	s, err := Open(o)
 	if err != nil {
 		t.Fatal(err)

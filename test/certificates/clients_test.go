@@ -29,12 +29,8 @@ type acmeClient struct {
 // the name's token, and leave nothing behind.
 func TestCertificateClients(t *testing.T) {
 	const zoneName, name, token = "dyn.example.com", "home.dyn.example.com", "token-of-the-home-router"
-	page, err := os.ReadFile("../../docs/certificates.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := markdown.Blocks("certificates.md", string(page))
-	lego := blocks[slices.IndexFunc(blocks, func(b markdown.Block) bool { return b.Language == "sh" && strings.Contains(b.Text, "lego") })].Text
+	scripts := markdown.Code(t, "../..", "docs/certificates.md", "sh")
+	lego := scripts[slices.IndexFunc(scripts, func(s string) bool { return strings.Contains(s, "lego") })]
 	hook, err := filepath.Abs("../../example/certificates/dyndns-hook")
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ func TestDocumentedCustomerCommands(t *testing.T) {
 		}
 		return strings.TrimSpace(string(text))
 	}
+	scripts := markdown.Code(t, "../..", customersPage, "sh")
 	for i, want := range []func(out string) string{
 		func(out string) string {
 			if n := strings.Count(out, "enabled"); n != 50 || !strings.Contains(out, "lan    nas.bob.dyn.example.com ::211:32ff:fe12:3456") || !strings.Contains(out, "limit  60 changes within 1h") {
@@ -87,13 +88,12 @@ func TestDocumentedCustomerCommands(t *testing.T) {
 			return ""
 		},
 	} {
-		script := markdown.Code(t, "../..", customersPage, "sh")[i]
-		out := run(script)
+		out := run(scripts[i])
 		if failure := want(out); failure != "" {
-			t.Errorf("%s, after\n%s\n%s", failure, script, out)
+			t.Errorf("%s, after\n%s\n%s", failure, scripts[i], out)
 		}
 	}
-	if n := len(markdown.Code(t, "../..", customersPage, "sh")); n != 7 {
+	if n := len(scripts); n != 7 {
 		t.Errorf("%d blocks are not run", n-7)
 	}
 }
@@ -105,8 +105,9 @@ func TestDocumentedPortal(t *testing.T) {
 		t.Fatal(err)
 	}
 	work, port := t.TempDir(), caddytest.ReservePort(t)
-	program := strings.Replace(markdown.Code(t, "../..", customersPage, "python")[0], "8053", port.Number(), 1)
-	if program == markdown.Code(t, "../..", customersPage, "python")[0] {
+	documented := markdown.Code(t, "../..", customersPage, "python")[0]
+	program := strings.Replace(documented, "8053", port.Number(), 1)
+	if program == documented {
 		t.Fatal("the portal listens elsewhere")
 	}
 	if n := strings.Count(program, "\n"); n > 35 {
