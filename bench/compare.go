@@ -46,6 +46,7 @@ func compareOn(ctx context.Context, o options, kind nameserver.Kind, dir, other 
 			median(r.rates[0]), median(r.rates[1]), ratio(r.rates[0], r.rates[1]),
 			median(r.costs[0]), median(r.costs[1]), ratio(r.costs[0], r.costs[1]))
 	}
+	fmt.Println()
 	return nil
 }
 
@@ -106,7 +107,8 @@ func changedBy(row int) func(who, round int) requester {
 	}
 }
 
-// ratio is the geometric mean of a[i]/b[i] with the interval of 95 %.
+// ratio is the geometric mean of a[i]/b[i] with the interval of 95 %, which is too narrow
+// for less than some twenty pairs, and not a number for one.
 func ratio(a, b []float64) string {
 	var sum, squares float64
 	for i := range a {
@@ -116,6 +118,6 @@ func ratio(a, b []float64) string {
 	}
 	n := float64(len(a))
 	mean := sum / n
-	wide := 1.96 * math.Sqrt(max(squares/n-mean*mean, 0)/max(n-1, 1))
+	wide := 1.96 * math.Sqrt(max(squares/n-mean*mean, 0)/(n-1))
 	return fmt.Sprintf("%.3f (%.3f–%.3f)", math.Exp(mean), math.Exp(mean-wide), math.Exp(mean+wide))
 }
