@@ -47,7 +47,7 @@ func (a *attempt) run() outcome {
 	if r.items = e.queue.admit(r.items); len(r.items) == 0 {
 		return outcome{verdict: settled}
 	}
-	e.plan.build(e.known, r.items, r.after)
+	e.plan.build(r.items, r.after)
 	if !e.plan.pack(a.begin(), &e.apexNS, e.restates()) {
 		return outcome{verdict: tooLong, err: &zone.Error{Reason: zone.Invalid, Zone: a.zone, Hint: "one message cannot hold the changes"}}
 	}

@@ -25,6 +25,8 @@ type belief struct {
 	// misread is the TTL that our own write read back as, and limit one that it
 	// read back as twice: the nameserver makes another TTL of what we write here.
 	misread, limit *madeTTL
+	// planned is its index in the plan that was built last, if it is in there.
+	planned int
 }
 
 // madeTTL is a TTL that we wrote and what it read back as.

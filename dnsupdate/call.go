@@ -44,6 +44,10 @@ type item struct {
 	call *call
 	wire.RRsetID
 	wish *change.Change
+	// belief is what the last attempt found to be believed of the RRset, and planned the
+	// index of that in its plan.
+	belief  *belief
+	planned int
 	// lost is what a message with an unknown outcome would have come to.
 	lost *lostStep
 	// unproven: a message that was lost may have made the change before.

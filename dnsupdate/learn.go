@@ -30,6 +30,7 @@ func (a *attempt) learn() (blocked []blockedName, o outcome) {
 	var seen map[wire.RRsetID]bool // made when needed: mostly nothing is to read
 	for _, it := range r.items {
 		b := e.known.of(it.RRsetID)
+		it.belief = b
 		// What can only be required to exist is read each time: nothing else shows
 		// that somebody else has changed it.
 		if b.known && !b.loose && !e.known.ttlInDoubt(it, b, r.started, now) || seen[it.RRsetID] {

@@ -451,10 +451,10 @@ func TestLostLifetime(t *testing.T) {
 			w := newWorld(t)
 			c := newCall(t.Context(), zoneName, []zone.Change{to(host("home"), "192.0.2.2")})
 			items := []*item{&c.items[0]}
-			*w.engine.known.of(items[0].RRsetID) = belief{known: true}
+			items[0].belief = &belief{known: true}
 			now := time.Now()
 			lose := func(o outcome, lives time.Duration) {
-				w.engine.plan.build(w.engine.known, items, false)
+				w.engine.plan.build(items, false)
 				w.engine.lose(items, now.Add(lives), o, nil)
 				w.Updater.engine.lost.prune(now)
 			}

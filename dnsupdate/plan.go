@@ -12,8 +12,7 @@ import (
 // plan is one message to be: for each RRset what it must be before and what it
 // will be after. It is rebuilt for each attempt from what is believed then.
 type plan struct {
-	sets  []planned
-	index map[wire.RRsetID]int
+	sets []planned
 	// names counts the owners.
 	names int
 	// results are those of the items, if the nameserver says yes.
@@ -31,29 +30,24 @@ type planned struct {
 	after  belief
 }
 
-// build folds the items over the beliefs in their order: changes of one RRset
+// build folds the items over their beliefs in their order: changes of one RRset
 // form a chain, in which each sees what the one before it left. With found the
 // beliefs are what a lost update would have left, and its results are those of
 // its items, if the prerequisites show it.
-func (p *plan) build(known *memory, items []*item, found bool) {
+func (p *plan) build(items []*item, found bool) {
 	p.sets, p.results, p.names, p.guarded = p.sets[:0], p.results[:0], 0, false
-	if p.index == nil {
-		p.index, p.above = map[wire.RRsetID]int{}, map[change.Blocker]bool{}
-	}
-	clear(p.index)
 	for _, it := range items {
 		p.guarded = p.guarded || it.wish.NotNameServer
-		i, ok := p.index[it.RRsetID]
-		if !ok {
-			i = len(p.sets)
-			p.index[it.RRsetID] = i
-			if i == 0 || p.sets[i-1].Name != it.Name {
+		before := it.belief
+		if i := before.planned; i >= len(p.sets) || p.sets[i].before != before {
+			before.planned = len(p.sets)
+			if n := len(p.sets); n == 0 || p.sets[n-1].Name != it.Name {
 				p.names++
 			}
-			before := known.of(it.RRsetID)
 			p.sets = append(p.sets, planned{it.RRsetID, before, *before})
 		}
-		state := &p.sets[i].after
+		it.planned = before.planned
+		state := &p.sets[it.planned].after
 		if it.lost != nil && (found || state.loose && state.SameValues(it.lost.after.Set)) {
 			p.results = append(p.results, it.lost.first().result)
 			continue
@@ -63,7 +57,7 @@ func (p *plan) build(known *memory, items []*item, found bool) {
 }
 
 // of returns what is planned for the RRset of an item.
-func (p *plan) of(it *item) *planned { return &p.sets[p.index[it.RRsetID]] }
+func (p *plan) of(it *item) *planned { return &p.sets[it.planned] }
 
 // apply makes one change to a state and tells what it does.
 func (it *item) apply(state *belief) zone.Result {
@@ -114,6 +108,9 @@ func (p *plan) writesAny() bool {
 // pack adds the plan to an UPDATE that was begun, with restate also what does not
 // change. It returns false if that is too long.
 func (p *plan) pack(m *wire.Message, apex *apexNS, restate bool) bool {
+	if p.above == nil {
+		p.above = map[change.Blocker]bool{}
+	}
 	clear(p.above)
 	if p.guarded {
 		apex.require(m)

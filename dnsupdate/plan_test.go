@@ -44,13 +44,17 @@ func TestMessage(t *testing.T) {
 	know(home, zone.TypeAAAA, set(zone.TypeAAAA, "2001:db8::1"), true)
 	c := &call{}
 	var p plan
-	p.build(known, []*item{
+	items := []*item{
 		{call: c, RRsetID: wire.RRsetID{Name: home, Type: zone.TypeA}, wish: &change.Change{Action: zone.Set, Values: set(zone.TypeA, "192.0.2.3")}},
 		{call: c, RRsetID: wire.RRsetID{Name: home, Type: zone.TypeAAAA}, wish: &change.Change{Action: zone.Keep}},
 		{call: c, RRsetID: wire.RRsetID{Name: deep, Type: zone.TypeTXT}, wish: &change.Change{Action: zone.Set, Values: set(zone.TypeTXT, `a "b"`)}},
 		{call: c, RRsetID: wire.RRsetID{Name: host("x.b.c"), Type: zone.TypeA}, wish: &change.Change{Action: zone.Delete}},
 		{call: c, RRsetID: wire.RRsetID{Name: zoneName, Type: zone.TypeA}, wish: &change.Change{Action: zone.Keep}},
-	}, false)
+	}
+	for _, it := range items {
+		it.belief = known.of(it.RRsetID)
+	}
+	p.build(items, false)
 	var m wire.Message
 	m.Begin(dns.OpcodeUpdate, zoneName, dns.TypeSOA)
 	if !p.pack(&m, new(apexNS), false) {
