@@ -26,7 +26,9 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 		return out
 	}
 	whole := ctx // which waits for nameservers when the change is made
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	// Who hangs up has its change made all the same: many a router asks again only when
+	// its address has changed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout)
 	defer cancel()
 	if sub.List {
 		sub.Hosts = s.list(client, sub.Hosts)
