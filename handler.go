@@ -35,7 +35,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	start := time.Now()
 	var request dialect.Request
 	outcome := h.answer(w, r, from, d, in, &request)
-	reply := d.Write(in, &request, &outcome)
+	reply := d.Write(in, request, outcome)
 	writeReply(w, reply)
 	h.report(r, d.Info().Name, outcome, reply.Status, time.Since(start))
 	h.remember(r, from, outcome)

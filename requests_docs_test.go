@@ -39,7 +39,7 @@ func TestDocumentedStatuses(t *testing.T) {
 		if d == nil {
 			t.Fatal("/check/x is not ours")
 		}
-		reply := d.Write(in, new(dialect.Request), &outcome)
+		reply := d.Write(in, dialect.Request{}, outcome)
 		word, _, _ := strings.Cut(string(reply.Body), ":")
 		if answered[word] == nil {
 			answered[word] = make(map[string]bool)

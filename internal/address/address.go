@@ -46,6 +46,9 @@ var embeddings = [...]struct {
 
 // embedded returns the IPv4 address that an IPv6 address leads to.
 func embedded(a netip.Addr) (netip.Addr, bool) {
+	if a.Is4() {
+		return netip.Addr{}, false
+	}
 	for i := range embeddings {
 		e := &embeddings[i]
 		if !e.network.Contains(a) {

@@ -43,7 +43,7 @@ func (acmedns) Read(in *Input) (r Request) {
 }
 
 // Write says what acme-dns says; acme.sh looks for the value in quotes.
-func (acmedns) Write(_ *Input, r *Request, out *service.Outcome) Reply {
+func (acmedns) Write(_ *Input, r Request, out service.Outcome) Reply {
 	failure := out.Err
 	for h := range out.Names() {
 		if h.Err != nil {

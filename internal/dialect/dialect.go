@@ -27,7 +27,7 @@ type Dialect interface {
 	// is: what is wrong with the arguments stands in the result.
 	Read(*Input) Request
 	// Write answers. The request is the zero value if it was refused before it was read.
-	Write(*Input, *Request, *service.Outcome) Reply
+	Write(*Input, Request, service.Outcome) Reply
 }
 
 // Info is what documents, log and metrics take from a dialect.

@@ -61,7 +61,7 @@ func (c *call) read() *service.Error {
 	return c.req.Err
 }
 
-func (c *call) reply(o service.Outcome) Reply { return c.Write(c.in, &c.req, &o) }
+func (c *call) reply(o service.Outcome) Reply { return c.Write(c.in, c.req, o) }
 
 // ask takes a request through its dialect, up to the submission.
 func ask(t testing.TB, r *http.Request, o Options) (*call, service.Credential, service.Submission, *service.Error) {

@@ -133,7 +133,7 @@ func (in *Input) flag(name string) bool {
 }
 
 // Write says OK only if all hosts succeeded. ddclient 4 compares the body whole.
-func (duckdns) Write(in *Input, _ *Request, out *service.Outcome) Reply {
+func (duckdns) Write(in *Input, _ Request, out service.Outcome) Reply {
 	reply := Reply{Status: http.StatusOK, ContentType: textPlain, Body: []byte("KO")}
 	if out.Err != nil {
 		reply.Status = duckdnsStatus(out.Err)
@@ -153,7 +153,7 @@ func (duckdns) Write(in *Input, _ *Request, out *service.Outcome) Reply {
 	}
 	reply.Body = append(reply.Body[:0], "OK"...)
 	if in.flag("verbose") {
-		reply.Body = appendVerbose(reply.Body, out)
+		reply.Body = appendVerbose(reply.Body, &out)
 	}
 	return reply
 }

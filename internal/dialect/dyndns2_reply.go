@@ -9,7 +9,7 @@ import (
 
 // Write writes a line for each host: a word, and after a good one the addresses.
 // Nothing else, and no newline at the end: IPFire and pfSense compare the body whole.
-func (dyndns2) Write(in *Input, r *Request, out *service.Outcome) Reply {
+func (dyndns2) Write(in *Input, r Request, out service.Outcome) Reply {
 	reply := Reply{Status: http.StatusOK, ContentType: textPlain}
 	if out.Err != nil {
 		reply.refuseDyndns2(out.Err, len(r.Submission.Hosts))

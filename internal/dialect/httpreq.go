@@ -65,8 +65,8 @@ func readHTTPReq(in *Input) (service.Host, *service.Error) {
 
 // Write repeats the body: acme.sh looks for the value in it, and Caddy's acmeproxy for
 // both members as they were sent.
-func (httpreq) Write(in *Input, _ *Request, out *service.Outcome) Reply {
-	reply := nativeJSON(out)
+func (httpreq) Write(in *Input, _ Request, out service.Outcome) Reply {
+	reply := nativeJSON(&out)
 	if reply.Status == http.StatusOK {
 		reply.Body = in.body
 	}

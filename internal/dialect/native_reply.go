@@ -9,9 +9,9 @@ import (
 	"github.com/caddy-dyndns/dyndns/zone"
 )
 
-func (native) Write(in *Input, _ *Request, out *service.Outcome) Reply {
+func (native) Write(in *Input, _ Request, out service.Outcome) Reply {
 	if acceptsJSON(in.http) {
-		return nativeJSON(out)
+		return nativeJSON(&out)
 	}
 	reply := Reply{Status: http.StatusOK, ContentType: textPlain}
 	if out.Err != nil {

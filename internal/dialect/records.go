@@ -45,4 +45,4 @@ func (recordsAPI) Read(in *Input) (r Request) {
 	return r
 }
 
-func (recordsAPI) Write(_ *Input, _ *Request, out *service.Outcome) Reply { return nativeJSON(out) }
+func (recordsAPI) Write(_ *Input, _ Request, out service.Outcome) Reply { return nativeJSON(&out) }
