@@ -26,9 +26,9 @@ func (s *Service) Do(ctx context.Context, client *clients.Client, sub Submission
 		return out
 	}
 	whole := ctx // which waits for nameservers when the change is made
-	// Who hangs up has its change made all the same: many a router asks again only when
-	// its address has changed.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.Timeout)
+	// It ends with the request, too: done for clients that have gone, the work of an
+	// overloaded server would come too late for all others.
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	if sub.List {
 		sub.Hosts = s.list(client, sub.Hosts)

@@ -298,28 +298,6 @@ func (z deadlineZone) Apply(ctx context.Context, changes []zone.Change) []zone.R
 	return z.fakeZone.Apply(ctx, changes)
 }
 
-// TestHungUp changes a name for a client that has gone.
-func TestHungUp(t *testing.T) {
-	f := newFixture(t)
-	f.Zones[0].Backend = endedZone{f.dyn}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	out := f.Do(ctx, f.client(t, "secret"), Submission{Hosts: []Host{pointed("home.dyn.test")}})
-	if out.Err != nil || out.Hosts[0].Err != nil || f.written() != 1 {
-		t.Errorf("got %v, %v and %d messages", out.Err, out.Hosts[0].Err, f.written())
-	}
-}
-
-// endedZone changes nothing when the context has ended.
-type endedZone struct{ *fakeZone }
-
-func (z endedZone) Apply(ctx context.Context, changes []zone.Change) []zone.Result {
-	if err := ctx.Err(); err != nil {
-		return []zone.Result{{Err: &zone.Error{Reason: zone.Timeout, Cause: err}}}
-	}
-	return z.fakeZone.Apply(ctx, changes)
-}
-
 // panicZone has a defect in everything that it can do.
 type panicZone struct{}
 
